@@ -1,0 +1,56 @@
+"""Find and load study files: every `studies/*.py` that sets `study`. Imports no torch and no MLflow."""
+
+import importlib.util
+import traceback
+from dataclasses import replace
+from pathlib import Path
+
+from ablation.errors import Mistake, unknown
+from ablation.study import Study
+
+BESIDE_PACKAGE = Path(__file__).parents[1] / "studies"
+
+
+def folder() -> Path:
+    """`studies/` in the working directory, else the one that lies beside the package."""
+    here = Path("studies")
+    return here if here.is_dir() else BESIDE_PACKAGE
+
+
+def names() -> list[str]:
+    """The names of the studies in the folder, sorted."""
+    return sorted(path.stem for path in folder().glob("*.py") if not path.stem.startswith("_"))
+
+
+def load(name: str) -> Study:
+    """The study called `name`, or the one in the file `name` where that ends in ".py".
+
+    Raises `Mistake`: no such study (with the nearest name), a file that does not run (with file, line
+    and reason), a file that sets no `study`.
+    """
+    path = Path(name) if name.endswith(".py") else folder() / f"{name}.py"
+    if not path.is_file():
+        raise unknown("study", name, names())
+    found = _execute(path)
+    if not isinstance(found, Study):
+        raise Mistake(f"{path} wants `study = Study(...)` at its top level, but sets {type(found).__name__}.")
+    return replace(found, name=path.stem)
+
+
+def _execute(path: Path) -> object:
+    module_spec = importlib.util.spec_from_file_location(f"studies.{path.stem}", path)
+    assert module_spec is not None
+    assert module_spec.loader is not None
+    module = importlib.util.module_from_spec(module_spec)
+    try:
+        module_spec.loader.exec_module(module)
+    except SyntaxError as error:
+        where = error.filename or path
+        raise Mistake(f"{where}, line {error.lineno}: {error.msg}: mend the study file.") from error
+    except (Exception, SystemExit) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == path.resolve()]
+        where = f"{path}, line {lines[-1]}" if lines else str(path)
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise Mistake(f"{where}: {reason}: mend the study file.") from error
+    return getattr(module, "study", None)

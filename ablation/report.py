@@ -1,0 +1,17 @@
+"""The two protocols of the report, leak-free: what the studies vary."""
+
+from ablation.spec import AugmentSpec, DataSpec, RunSpec, TrainSpec
+
+autoencoder = RunSpec(
+    data=DataSpec(keyword="face"),
+    augment=AugmentSpec(copies=4),
+    train=TrainSpec(epochs=30),
+)
+"""Part 1: reconstruct faces; 4 augmented copies of each, 30 epochs."""
+
+joint = RunSpec(
+    data=DataSpec(keyword="face", classes="happy_sad"),
+    augment=AugmentSpec(copies=50),
+    train=TrainSpec(epochs=10, loss_weight=0.5),
+)
+"""Part 2: reconstruct and tell happy from sad; 50 augmented copies of each, 10 epochs, lambda 0.5."""

@@ -1,0 +1,95 @@
+"""Specs: frozen, checked, varied by name, and identified by their fingerprint."""
+
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ablation import spec as module
+from ablation.errors import Mistake
+from ablation.report import autoencoder, joint
+from ablation.spec import RunSpec, TrainSpec, fingerprint, flat, vary
+
+
+def test_varying_nothing_changes_nothing() -> None:
+    assert vary(joint, {}) == joint
+
+
+def test_varying_changes_the_named_setting_alone() -> None:
+    changed = flat(vary(joint, {"model.latent_dim": 64, "seed": 3}))
+    assert {name for name, value in flat(joint).items() if changed[name] != value} == {
+        "model.latent_dim",
+        "seed",
+    }
+
+
+@given(st.sampled_from(sorted(flat(joint))), st.integers(2, 9))
+def test_equal_specs_and_only_they_have_equal_fingerprints(name: str, number: int) -> None:
+    value = flat(joint)[name]
+    if type(value) is int:
+        other = vary(
+            joint, {name: value + number} if name != "train.steps" else {name: number, "train.epochs": 0}
+        )
+        assert fingerprint(other, "data") != fingerprint(joint, "data")
+        assert fingerprint(vary(other, flat(joint)), "data") == fingerprint(joint, "data")
+
+
+def test_fingerprint_depends_on_the_data() -> None:
+    assert fingerprint(joint, "data") != fingerprint(joint, "other data")
+
+
+def test_fingerprint_is_the_same_in_every_process_and_version() -> None:
+    # A golden value: a change of it makes every recorded run unknown (docs/decisions/0001-fingerprint.md).
+    assert fingerprint(joint, "data") == "5a2cdbcd798c3409"
+    imports = "from ablation.report import joint; from ablation.spec import fingerprint"
+    code = f"{imports}; print(fingerprint(joint, 'data'))"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert other.stdout.strip() == fingerprint(joint, "data")
+
+
+def test_a_new_setting_at_its_neutral_value_keeps_the_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprint(autoencoder, "data")
+    new = module.setting(1, "added later", neutral=1)
+    wider = dataclasses.make_dataclass(
+        "TrainSpec", [("clip", int, new)], bases=(TrainSpec,), frozen=True, kw_only=True
+    )
+    monkeypatch.setattr(module, "TrainSpec", wider)
+    train = dataclasses.asdict(autoencoder.train)
+    same = dataclasses.replace(autoencoder, train=wider(**train))
+    other = dataclasses.replace(autoencoder, train=wider(**train, clip=2))
+    assert fingerprint(same, "data") == before
+    assert fingerprint(other, "data") != before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model.latnt_dim": 3}, "no setting 'model.latnt_dim' (did you mean 'model.latent_dim'"),
+        ({"model.latent_dim": "many"}, "model.latent_dim wants a value of type int, but got 'many'"),
+        ({"model.latent_dim": 0}, "model.latent_dim must be at least 1, but got 0"),
+        ({"train.lr": 0.0}, "train.lr must be above 0"),
+        ({"model.activation": "rlu"}, "model.activation must be one of 'relu'"),
+        ({"data.parts": (1, 2)}, "data.parts wants 3 values"),
+        ({"train.epochs": True}, "train.epochs wants a value of type int, but got True"),
+        ({"train.steps": 10}, "a budget in epochs or in steps, but got epochs=10 and steps=10"),
+        ({"data.classes": "none"}, "train.loss_weight is 0.5 but data.classes is 'none'"),
+    ],
+)
+def test_a_wrong_setting_is_refused_in_a_sentence(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(Mistake, match=message.replace("(", r"\(")):
+        vary(joint, changes)
+
+
+def test_a_whole_number_serves_as_a_float() -> None:
+    assert vary(joint, {"train.loss_weight": 1}) == vary(joint, {"train.loss_weight": 1.0})
+    assert isinstance(vary(joint, {"train.loss_weight": 1}).train.loss_weight, float)
+
+
+def test_specs_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        joint.seed = 1  # type: ignore[misc]
+    assert isinstance(hash(joint), int)
+    assert isinstance(joint, RunSpec)

@@ -1,0 +1,133 @@
+"""Studies: expansion into cells, the baseline among the arms, and what is refused."""
+
+import dataclasses
+import itertools
+from pathlib import Path
+
+import pytest
+
+from ablation import catalogue
+from ablation.errors import Mistake
+from ablation.report import joint
+from ablation.spec import flat
+from ablation.study import Claim, Difference, Study, Trend
+from doubles import small_study
+
+
+@pytest.fixture
+def study() -> Study:
+    return small_study(Path("faces.parquet"))
+
+
+def test_cells_are_every_arm_under_every_seed_in_blocks_of_a_seed(study: Study) -> None:
+    cells = study.cells(3)
+    assert [(cell.seed, cell.arm) for cell in cells] == list(
+        itertools.product(range(3), ["latent 8", "latent 4"])
+    )
+    assert all(cell.spec.seed == cell.seed for cell in cells)
+
+
+def test_arms_differ_pairwise_and_in_what_they_vary_alone(study: Study) -> None:
+    assert study.varied == ("model.latent_dim",)
+    assert len(set(study.specs.values())) == len(study.specs)
+    assert "model.latent_dim" not in study.fixed
+    assert study.fixed.keys() | {"model.latent_dim", "seed"} == flat(joint).keys()
+
+
+def test_the_baseline_is_an_arm_even_where_none_is_equal_to_it(study: Study) -> None:
+    assert study.reference == "latent 8"
+    alone = dataclasses.replace(study, arms={"latent 4": {"model.latent_dim": 4}})
+    assert list(alone.specs) == ["baseline", "latent 4"]
+    assert alone.reference == "baseline"
+
+
+def test_the_smoke_study_has_another_name_and_a_budget_in_steps(study: Study) -> None:
+    smoke = study.smoke(steps=3)
+    assert (smoke.name, smoke.quick, smoke.seeds) == ("small-quick", True, 2)
+    assert {spec.train.steps for spec in smoke.specs.values()} == {3}
+    assert smoke.specs.keys() == study.specs.keys()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"arms": {"a": {"model.latent_dim": 4}, "b": {"model.latent_dim": 4}}},
+            "arms 'a' and 'b' have equal",
+        ),
+        ({"arms": {"a": {"model.width": 4}}}, "no setting 'model.width'.*known are .*model.latent_dim"),
+        ({"measures": {"test_msee": 0.1}}, "did you mean 'test_mse'"),
+        ({"measures": {"test_mse": 0.0}}, "smallest effect of interest of test_mse must be above 0"),
+        ({"seeds": 0}, "seeds must be a whole number of at least 1, but got 0"),
+        ({"seeds": 2.5}, "seeds must be a whole number of at least 1, but got 2.5"),
+        ({"arms": {}, "claims": ()}, "at least one arm beside its baseline"),
+        ({"measures": {}}, "at least one measure"),
+        ({"alpha": 5.0}, "alpha must lie between 0 and 1"),
+        ({"test": "welch"}, "no test 'welch'.*known are corrected_t, sign_flip, t"),
+        ({"arms": {64: {"model.latent_dim": 64}}}, "an arm's name wants to be a text, but is 64"),
+        ({"claims": (Claim("x", Difference("test_mse", "upwards", "latent 4")),)}, "no direction 'upwards'"),
+        ({"claims": (Claim("x", Difference("test_mse", "up", "latent 4")),) * 2}, "the same text"),
+        (
+            {"claims": (Claim("x", Trend("test_mse", "up", "model.latent_dim", scale="log")),)},
+            r"no scale 'log' \(did you mean 'log2'",
+        ),
+        (
+            {"claims": (Claim("x", Trend("test_mse", "up", "model.latent_dim")),)},
+            "at least 3 arms that differ in model.latent_dim alone, the baseline included, but has 2",
+        ),
+        (
+            {"arms": {"bare": {"data.classes": "none", "train.loss_weight": 0.0}}, "claims": ()},
+            "test_balanced_accuracy wants classes, but data.classes of the arm 'bare' is 'none'",
+        ),
+        ({"name": "../x"}, "a study's name wants letters"),
+        ({"claims": (Claim("x", Difference("test_mse", "up", "latent 5")),)}, "no arm 'latent 5'"),
+        ({"claims": (Claim("x", Trend("test_mse", "up", "train.lr")),)}, "arms vary 'train.lr'"),
+        ({"claims": (Claim("x", Difference("test_mse", "up", "latent 8")),)}, "got the baseline 'latent 8'"),
+        (
+            {
+                "arms": {"tanh": {"model.activation": "tanh"}, "gelu": {"model.activation": "gelu"}},
+                "claims": (Claim("x", Trend("test_mse", "up", "model.activation")),),
+            },
+            "a trend wants a setting of numbers, but model.activation has 'relu'",
+        ),
+        (
+            {
+                "arms": {"none": {"augment.copies": 0}, "two": {"augment.copies": 2}},
+                "claims": (Claim("x", Trend("test_mse", "up", "augment.copies")),),
+            },
+            "wants levels above 0, but augment.copies has 0: say scale=",
+        ),
+    ],
+)
+def test_a_wrong_study_is_refused_in_a_sentence(
+    study: Study, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(Mistake, match=message):
+        dataclasses.replace(study, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_every_study_file_expands_and_names_each_of_its_arms(name: str) -> None:
+    study = catalogue.load(name)
+    text = " ".join((catalogue.folder() / f"{name}.py").read_text().split('"""')[1].split())
+    assert study.name == name
+    assert len(study.cells()) == len(study.specs) * study.seeds
+    assert [arm for arm in study.specs if arm not in text] == []
+
+
+def test_a_broken_study_file_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text("x = 1\nstudy = Study(\n")
+    with pytest.raises(Mistake, match=r"broken.py, line 2: '\(' was never closed"):
+        catalogue.load(str(path))
+    path.write_text("\n\nraise ValueError('no')\n")
+    with pytest.raises(Mistake, match=r"broken.py, line 3: no: mend the study file"):
+        catalogue.load(str(path))
+    path.write_text("study = 3\n")
+    with pytest.raises(Mistake, match="at its top level, but sets int"):
+        catalogue.load(str(path))
+
+
+def test_an_unknown_study_gets_the_nearest_name() -> None:
+    with pytest.raises(Mistake, match=r"no study 'latentsize' \(did you mean 'latent_size'"):
+        catalogue.load("latentsize")
