@@ -1,0 +1,86 @@
+"""Encoded pictures of any size and mode to one uint8 tensor, and what identifies the set."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image, ImageOps
+
+from ablation.errors import Mistake
+
+SIDE = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """A set of pictures with their words: entry i of every field is image i.
+
+    pixels: uint8 (n, 3, 64, 64), red, green and blue. text: what it is called. emoji, group, subgroup:
+    the character and Unicode's grouping, "" where the source has none. subject: what it shows once
+    skin tone and gender are taken off; the text itself where the source has none.
+    """
+
+    pixels: torch.Tensor
+    text: tuple[str, ...]
+    emoji: tuple[str, ...]
+    group: tuple[str, ...]
+    subgroup: tuple[str, ...]
+    subject: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits: a hash of all that can change a result, in order, and of nothing else.
+
+        That is the pixels and the words that choose, classify and deal the images; not where the
+        images came from, how they were encoded or when.
+        """
+        digest = hashlib.sha256(self.pixels.numpy().tobytes())
+        digest.update(json.dumps([self.text, self.subject, self.group, self.subgroup]).encode())
+        return digest.hexdigest()[:16]
+
+
+def decode(stored: Iterable[Mapping[str, Any] | None], source: str) -> torch.Tensor:
+    """uint8 (n, 3, 64, 64) of encoded images, each a mapping with its `bytes` or else its `path`.
+
+    Transparency is laid on white. An image of another size is reduced or enlarged (Lanczos, which
+    filters before it reduces) to fit, its aspect kept, and padded with white.
+    An image that cannot be decoded is a `Mistake` naming its row, counted from 0.
+    """
+    raw = bytearray()
+    for row, image in enumerate(stored):
+        try:
+            raw += _square(_open(image)).tobytes()
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise Mistake(
+                f"every row of {source} wants an 8-bit image, but row {row} cannot be decoded "
+                f"({error}): mend or drop it."
+            ) from error
+    return torch.frombuffer(raw, dtype=torch.uint8).view(-1, SIDE, SIDE, 3).permute(0, 3, 1, 2).contiguous()
+
+
+def _open(image: Mapping[str, Any] | None) -> Image.Image:
+    if image is None or not (image["bytes"] or image["path"]):
+        raise ValueError("it is empty")
+    return Image.open(BytesIO(image["bytes"] or Path(image["path"]).read_bytes()))
+
+
+def _square(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        raise ValueError(f"its mode is {image.mode}")  # converting would clip, not scale
+    image = ImageOps.exif_transpose(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image.convert("RGB")
+    if image.size == (SIDE, SIDE):
+        return image
+    return ImageOps.pad(image, (SIDE, SIDE), Image.Resampling.LANCZOS, color="white")

@@ -1,0 +1,221 @@
+"""The laws of the split: what is dealt, to whom, and what may never cross."""
+
+from collections import Counter, defaultdict
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ablation.data.images import Images
+from ablation.data.labels import classify
+from ablation.data.sources import load
+from ablation.data.split import SETS, Items, Splits, deal, select, split
+from ablation.errors import Mistake
+from ablation.spec import DataSpec
+
+SHIPPED = load(("emoji",))
+HAPPY_SAD = DataSpec(classes="happy_sad")
+seeds = st.integers(0, 10_000)
+
+
+def made(texts: list[str], subjects: list[str] | None = None, groups: list[str] | None = None) -> Images:
+    empty = ("",) * len(texts)
+    pixels = torch.zeros(len(texts), 3, 64, 64, dtype=torch.uint8)
+    return Images(pixels, tuple(texts), empty, tuple(groups or empty), empty, tuple(subjects or texts))
+
+
+def members(splits: Splits) -> dict[str, set[tuple[int, int]]]:
+    pairs = {name: getattr(splits, name) for name in SETS}
+    return {n: set(zip(i.index.tolist(), i.copy.tolist(), strict=True)) for n, i in pairs.items()}
+
+
+def equal(one: Items, other: Items) -> bool:
+    return torch.equal(one.index, other.index) and torch.equal(one.copy, other.copy)
+
+
+@st.composite
+def sources(draw: st.DrawFn) -> Images:
+    """Small sources: subjects of several images, some happy, some sad, in a few groups."""
+    kinds = draw(st.lists(st.sampled_from(["happy face", "sad face", "clock"]), min_size=5, max_size=40))
+    sizes = draw(st.lists(st.integers(1, 4), min_size=len(kinds), max_size=len(kinds)))
+    rows = [(f"{kind} {n}", f"s{n}", f"g{n % 3}") for n, kind in enumerate(kinds) for _ in range(sizes[n])]
+    return made(*(list(column) for column in zip(*draw(st.permutations(rows)), strict=True)))
+
+
+# Choosing.
+
+
+def test_the_reports_selections_have_254_and_23_images() -> None:
+    assert len(select(SHIPPED, DataSpec())) == 254
+    assert len(select(SHIPPED, HAPPY_SAD)) == 23
+    assert len(select(SHIPPED, DataSpec(keyword=""))) == 3655
+
+
+@given(st.sampled_from(["Face", "FACE", "face"]))
+def test_the_keyword_is_found_in_either_case(keyword: str) -> None:
+    images = made(["A FACE", "a face", "a clock", "Faces"])
+    assert select(images, DataSpec(keyword=keyword)).tolist() == [0, 1, 3]
+
+
+@pytest.mark.parametrize("spec", [DataSpec(keyword="unicorn"), replace(HAPPY_SAD, keyword="clock")])
+def test_a_selection_of_nothing_is_refused(spec: DataSpec) -> None:
+    with pytest.raises(Mistake, match=f"data.keyword '{spec.keyword}' .* leave none of 2"):
+        select(made(["clock", "happy face"]), spec)
+
+
+# Dealing.
+
+
+@given(sources(), seeds)
+def test_a_subject_is_dealt_whole(images: Images, seed: int) -> None:
+    sets = defaultdict(set)
+    for subject, number in zip(images.subject, deal(images, DataSpec(), seed).tolist(), strict=True):
+        sets[subject].add(number)
+    assert all(len(numbers) == 1 for numbers in sets.values())
+
+
+@given(sources(), seeds, st.sampled_from([(3, 1, 1), (6, 2, 2), (8, 1, 1), (1, 1, 1)]))
+def test_every_class_and_every_set_of_groups_is_dealt_in_proportion(
+    images: Images, seed: int, parts: tuple[int, int, int]
+) -> None:
+    spec = DataSpec(split="image", parts=parts)
+    dealt, labels = deal(images, spec, seed), torch.tensor(classify(images.text, spec.stratify))
+    window = {(6, 2, 2): 5}.get(parts, sum(parts))
+    share = [window * part // sum(parts) for part in parts]
+    for group in {*images.group}:
+        in_group = torch.tensor([each == group for each in images.group])
+        for label in (-1, 0, 1):
+            count = dealt[in_group & (labels == label)].bincount(minlength=3)
+            whole = int(count.sum()) // window
+            for found, each in zip(count.tolist(), share, strict=True):
+                assert whole * each <= found <= (whole + 1) * each
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_five_sad_subjects_are_always_dealt_three_one_and_one(seed: int) -> None:
+    dealt, labels = deal(SHIPPED, DataSpec(), seed), torch.tensor(classify(SHIPPED.text, "happy_sad"))
+    assert dealt[labels == 1].bincount().tolist() == [3, 1, 1]
+    assert all(3 <= count <= 12 for count in dealt[labels == 0].bincount().tolist())
+
+
+@given(seeds, st.sampled_from(["face", "", "smiling"]), st.sampled_from(["none", "happy_sad"]))
+def test_neither_keyword_nor_classes_move_an_image(seed: int, keyword: str, classes: str) -> None:
+    images = made([f"{kind} {n}" for n in range(20) for kind in ("smiling face", "sad face", "tree")])
+    other = DataSpec(keyword=keyword, classes=classes)
+    assert torch.equal(deal(images, DataSpec(), seed), deal(images, other, seed))
+
+
+def test_arms_that_choose_different_images_agree_on_who_is_held_out() -> None:
+    faces, feelings = (members(split(SHIPPED, spec, copies=0, seed=3)) for spec in (DataSpec(), HAPPY_SAD))
+    assert all(feelings[name] <= faces[name] for name in SETS)
+
+
+def test_the_seed_decides_the_deal() -> None:
+    spec = DataSpec()
+    deals = [deal(SHIPPED, spec, seed) for seed in (0, 0, 1, 2)]
+    assert torch.equal(deals[0], deals[1])
+    assert len({tuple(dealt.tolist()) for dealt in deals}) == 3
+    assert deals[0].dtype == torch.int8
+
+
+@pytest.mark.parametrize("groups", [1, 25])
+def test_over_seeds_every_subject_is_held_out_in_turn(groups: int) -> None:
+    images = made([f"face {n}" for n in range(25)], groups=[f"g{n % groups}" for n in range(25)])
+    tested = sum((deal(images, DataSpec(), seed) == 2).int() for seed in range(300))
+    assert tested.sum() == 300 * 5
+    assert (tested - 60).abs().max() < 35  # 5 standard deviations of a binomial count
+
+
+def test_a_scheme_that_matches_nothing_still_deals_in_proportion() -> None:
+    images = made([f"thing {number}" for number in range(50)])
+    for stratify in ("happy_sad", "none"):
+        assert deal(images, DataSpec(stratify=stratify), 1).bincount().tolist() == [30, 10, 10]
+
+
+def test_a_subjects_class_is_that_of_its_first_classified_image() -> None:
+    texts = [words for n in range(5) for words in (f"plain {n}", f"sad face {n}", f"happy face {n}")]
+    images = made(texts, [f"s{n}" for n in range(5) for _ in range(3)])
+    others = made([f"happy face {n}" for n in range(7)])
+    joined = made([*images.text, *others.text], [*images.subject, *others.subject])
+    for seed in range(10):
+        sad = torch.arange(1, 15, 3)
+        assert deal(joined, DataSpec(), seed)[sad].bincount().tolist() == [3, 1, 1]
+
+
+# Sets with copies.
+
+
+@given(sources(), seeds, st.integers(0, 3), st.sampled_from(["subject", "image"]))
+def test_the_sets_are_disjoint_complete_and_only_training_is_augmented(
+    images: Images, seed: int, copies: int, by: str
+) -> None:
+    spec = DataSpec(keyword="", split=by)
+    sets = members(split(images, spec, copies, seed))
+    held = sets["validation"] | sets["test"]
+    assert {copy for _, copy in held} == {0}
+    train = {index for index, _ in sets["train"]}
+    assert sets["train"] == {(index, copy) for index in train for copy in range(copies + 1)}
+    assert sorted([*train, *(index for index, _ in held)]) == list(range(len(images)))
+    if by == "subject":
+        owners = [{images.subject[index] for index, _ in each} for each in sets.values()]
+        assert sum(map(len, owners)) == len(set().union(*owners))
+
+
+@given(st.integers(5, 60), seeds, st.integers(0, 9))
+def test_the_reports_protocol_deals_every_copy_once_in_the_reports_sizes(
+    count: int, seed: int, copies: int
+) -> None:
+    images = made([f"face {number}" for number in range(count)])
+    splits = split(images, DataSpec(split="copy"), copies, seed)
+    total = count * (copies + 1)
+    sizes = [int(0.6 * total), int(0.2 * total)]
+    assert [len(getattr(splits, name)) for name in SETS] == [*sizes, total - sum(sizes)]
+    assert len(set().union(*members(splits).values())) == total
+
+
+@pytest.mark.parametrize(("spec", "copies"), [(DataSpec(), 4), (HAPPY_SAD, 50)])
+def test_the_reports_protocol_leaks(spec: DataSpec, copies: int) -> None:
+    sets = members(split(SHIPPED, replace(spec, split="copy"), copies, seed=0))
+    originals = {name: {index for index, _ in pairs} for name, pairs in sets.items()}
+    leaked = originals["test"] & originals["train"]
+    assert len(leaked) / len(originals["test"]) > 0.95
+    clean = members(split(SHIPPED, spec, copies, seed=0))
+    assert not {index for index, _ in clean["test"]} & {index for index, _ in clean["train"]}
+
+
+@pytest.mark.parametrize("by", ["subject", "image", "copy"])
+def test_the_same_seed_gives_the_same_items_in_the_same_order(by: str) -> None:
+    spec = DataSpec(split=by)
+    one, same, other = (split(SHIPPED, spec, copies=2, seed=seed) for seed in (7, 7, 8))
+    assert all(equal(getattr(one, name), getattr(same, name)) for name in SETS)
+    assert not equal(one.train, other.train)
+    pairs = list(zip(one.train.index.tolist(), one.train.copy.tolist(), strict=True))
+    assert pairs == sorted(pairs)
+    assert one.train.index.dtype == one.train.copy.dtype == torch.int64
+
+
+# What cannot be split.
+
+
+def test_a_set_without_an_image_is_named() -> None:
+    images = made(["face one", "face two", "other"], subjects=["same", "same", "other"])
+    with pytest.raises(Mistake, match=r"every set wants an image, but \w+ has none .*another data.split"):
+        split(images, DataSpec(), copies=4, seed=0)
+
+
+def test_a_class_missing_in_a_set_is_named_with_the_counts() -> None:
+    images = made([f"happy face {n}" for n in range(15)] + ["sad face"])
+    with pytest.raises(
+        Mistake, match=r"image of class 'sad', but \w+ has none \(\d in train, \d in validation, "
+    ):
+        split(images, HAPPY_SAD, copies=4, seed=0)
+
+
+def test_the_shipped_happy_and_sad_faces_can_be_split_under_every_seed() -> None:
+    for seed in range(100):
+        splits = split(SHIPPED, HAPPY_SAD, copies=0, seed=seed)
+        sizes = Counter({name: len(getattr(splits, name)) for name in SETS})
+        assert sizes.total() == 23
+        assert sizes["train"] >= 13
