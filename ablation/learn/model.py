@@ -1,0 +1,108 @@
+"""The report's network (parts 1 b, 2 b): a convolutional autoencoder, a linear classifier on its code."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ablation.errors import Mistake
+from ablation.seeds import derive, generator
+from ablation.spec import ModelSpec
+
+IMAGE_SIZE = 64  # pixels a side
+Part = TypeVar("Part", bound=nn.Module)
+_ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
+
+
+class Output(NamedTuple):
+    """reconstruction: (n, 3, 64, 64); logits: (n, classes), or None without classes."""
+
+    reconstruction: Tensor
+    logits: Tensor | None
+
+
+class Autoencoder(nn.Module):
+    """encode: images to codes (n, latent_dim); decode: codes to images; classifier: codes to logits.
+
+    Every part is initialised from a stream of its own, so that two models that differ in one
+    part have equal weights in the others, and dropout draws from a stream of its own.
+    """
+
+    def __init__(self, spec: ModelSpec, classes: int, seed: int) -> None:
+        super().__init__()
+        self.side = IMAGE_SIZE >> len(spec.channels)
+        if self.side < 1:
+            raise Mistake(
+                f"model.channels wants at most {IMAGE_SIZE.bit_length() - 1} layers, since each halves an "
+                f"image of {IMAGE_SIZE} pixels, but got {len(spec.channels)}."
+            )
+        self.deepest = spec.channels[-1]
+        flat = self.deepest * self.side**2
+        self.encoder = _seeded(seed, "encoder", lambda: _encoder(spec))
+        self.to_code = _seeded(seed, "to_code", lambda: nn.Linear(flat, spec.latent_dim))
+        self.dropout = Dropout(spec.dropout, generator(seed, "dropout"))
+        self.from_code = _seeded(seed, "from_code", lambda: nn.Linear(spec.latent_dim, flat))
+        self.decoder = _seeded(seed, "decoder", lambda: _decoder(spec))
+        self.classifier = (
+            _seeded(seed, "classifier", lambda: nn.Linear(spec.latent_dim, classes)) if classes else None
+        )
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Images, float32 (n, 3, 64, 64) in [0, 1], to codes (n, latent_dim)."""
+        code: Tensor = self.to_code(self.encoder(images).flatten(1))
+        return code
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes (n, latent_dim) to images (n, 3, 64, 64)."""
+        maps = self.from_code(codes).unflatten(1, (self.deepest, self.side, self.side))
+        images: Tensor = self.decoder(maps)
+        return images
+
+    def forward(self, images: Tensor) -> Output:
+        code = self.dropout(self.encode(images))
+        return Output(self.decode(code), self.classifier(code) if self.classifier else None)
+
+
+class Dropout(nn.Module):
+    """Dropout that draws from a generator of its own: torch's draws from the global stream."""
+
+    def __init__(self, probability: float, rng: torch.Generator) -> None:
+        super().__init__()
+        self.probability, self.rng = probability, rng
+
+    def forward(self, codes: Tensor) -> Tensor:
+        if not self.training or self.probability == 0:
+            return codes
+        keep = 1 - self.probability
+        return codes * torch.empty_like(codes).bernoulli_(keep, generator=self.rng) / keep
+
+
+def _encoder(spec: ModelSpec) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise((3, *spec.channels)):
+        stride = 2 if spec.downsample == "stride" else 1
+        layers += [nn.Conv2d(inputs, outputs, 3, stride, padding=1), _ACTIVATIONS[spec.activation]()]
+        if spec.downsample == "max_pool":
+            layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers)
+
+
+def _decoder(spec: ModelSpec) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    narrowing = (*reversed(spec.channels), 3)
+    for inputs, outputs in pairwise(narrowing):
+        layers += [
+            nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1),
+            _ACTIVATIONS[spec.activation](),
+        ]
+    layers[-1] = nn.Sigmoid() if spec.output == "sigmoid" else nn.Identity()
+    return nn.Sequential(*layers)
+
+
+def _seeded(seed: int, part: str, make: Callable[[], Part]) -> Part:
+    """`make()` with torch's own initialisation, drawn from the stream ("init", part) alone."""
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(derive(seed, "init", part))
+        return make()

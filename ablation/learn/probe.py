@@ -1,0 +1,64 @@
+"""The linear probe: one yardstick of feature learning for every study.
+
+A logistic regression on frozen codes tells Unicode's subgroups apart. It is fitted on the subjects
+that the run's split calls train and scored on those it calls test, over the whole source and not the
+run's own selection, so that two runs that learn from different images are measured alike.
+
+The regression sees the codes' leading principal components at equal variance. An autoencoder puts
+nearly all variance into a few directions, and a penalty on the raw codes would measure their scale;
+and with the same number of components a code of 512 values gets no larger probe than one of 64.
+"""
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+LEAST_SUBJECTS = 5  # of a subgroup, so that a 3 : 1 : 1 split leaves it some on every side
+COMPONENTS = 32  # of the codes; all of a shorter code
+MOST_SUBJECTS = 10  # of a subgroup, so that no large one decides the score, and encoding stays cheap
+
+
+def probe_pool(subjects: tuple[str, ...], subgroups: tuple[str, ...]) -> Tensor:
+    """Indices, int64 (m,), of one image a subject, from subgroups with at least LEAST_SUBJECTS subjects.
+
+    The first image of a subject stands for it: tones and genders are not counted as evidence. Of a
+    subgroup the first MOST_SUBJECTS subjects take part.
+    """
+    first: dict[str, int] = {}
+    for index, subject in enumerate(subjects):
+        first.setdefault(subject, index)
+    members: dict[str, list[int]] = {}
+    for index in first.values():
+        members.setdefault(subgroups[index], []).append(index)
+    kept = [
+        index
+        for name, indices in members.items()
+        if name and len(indices) >= LEAST_SUBJECTS
+        for index in indices[:MOST_SUBJECTS]
+    ]
+    return torch.tensor(kept, dtype=torch.int64)
+
+
+def probe_accuracy(train: Tensor, train_names: list[str], test: Tensor, test_names: list[str]) -> float:
+    """Share of test codes (m, latent_dim) whose subgroup the probe, fitted on train codes, names right.
+
+    Deterministic. Codes that are all alike tell nothing: the most frequent subgroup is named for all.
+    NaN where there is nothing to tell apart: no test codes, or fewer than two subgroups.
+    """
+    if len(set(train_names)) < 2 or not test_names:
+        return float("nan")
+    rank = int(torch.linalg.matrix_rank(train.double() - train.double().mean(dim=0)))
+    if rank == 0:
+        guess = max(sorted(set(train_names)), key=train_names.count)
+        return test_names.count(guess) / len(test_names)
+    classifier = make_pipeline(
+        StandardScaler(),
+        PCA(min(COMPONENTS, rank), whiten=True, svd_solver="full"),
+        LogisticRegression(C=0.1, max_iter=1000),
+    )
+    classifier.fit(train.double().numpy(), np.asarray(train_names))
+    return float(classifier.score(test.double().numpy(), np.asarray(test_names)))

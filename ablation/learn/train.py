@@ -1,0 +1,115 @@
+"""Training, from top to bottom: `fit` is the whole loop and yields an `Epoch` a pass."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import perf_counter
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ablation.learn.evaluate import evaluate
+from ablation.learn.model import Autoencoder, Output
+from ablation.seeds import generator
+from ablation.spec import TrainSpec
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """pixels: uint8 (n, 3, 64, 64); labels: int64 (n,), the class of each picture, -1 without classes."""
+
+    pixels: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass: number from 1, steps so far, images it took in, measures, seconds of training alone."""
+
+    number: int
+    steps: int
+    images: int
+    metrics: dict[str, float]
+    seconds: float
+
+
+class Diverged(ArithmeticError):
+    """The loss is not finite: says the epoch, the loss and what to try."""
+
+
+def fit(
+    model: Autoencoder, train: Pictures, validation: Pictures, spec: TrainSpec, seed: int
+) -> Iterator[Epoch]:
+    """Train `model` in place; loss = reconstruction_weight x MSE + loss_weight x cross-entropy (part 2 b).
+
+    Stops after the budget of `spec`, in passes or in steps; a pass that the budget of steps cuts
+    short is measured all the same. Raises `Diverged` after an epoch whose loss is not finite.
+    """
+    optimizer = _optimizer(model, spec)
+    order = generator(seed, "order")
+    steps = number = 0
+    while number < spec.epochs or steps < spec.steps:
+        number += 1
+        started = perf_counter()
+        model.train()
+        sums = torch.zeros(4)
+        for batch in torch.randperm(len(train), generator=order).split(spec.batch_size):
+            images, labels = train.pixels[batch] / 255, train.labels[batch]
+            mse, cross_entropy, correct = losses(model(images), images, labels)
+            loss = spec.reconstruction_weight * mse + spec.loss_weight * cross_entropy
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            sums += len(batch) * torch.stack([mse, cross_entropy, correct, torch.ones(())]).detach()
+            steps += 1
+            if steps == spec.steps:
+                break
+        seconds = perf_counter() - started
+        metrics = _on_train(sums, model) | _on_validation(model, validation)
+        check_finite(f"in epoch {number}", metrics, spec)
+        yield Epoch(number, steps, int(sums[3]), metrics, seconds)
+
+
+_CURVES = ("mse", "cross_entropy", "accuracy")
+
+
+def losses(output: Output, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean squared error of a pixel, cross-entropy of an image, and the share classified right; each ()."""
+    mse = F.mse_loss(output.reconstruction, images)
+    if output.logits is None:
+        return mse, torch.zeros(()), torch.zeros(())
+    correct = (output.logits.argmax(1) == labels).float().mean()
+    return mse, F.cross_entropy(output.logits, labels), correct
+
+
+def _on_train(sums: Tensor, model: Autoencoder) -> dict[str, float]:
+    means = (sums[:3] / sums[3]).tolist()
+    named = {f"train_{name}": mean for name, mean in zip(_CURVES, means, strict=True)}
+    return named if model.classifier is not None else {"train_mse": means[0]}
+
+
+def _on_validation(model: Autoencoder, validation: Pictures) -> dict[str, float]:
+    measured = evaluate(model, validation.pixels, validation.labels)
+    return {f"validation_{name}": value for name, value in measured.items() if name in _CURVES}
+
+
+def check_finite(when: str, metrics: dict[str, float], spec: TrainSpec) -> None:
+    """Raise `Diverged` for the first of `metrics` that is not finite, saying when and what to try."""
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            raise Diverged(
+                f"{name} is {value} {when}: try a train.lr below {spec.lr:g}"
+                + (f" or a train.loss_weight below {spec.loss_weight:g}." if spec.loss_weight else ".")
+            )
+
+
+def _optimizer(model: Autoencoder, spec: TrainSpec) -> torch.optim.Optimizer:
+    parameters, lr, decay = model.parameters(), spec.lr, spec.weight_decay
+    if spec.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=lr, weight_decay=decay, momentum=0.9)
+    kind = torch.optim.Adam if spec.optimizer == "adam" else torch.optim.AdamW
+    return kind(parameters, lr=lr, weight_decay=decay, fused=True)

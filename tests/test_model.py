@@ -1,0 +1,65 @@
+"""The network: the report's shapes, parts initialised apart, dropout from a stream of its own."""
+
+import pytest
+import torch
+
+from ablation.errors import Mistake
+from ablation.learn.model import Autoencoder, Dropout
+from ablation.report import joint
+from ablation.seeds import generator
+from ablation.spec import ModelSpec, vary
+
+
+def test_the_reports_network_has_its_shapes_and_size() -> None:
+    model = Autoencoder(ModelSpec(), classes=2, seed=0)
+    images = torch.rand(3, 3, 64, 64)
+    output = model(images)
+    assert model.encode(images).shape == (3, 128)
+    assert output.reconstruction.shape == images.shape
+    assert output.logits.shape == (3, 2)
+    # 388,416 + 388,163 in the convolutions, 524,416 + 528,384 around the code, 258 in the classifier.
+    assert sum(p.numel() for p in model.parameters()) == 1_829_637
+    assert 0 <= output.reconstruction.min() <= output.reconstruction.max() <= 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model.downsample": "max_pool"},
+        {"model.activation": "gelu", "model.output": "linear"},
+        {"model.channels": (8, 16)},
+        {"model.latent_dim": 3},
+    ],
+)
+def test_every_variant_mirrors_its_images(changes: dict[str, object]) -> None:
+    model = Autoencoder(vary(joint, changes).model, classes=0, seed=0)
+    output = model(torch.rand(2, 3, 64, 64))
+    assert output.reconstruction.shape == (2, 3, 64, 64)
+    assert output.logits is None
+
+
+def test_too_many_layers_are_refused() -> None:
+    with pytest.raises(Mistake, match="at most 6 layers"):
+        Autoencoder(ModelSpec(channels=(1,) * 7), classes=0, seed=0)
+
+
+def test_arms_that_differ_in_the_code_share_every_other_initial_weight() -> None:
+    small, large = (Autoencoder(ModelSpec(latent_dim=n), 2, seed=1).state_dict() for n in (64, 128))
+    shared = [name for name in small if name.startswith(("encoder", "decoder"))]
+    assert len(shared) == 16
+    assert all(torch.equal(small[name], large[name]) for name in shared)
+
+
+def test_another_seed_gives_other_weights_and_torchs_own_stream_is_left_alone() -> None:
+    before = torch.random.get_rng_state()
+    first, second = (Autoencoder(ModelSpec(), 0, seed).to_code.weight for seed in (0, 1))
+    assert not torch.equal(first, second)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
+    layer = Dropout(0.2, generator(0, "dropout"))
+    codes = layer(torch.ones(200, 500))
+    assert (codes == 0).float().mean().item() == pytest.approx(0.2, abs=0.01)
+    assert codes.mean().item() == pytest.approx(1, abs=0.01)
+    assert torch.equal(layer.eval()(torch.ones(2, 2)), torch.ones(2, 2))

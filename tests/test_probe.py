@@ -1,0 +1,47 @@
+"""The linear probe: fair pool, right answers where codes tell subgroups apart, chance where they do not."""
+
+import math
+
+import pytest
+import torch
+
+from ablation.learn.probe import LEAST_SUBJECTS, MOST_SUBJECTS, probe_accuracy, probe_pool
+from ablation.seeds import generator
+
+
+def test_the_pool_has_one_image_a_subject_from_subgroups_that_are_large_enough() -> None:
+    subjects = ("a", "a", "b", "c", "d", "e", "f", *(f"g{i}" for i in range(20)))
+    subgroups = ("x",) * 6 + ("y",) + ("z",) * 20
+    pool = probe_pool(subjects, subgroups)
+    assert pool.tolist() == [0, 2, 3, 4, 5, *range(7, 7 + MOST_SUBJECTS)]
+    assert len(set(subjects[:6])) == LEAST_SUBJECTS
+
+
+def test_nameless_subgroups_are_no_evidence() -> None:
+    assert len(probe_pool(tuple("abcdef"), ("",) * 6)) == 0
+
+
+def test_separable_codes_are_told_apart_and_noise_is_not() -> None:
+    names = [str(i % 4) for i in range(400)]
+    noise = torch.randn(400, 8, generator=generator(0, "noise"))
+    centres = torch.tensor([[10.0 * (i % 4 == k) for k in range(8)] for i in range(400)])
+    clear = noise + centres
+    assert probe_accuracy(clear[:200], names[:200], clear[200:], names[200:]) == 1
+    assert probe_accuracy(noise[:200], names[:200], noise[200:], names[200:]) == pytest.approx(0.25, abs=0.12)
+
+
+def test_a_collapsed_code_names_the_most_frequent_subgroup() -> None:
+    same = torch.full((5, 8), 0.3)
+    assert probe_accuracy(same, ["a", "b", "b", "b", "a"], same[:4], ["b", "a", "b", "c"]) == 0.5
+
+
+def test_a_code_on_a_line_is_no_error() -> None:
+    line = torch.arange(20.0)[:, None] * torch.ones(1, 8)
+    names = ["low"] * 10 + ["high"] * 10
+    assert probe_accuracy(line, names, line[[0, 1, 18, 19]], ["low", "low", "high", "high"]) == 1
+
+
+def test_nothing_to_tell_apart_is_not_a_number() -> None:
+    codes = torch.zeros(3, 2)
+    assert math.isnan(probe_accuracy(codes, ["a"] * 3, codes, ["a"] * 3))
+    assert math.isnan(probe_accuracy(codes, ["a", "b", "a"], codes[:0], []))

@@ -1,0 +1,129 @@
+"""Training: same spec, same bits; observing changes nothing; the budget is kept; divergence is said."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from ablation.learn.evaluate import encode, evaluate, reconstruct
+from ablation.learn.model import Autoencoder
+from ablation.learn.run import run
+from ablation.learn.train import Diverged, Epoch, Pictures, fit
+from ablation.seeds import generator
+from ablation.spec import ModelSpec, TrainSpec
+from doubles import small_spec
+
+SMALL = ModelSpec(channels=(4, 8), latent_dim=8)
+BUDGET = TrainSpec(epochs=3, batch_size=8, loss_weight=0.5)
+
+
+def noise(count: int, name: str) -> Pictures:
+    """Random pictures of two classes."""
+    rng = generator(0, name)
+    pixels = torch.randint(0, 256, (count, 3, 64, 64), generator=rng, dtype=torch.uint8)
+    return Pictures(pixels, torch.arange(count) % 2)
+
+
+TRAIN, VALIDATION = noise(20, "train"), noise(6, "validation")
+
+
+def trained(
+    spec: TrainSpec = BUDGET, seed: int = 0, observe: bool = False
+) -> tuple[Autoencoder, list[Epoch]]:
+    model = Autoencoder(SMALL, classes=2, seed=seed)
+    epochs = []
+    for epoch in fit(model, TRAIN, VALIDATION, spec, seed):
+        epochs.append(epoch)
+        if observe:
+            torch.rand(3)
+            evaluate(model, TRAIN.pixels, TRAIN.labels)
+            encode(model, TRAIN.pixels)
+            reconstruct(model, VALIDATION.pixels)
+    return model, epochs
+
+
+def weights(model: Autoencoder) -> Iterator[torch.Tensor]:
+    return iter(model.state_dict().values())
+
+
+def test_the_same_spec_gives_the_same_weights_bit_for_bit() -> None:
+    assert all(itertools.starmap(torch.equal, zip(weights(trained()[0]), weights(trained()[0]), strict=True)))
+
+
+def test_a_whole_run_of_a_spec_is_the_same_bit_for_bit(faces: Path) -> None:
+    first, second = (run(small_spec(faces)) for _ in range(2))
+    assert all(itertools.starmap(torch.equal, zip(weights(first.model), weights(second.model), strict=True)))
+    assert first.metrics == second.metrics
+    assert first.fingerprint == second.fingerprint
+
+
+def test_another_seed_gives_other_weights() -> None:
+    first, second = weights(trained()[0]), weights(trained(seed=1)[0])
+    assert not all(itertools.starmap(torch.equal, zip(first, second, strict=True)))
+
+
+def test_observing_changes_nothing() -> None:
+    (plain, curve), (observed, same_curve) = trained(), trained(observe=True)
+    assert all(itertools.starmap(torch.equal, zip(weights(plain), weights(observed), strict=True)))
+    assert [epoch.metrics for epoch in curve] == [epoch.metrics for epoch in same_curve]
+
+
+def test_evaluating_twice_gives_the_same_numbers_and_keeps_the_mode() -> None:
+    model, _ = trained()
+    model.train()
+    first = evaluate(model, VALIDATION.pixels, VALIDATION.labels)
+    assert first == evaluate(model, VALIDATION.pixels, VALIDATION.labels)
+    assert model.training
+
+
+def test_an_epoch_is_a_pass() -> None:
+    _, epochs = trained()
+    assert [epoch.number for epoch in epochs] == [1, 2, 3]
+    assert [epoch.steps for epoch in epochs] == [3, 6, 9]
+    assert {epoch.images for epoch in epochs} == {20}
+
+
+def test_a_budget_of_steps_is_kept_to_the_step() -> None:
+    _, epochs = trained(TrainSpec(steps=7, batch_size=8, loss_weight=0.5))
+    assert [epoch.steps for epoch in epochs] == [3, 6, 7]
+    assert epochs[-1].images == 8
+
+
+def test_training_lowers_the_loss() -> None:
+    _, epochs = trained(TrainSpec(epochs=15, batch_size=8, loss_weight=0.5))
+    assert epochs[-1].metrics["train_mse"] < epochs[0].metrics["train_mse"]
+
+
+def test_a_weight_of_zero_leaves_the_classifier_as_it_was() -> None:
+    model, _ = trained(TrainSpec(epochs=2, batch_size=8, weight_decay=0))
+    fresh = Autoencoder(SMALL, classes=2, seed=0)
+    assert torch.equal(model.classifier.weight, fresh.classifier.weight)
+    assert not torch.equal(model.to_code.weight, fresh.to_code.weight)
+
+
+def test_a_loss_that_is_not_finite_names_epoch_loss_and_what_to_try() -> None:
+    with pytest.raises(Diverged, match=r"train_\w+ is (nan|inf) in epoch \d: try a train.lr below 1e\+06"):
+        trained(TrainSpec(epochs=3, batch_size=8, lr=1e6, optimizer="sgd", loss_weight=0.5))
+
+
+def test_mean_squared_error_is_that_of_a_pixel() -> None:
+    model, _ = trained()
+    numbers = evaluate(model, VALIDATION.pixels, VALIDATION.labels)
+    with torch.no_grad():
+        model.eval()
+        error = (model(VALIDATION.pixels / 255).reconstruction - VALIDATION.pixels / 255).square().mean()
+    assert numbers["mse"] == pytest.approx(error.item(), rel=1e-5)
+
+
+def test_balanced_accuracy_is_the_mean_recall_of_a_class() -> None:
+    model = Autoencoder(SMALL, classes=2, seed=0)
+    with torch.no_grad():
+        model.classifier.weight.zero_()
+        model.classifier.bias.copy_(torch.tensor([1.0, 0.0]))  # always says class 0
+    labels = torch.tensor([0, 0, 0, 0, 0, 1])
+    numbers = evaluate(model, VALIDATION.pixels, labels)
+    assert numbers["accuracy"] == pytest.approx(5 / 6)
+    assert numbers["balanced_accuracy"] == pytest.approx(1 / 2)
+    assert numbers["macro_f1"] == pytest.approx((10 / 11 + 0) / 2)
