@@ -1,0 +1,73 @@
+"""Where a run was computed: code, versions and hardware, read once a process."""
+
+import platform
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+import torch
+
+PACKAGES = (
+    "ablation",
+    "torch",
+    "torchvision",
+    "datasets",
+    "mlflow",
+    "optuna",
+    "numpy",
+    "scikit-learn",
+    "pillow",
+)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """commit and diff are empty where the code does not lie in a git checkout."""
+
+    commit: str
+    diff: str
+    packages: dict[str, str]
+    hardware: dict[str, str]
+
+
+@cache
+def origin() -> Origin:
+    """Of this process."""
+    commit = _git("rev-parse", "HEAD")
+    return Origin(
+        commit=commit,
+        # Files that git does not know yet, such as a new study, are named; their text is not kept.
+        diff=_git("diff", "HEAD") + _git("status", "--porcelain") if commit else "",
+        packages={name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        hardware={
+            "processor": _processor(),
+            "cores": str(psutil.cpu_count()),
+            "memory_gb": f"{psutil.virtual_memory().total / 1e9:.0f}",
+            "system": platform.platform(),
+            "threads": str(torch.get_num_threads()),
+            "device": "cpu",
+        },
+    )
+
+
+def _git(*words: str) -> str:
+    here = Path(__file__).parent
+    try:
+        answer = subprocess.run(
+            ["git", *words], cwd=here, capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""
+
+
+def _processor() -> str:
+    table = Path("/proc/cpuinfo")
+    if table.exists():
+        for line in table.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

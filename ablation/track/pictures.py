@@ -1,0 +1,35 @@
+"""The pictures that every run keeps: its learning curves, and five inputs beside their reconstructions."""
+
+from pathlib import Path
+
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ablation.data.pictures import grid
+from ablation.learn.run import Result
+from ablation.learn.train import Epoch
+
+LABELS = {"mse": "mean squared error", "cross_entropy": "cross-entropy, nats", "accuracy": "accuracy"}
+
+
+def save_learning_curves(history: tuple[Epoch, ...], path: Path) -> None:
+    """Train and validation curves over epochs, a panel a measure, as PNG."""
+    panels = [name for name in LABELS if f"train_{name}" in history[0].metrics]
+    figure = Figure(figsize=(4 * len(panels), 3), layout="constrained")
+    FigureCanvasAgg(figure)
+    epochs = [epoch.number for epoch in history]
+    for axes, name in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        for side, style in (("train", "--"), ("validation", "-")):
+            values = [epoch.metrics[f"{side}_{name}"] for epoch in history]
+            axes.plot(epochs, values, style, label=side, color="tab:blue")
+        axes.set(xlabel="epoch", ylabel=LABELS[name])
+        axes.legend(frameon=False)
+    figure.savefig(path, dpi=100)
+
+
+def save_reconstructions(result: Result, path: Path) -> None:
+    """The first five test images over their reconstructions, enlarged three times, as PNG."""
+    both = torch.cat([result.examples, result.reconstructions])
+    enlarged = both.repeat_interleave(3, dim=2).repeat_interleave(3, dim=3)
+    grid(enlarged, columns=len(result.examples)).save(path)

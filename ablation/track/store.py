@@ -1,0 +1,202 @@
+"""Where runs are kept: a folder with SQLite databases and artifacts, or a tracking server."""
+
+import json
+import os
+import socket
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+import requests
+from filelock import FileLock, Timeout
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from ablation.errors import Mistake
+
+ODD = '?%"'  # what SQLite addresses, and the SQL that MLflow writes, take for something else
+PATIENCE_SECONDS = 5.0  # for a tracking server's first answer; MLflow alone tries for minutes
+ROLE_CELL, ROLE_ARM = "cell", "arm"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A place for runs. `root` holds locks and, unless servers are named, both databases and artifacts.
+
+    MLFLOW_TRACKING_URI names another tracking server, ABLATION_OPTUNA_STORAGE another Optuna storage.
+    Cheap to make and to send to a worker; nothing is written before `create`.
+    """
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        """Refuse a place whose name the databases' addresses cannot hold."""
+        if odd := sorted(set(ODD) & set(str(self.root.absolute()))):
+            raise Mistake(
+                f"a store's path wants none of {ODD}, but {self.root} has {' '.join(odd)}: name another."
+            )
+
+    @property
+    def tracking_uri(self) -> str:
+        """Of MLflow: the server that the environment names, or the SQLite file in the folder."""
+        named = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{self._database}")
+        if "://" not in named:
+            raise Mistake(
+                f"MLFLOW_TRACKING_URI wants an address such as http://host:5000, but is {named!r}: "
+                "correct it, or unset it and name a folder with --store."
+            )
+        return named
+
+    @property
+    def optuna_url(self) -> str:
+        """Of Optuna's storage: what the environment names, or the SQLite file in the folder."""
+        return os.environ.get("ABLATION_OPTUNA_STORAGE", f"sqlite:///{self.root.absolute() / 'optuna.db'}")
+
+    @property
+    def tracking_shown(self) -> str:
+        """`tracking_uri` without its password."""
+        return _without_password(self.tracking_uri)
+
+    @property
+    def optuna_shown(self) -> str:
+        """`optuna_url` without its password."""
+        return _without_password(self.optuna_url)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether MLflow's database is the folder's own."""
+        return "MLFLOW_TRACKING_URI" not in os.environ
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether Optuna's storage is there: on a server it is taken to be."""
+        return not self.optuna_url.startswith("sqlite:///") or Path(self.optuna_url[10:]).exists()
+
+    @property
+    def _locks(self) -> Path:
+        return self.root / "locks"
+
+    @property
+    def _database(self) -> Path:
+        return self.root.absolute() / "mlflow.db"
+
+    @cached_property
+    def client(self) -> MlflowClient:
+        """MLflow's client for this store; a `Mistake` where there is no store yet."""
+        if self.embedded and not self._database.exists():
+            raise Mistake(
+                f"{self.root} holds no runs yet: run a study first, or name another folder with --store."
+            )
+        try:
+            if self.tracking_uri.startswith("http"):
+                requests.get(self.tracking_uri, timeout=PATIENCE_SECONDS)
+            return MlflowClient(tracking_uri=self.tracking_uri)
+        except (MlflowException, SQLAlchemyError, requests.RequestException) as error:
+            reason = getattr(error, "orig", None) or type(error).__name__
+            raise Mistake(
+                f"MLflow's store {self.tracking_shown} cannot be opened ({reason}): check --store or "
+                "MLFLOW_TRACKING_URI."
+            ) from error
+
+    def exists(self) -> bool:
+        """Whether anything was ever recorded here."""
+        return not self.embedded or self._database.exists()
+
+    def create(self) -> None:
+        """Make the folder and MLflow's database where they are missing; safe when several do so at once."""
+        try:
+            self._locks.mkdir(parents=True, exist_ok=True)
+            with self.lock("create"):
+                if self.embedded and not self._database.exists():
+                    _create_database(self._database, self.root.absolute() / "artifacts")
+        except (OSError, sqlite3.OperationalError) as error:
+            raise Mistake(
+                f"the store {self.root} cannot be written ({error}): name another folder with --store."
+            ) from error
+
+    def experiment(self, name: str, tags: dict[str, str]) -> str:
+        """The id of the experiment called `name`, made with `tags` where it is missing."""
+        with self.lock("create"):
+            found = self.client.get_experiment_by_name(name)
+            if found is not None and found.lifecycle_stage == "deleted":
+                raise Mistake(
+                    f"the experiment {name} was deleted in MLflow: restore it (`mlflow experiments restore "
+                    f"-x {found.experiment_id}`), or give the study's file a new name."
+                )
+            if found is not None:
+                return str(found.experiment_id)
+            location = str(self.root.absolute() / "artifacts" / name) if self.embedded else None
+            return str(self.client.create_experiment(name, artifact_location=location, tags=tags))
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Wait for the lock called `name`; the kernel frees it when its holder dies."""
+        with FileLock(self._locks / f"{name}.lock"):
+            yield
+
+    @contextmanager
+    def free(self, name: str) -> Iterator[bool]:
+        """Hold the lock called `name` if nobody else does, and say whether."""
+        lock = FileLock(self._locks / f"{name}.lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    @contextmanager
+    def sole(self, name: str, what: str) -> Iterator[None]:
+        """Hold the lock called `name`, or a `Mistake` at once that says which process holds it."""
+        note = self._locks / f"{name}.json"
+        with self.free(name) as mine:
+            if not mine:
+                holder = _holder(note)
+                raise Mistake(
+                    f"{what} is being run by process {holder.get('pid', 'unknown')} on "
+                    f"{holder.get('host', 'this machine')} since {holder.get('since', 'a moment ago')}: "
+                    "wait for it or end it."
+                )
+            since = datetime.now(UTC).isoformat(timespec="seconds")
+            written = note.with_suffix(f".{os.getpid()}")
+            written.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since}))
+            written.replace(note)
+            try:
+                yield
+            finally:
+                note.unlink(missing_ok=True)
+
+
+def _holder(note: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads(note.read_text()))
+    except FileNotFoundError:
+        return {}
+
+
+def _without_password(address: str) -> str:
+    return make_url(address).render_as_string(hide_password=True)
+
+
+def _create_database(path: Path, artifacts: Path) -> None:
+    """Build MLflow's schema in a private file and publish it whole.
+
+    A first migration that is killed, or that two processes start at once, leaves a database that
+    never opens again; a file that appears by one rename cannot be half made.
+    """
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    for stale in path.parent.glob(".create-*"):
+        stale.unlink(missing_ok=True)  # of a process killed here before: we hold the lock
+    private = path.parent / f".create-{os.getpid()}.db"
+    SqlAlchemyStore(f"sqlite:///{private}", str(artifacts)).engine.dispose()
+    private.rename(path)
