@@ -1,0 +1,1 @@
+"""A study to recorded runs: one coordinator writes to Optuna, pure workers turn specs into runs."""

@@ -1,0 +1,95 @@
+"""Run what a study still lacks: check it, find the lacking cells, hand them to a crew seed-major."""
+
+from collections import deque
+from collections.abc import Callable
+
+from ablation.errors import Mistake
+from ablation.learn.run import identify
+from ablation.measures import measure
+from ablation.study import Cell, Study
+from ablation.sweep.crew import Crew, Progress, name_of
+from ablation.sweep.engine import Engine
+from ablation.sweep.ledger import Ledger
+from ablation.sweep.plan import check_unchanged, fingerprints, plan_of, sources_of
+from ablation.sweep.results import results
+from ablation.track.store import Store
+from ablation.track.views import save_views
+
+
+def run_study(
+    study: Study,
+    store: Store,
+    make_engine: Callable[[int], Engine],
+    workers: int,
+    seeds: int | None = None,
+    notify: Callable[[Progress], None] = lambda progress: None,
+) -> Progress:
+    """Train every cell of the study that has no finished run, `workers` at a time.
+
+    The study and its data are checked before anything is written. A cell that diverges or fails does not
+    stop the others. Raises `Mistake` where another process runs this study, or the plan has changed.
+    """
+    seeds = seeds or study.seeds
+    data = _checked_data(study, seeds)
+    _check_plan(Ledger.open(store, study), study, data)
+    store.create()
+    with store.sole(f"study-{study.name}", f"the study {study.name}"):
+        ledger = Ledger.create(store, study)
+        _check_plan(ledger, study, data)
+        experiment = store.experiment(study.name, _tags(study))
+        save_views(store, experiment, study.varied, study.measures)
+        if not ledger.has_results:
+            ledger.plan = plan_of(study, data)
+        ledger.abandon()
+        ledger.look(seeds)
+        progress = Progress(total=len(study.cells(seeds)))
+        lacking = _lacking(study, store, seeds, data, progress)
+        notify(progress)
+        if lacking:
+            workers = min(workers, len(lacking))
+            crew = Crew(study, store, ledger, experiment, data, progress, notify)
+            crew.work(lacking, make_engine(workers), workers)
+        return progress
+
+
+def _checked_data(study: Study, seeds: int) -> dict[str, str]:
+    """The fingerprint of the images by source, once every cell can be split and measured as declared."""
+    data = {}
+    for cell in study.cells(seeds):
+        found = identify(cell.spec)
+        data[sources_of(cell.spec)] = found.data
+        for name in study.measures:
+            if measure(name).needs == "subgroups" and not found.probed:
+                raise Mistake(
+                    f"{name} wants images with subgroups (a column 'subgroup' with two or more of at least 5 "
+                    f"subjects), but {sources_of(cell.spec)} has none: drop the measure or add the column."
+                )
+    return data
+
+
+def _check_plan(ledger: Ledger | None, study: Study, data: dict[str, str]) -> None:
+    if ledger is not None and ledger.plan and ledger.has_results:
+        check_unchanged(study, ledger.plan, plan_of(study, data))
+
+
+def _lacking(
+    study: Study, store: Store, seeds: int, data: dict[str, str], progress: Progress
+) -> deque[tuple[str, Cell]]:
+    """The cells without a finished run; those that have one, or that diverged, are counted in `progress`."""
+    cells = fingerprints(study.cells(seeds), data)
+    found = results(study, store, seeds).set_index("fingerprint")
+    lacking: deque[tuple[str, Cell]] = deque()
+    for key, cell in cells.items():
+        if found.state[key] == "complete":
+            progress.there += 1
+        elif found.state[key] == "diverged":
+            progress.failed[name_of(cell)] = str(found.error[key])
+        else:
+            lacking.append((key, cell))
+    return lacking
+
+
+def _tags(study: Study) -> dict[str, str]:
+    claims = "".join(f"\n- {claim.text}" for claim in study.claims)
+    note = f"**{study.question}**\n\n> {study.source}\n\nClaims:{claims}"
+    return {"mlflow.note.content": note, "mlflow.experimentKind": "custom_model_development"}

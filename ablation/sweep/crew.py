@@ -1,0 +1,120 @@
+"""The cells in work: handed to an engine, as many at a time as there are workers, and noted as they end."""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from time import monotonic
+
+from ablation.study import Cell, Study
+from ablation.sweep.engine import Engine, lost
+from ablation.sweep.ledger import Ledger
+from ablation.sweep.plan import sources_of
+from ablation.sweep.worker import Outcome, Task
+from ablation.track.read import bury_free
+from ablation.track.record import Label
+from ablation.track.store import Store
+
+TRIES = 3  # of a cell whose worker was killed
+
+
+@dataclass
+class Progress:
+    """Where a run of a study stands. failed[cell name] is the reason; seconds_left is None until known."""
+
+    total: int
+    there: int = 0
+    trained: int = 0
+    reused: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    last: str = ""
+    seconds_left: float | None = None
+
+    @property
+    def done(self) -> int:
+        """Cells that need no more work."""
+        return self.there + self.trained + self.reused + len(self.failed)
+
+
+@dataclass
+class _Ticket:
+    cell: Cell
+    fingerprint: str
+    trial: int
+    tries: int
+    started: float
+
+
+@dataclass
+class Crew:
+    """The cells in work, and what happens when one comes back."""
+
+    study: Study
+    store: Store
+    ledger: Ledger
+    experiment: str
+    data: dict[str, str]
+    progress: Progress
+    notify: Callable[[Progress], None]
+    running: dict["Future[Outcome]", _Ticket] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+
+    def work(self, lacking: deque[tuple[str, Cell]], engine: Engine, workers: int) -> None:
+        """Keep `workers` cells in work until none is lacking; whatever happens, leave nothing RUNNING."""
+        try:
+            while lacking or self.running:
+                while lacking and len(self.running) < workers:
+                    key, cell = lacking.popleft()
+                    self._start(engine, _Ticket(cell, key, self.ledger.begin(cell, key), 1, monotonic()))
+                for future in wait(self.running, return_when=FIRST_COMPLETED).done:
+                    ticket = self.running.pop(future)
+                    if not self._again(engine, future, ticket):
+                        self._finish(future, ticket)
+                        left = len(lacking) + len(self.running)
+                        self._tell(ticket, left / workers)
+        finally:
+            engine.close()
+            bury_free(self.store, [ticket.fingerprint for ticket in self.running.values()])
+            self.ledger.abandon()
+
+    def _start(self, engine: Engine, ticket: _Ticket) -> None:
+        data = self.data[sources_of(ticket.cell.spec)]
+        label = Label(self.study.name, ticket.cell.arm, ticket.fingerprint, data, self.study.quick)
+        self.running[engine.submit(Task(ticket.cell.spec, label, self.experiment, self.store.root))] = ticket
+
+    def _again(self, engine: Engine, future: "Future[Outcome]", ticket: _Ticket) -> bool:
+        """Hand in a cell again whose worker was killed, until its tries are spent."""
+        error = future.exception()
+        if error is None or not lost(error) or ticket.tries == TRIES:
+            return False
+        ticket.tries += 1
+        self._start(engine, ticket)
+        return True
+
+    def _finish(self, future: "Future[Outcome]", ticket: _Ticket) -> None:
+        error = future.exception()
+        outcome = None if error else future.result()
+        if outcome is not None and not outcome.diverged:
+            self.ledger.complete(ticket.trial, outcome.metrics)
+            self.progress.reused += outcome.reused
+            self.progress.trained += not outcome.reused
+            if not outcome.reused:
+                self.seconds.append(monotonic() - ticket.started)
+            return
+        self.ledger.fail(ticket.trial)
+        if error and lost(error):
+            bury_free(self.store, [ticket.fingerprint])
+        killed = f"its worker was killed {TRIES} times"
+        reason = killed if error and lost(error) else f"{type(error).__name__}: {error}"
+        self.progress.failed[name_of(ticket.cell)] = outcome.error if outcome else reason
+
+    def _tell(self, ticket: _Ticket, rounds_left: float) -> None:
+        self.progress.last = name_of(ticket.cell)
+        if self.seconds:
+            self.progress.seconds_left = rounds_left * sum(self.seconds) / len(self.seconds)
+        self.notify(self.progress)
+
+
+def name_of(cell: Cell) -> str:
+    """The cell in words: "latent 64, seed 3"."""
+    return f"{cell.arm}, seed {cell.seed}"

@@ -1,0 +1,147 @@
+"""The study in Optuna: a trial a cell, written by the coordinator alone.
+
+Optuna holds the state of each cell and MLflow its results; the fingerprint, an attribute of the
+trial and a tag of the run, ties them. Trials are added whole, with their parameters, and told: no
+sampler is asked and no queue is popped, since both were seen to lose and to double cells when
+workers die (docs/decisions/0004-one-coordinator.md).
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import optuna
+from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.exc import SQLAlchemyError
+
+from ablation.errors import Mistake
+from ablation.measures import measure
+from ablation.spec import flat
+from ablation.study import Cell, Study
+from ablation.track.store import Store
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+MOST_SEEDS = 1_000_000
+DIRECTIONS = {"lower": StudyDirection.MINIMIZE, "higher": StudyDirection.MAXIMIZE}
+
+
+class Ledger:
+    """The open Optuna study of a `Study`."""
+
+    def __init__(self, study: Study, optuna_study: optuna.Study) -> None:
+        self.study, self._optuna = study, optuna_study
+
+    @classmethod
+    def open(cls, store: Store, study: Study) -> "Ledger | None":
+        """The ledger of a study that has been run, else None; writes nothing."""
+        if not (store.exists() and store.has_ledger):
+            return None
+        storage = _storage(store)
+        if study.name not in optuna.study.get_all_study_names(storage):
+            return None
+        return cls(study, optuna.load_study(study_name=study.name, storage=storage))
+
+    @classmethod
+    def create(cls, store: Store, study: Study) -> "Ledger":
+        """The ledger of the study, made where it is missing."""
+        directions = [DIRECTIONS[measure(name).better] for name in study.measures]
+        with store.lock("create"):
+            storage = _storage(store)
+            made = optuna.create_study(
+                study_name=study.name, storage=storage, directions=directions, load_if_exists=True
+            )
+        return cls(study, made)
+
+    @property
+    def plan(self) -> dict[str, Any] | None:
+        """The plan as it was recorded by the first run, if any."""
+        text = self._optuna.user_attrs.get("plan")
+        return json.loads(text) if text else None
+
+    @plan.setter
+    def plan(self, plan: Mapping[str, Any]) -> None:
+        self._optuna.set_user_attr("plan", json.dumps(plan, sort_keys=True))
+
+    @property
+    def looks(self) -> list[int]:
+        """The numbers of seeds that `run` was asked for, one after another."""
+        return list(self._optuna.user_attrs.get("seeds", []))
+
+    def look(self, seeds: int) -> None:
+        """Note that `run` is asked for `seeds` seeds."""
+        if self.looks[-1:] != [seeds]:
+            self._optuna.set_user_attr("seeds", [*self.looks, seeds])
+
+    @property
+    def has_results(self) -> bool:
+        """Whether any cell ever completed: then the plan must not change."""
+        return TrialState.COMPLETE in self.states().values()
+
+    def states(self) -> dict[str, TrialState]:
+        """The state of each fingerprint: COMPLETE where any of its trials is, else that of its last trial."""
+        found: dict[str, TrialState] = {}
+        for trial in self._trials():
+            key = trial.user_attrs.get("fingerprint", "")
+            if found.get(key) != TrialState.COMPLETE:
+                found[key] = trial.state
+        return found
+
+    def begin(self, cell: Cell, fingerprint: str) -> int:
+        """Add the cell's trial as RUNNING; its number."""
+        settings = flat(cell.spec)
+        varied = {name: _plain(settings[name]) for name in self.study.varied}
+        trial = create_trial(
+            state=TrialState.RUNNING,
+            params={"arm": cell.arm, "seed": cell.seed} | varied,
+            distributions=_distributions(self.study),
+            user_attrs={"fingerprint": fingerprint},
+        )
+        trial.datetime_start = datetime.now(UTC).replace(tzinfo=None)
+        number = len(self._trials())  # Optuna counts from 0, and nobody else adds trials
+        self._optuna.add_trial(trial)
+        return number
+
+    def complete(self, number: int, metrics: Mapping[str, float]) -> None:
+        """The cell's run finished with `metrics`; its measures are the trial's values."""
+        self._optuna.tell(number, [metrics[name] for name in self.study.measures])
+
+    def fail(self, number: int) -> None:
+        """The cell's run diverged, failed or was interrupted; MLflow's run says which."""
+        self._optuna.tell(number, state=TrialState.FAIL)
+
+    def abandon(self) -> int:
+        """Fail every trial that still says RUNNING: under the study's lock their coordinator is dead."""
+        stale = [trial for trial in self._trials() if trial.state == TrialState.RUNNING]
+        for trial in stale:
+            self.fail(trial.number)
+        return len(stale)
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self._optuna.get_trials(deepcopy=False)
+
+
+def _storage(store: Store) -> optuna.storages.RDBStorage:
+    patient = {"connect_args": {"timeout": 60}} if store.optuna_url.startswith("sqlite") else None
+    try:
+        return optuna.storages.RDBStorage(store.optuna_url, engine_kwargs=patient)
+    except SQLAlchemyError as error:
+        reason = getattr(error, "orig", None) or type(error).__name__
+        raise Mistake(
+            f"Optuna's storage cannot be opened ({reason}): check --store or ABLATION_OPTUNA_STORAGE."
+        ) from error
+
+
+def _distributions(study: Study) -> dict[str, Any]:
+    tables = [flat(spec) for spec in study.specs.values()]
+    levels = {name: tuple(dict.fromkeys(_plain(table[name]) for table in tables)) for name in study.varied}
+    return {
+        "arm": CategoricalDistribution(tuple(study.specs)),
+        "seed": IntDistribution(0, MOST_SEEDS),
+    } | {name: CategoricalDistribution(values) for name, values in levels.items()}
+
+
+def _plain(value: object) -> Any:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else value

@@ -1,0 +1,75 @@
+"""A study's results, a row a cell: Optuna's state and MLflow's numbers, tied by the fingerprint."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from optuna.trial import TrialState
+
+from ablation.errors import Mistake
+from ablation.study import Study
+from ablation.sweep.ledger import Ledger
+from ablation.sweep.plan import check_unchanged, fingerprints, plan_of
+from ablation.track.read import cell_runs, curves
+from ablation.track.store import Store
+
+
+def results(study: Study, store: Store, seeds: int | None = None) -> pd.DataFrame:
+    """One row a cell of the plan, in its order: arm, seed, state, fingerprint, run_id, and the run's columns.
+
+    state: "complete", "diverged", "failed", "running" or "missing" (an interrupted cell, too). Without
+    `seeds`, as many as `run` was last asked for. Raises `Mistake` where the study was never run, or its
+    plan has changed since.
+    """
+    ledger = opened(study, store)
+    assert ledger.plan is not None
+    data = ledger.plan["data"]
+    if ledger.has_results:
+        check_unchanged(study, ledger.plan, plan_of(study, data))
+    cells = fingerprints(study.cells(seeds or ledger.looks[-1]), data)
+    states, found = ledger.states(), cell_runs(store, study.name)
+    runs, failed = _accepted(found), set(found.fingerprint[found.outcome == "failed"])
+    rows = []
+    for key, cell in cells.items():
+        run = runs.loc[key].to_dict() if key in runs.index else {}
+        state = _state(states.get(key), run, key in failed)
+        kept = run if state in ("complete", "diverged") else {}
+        place = {"arm": cell.arm, "seed": cell.seed, "state": state, "fingerprint": key}
+        rows.append({"run_id": "", "error": ""} | kept | place)
+    return pd.DataFrame(rows)
+
+
+def opened(study: Study, store: Store) -> Ledger:
+    """The ledger of a study that has been run; else a `Mistake`."""
+    ledger = Ledger.open(store, study)
+    if ledger is None or ledger.plan is None:
+        raise Mistake(f"{study.name} has no runs in {store.root}: run it first, or name another --store.")
+    return ledger
+
+
+def progress_of(study: Study, store: Store) -> pd.DataFrame | None:
+    """The results of a study, or None where it was never run."""
+    ledger = Ledger.open(store, study)
+    return None if ledger is None or ledger.plan is None else results(study, store)
+
+
+def learning_curves(frame: pd.DataFrame, store: Store) -> pd.DataFrame:
+    """The learning curves of the complete cells of `results`: arm, seed, epoch, metric, value."""
+    return curves(store, frame[frame.state == "complete"])
+
+
+def _accepted(runs: pd.DataFrame) -> pd.DataFrame:
+    """The run that counts for each fingerprint: the first that finished, else the first that diverged."""
+    counted = runs[(runs.status == "FINISHED") | (runs.outcome == "diverged")]
+    order = counted.assign(diverged=counted.outcome == "diverged").sort_values("diverged", kind="stable")
+    return order.drop(columns="diverged").drop_duplicates("fingerprint").set_index("fingerprint")
+
+
+def _state(state: TrialState | None, run: Mapping[Any, Any], failed: bool) -> str:
+    if state == TrialState.COMPLETE and run.get("status") == "FINISHED":
+        return "complete"
+    if run.get("outcome") == "diverged":
+        return "diverged"
+    if state == TrialState.RUNNING:
+        return "running"
+    return "failed" if state == TrialState.FAIL and failed else "missing"

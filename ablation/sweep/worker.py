@@ -1,0 +1,97 @@
+"""A worker: a task goes in, the id of a recorded run comes out. It knows no study and writes to no ledger."""
+
+import os
+import signal
+import threading
+from dataclasses import dataclass
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
+from pathlib import Path
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from ablation.learn.run import Result, run
+from ablation.learn.train import Diverged
+from ablation.spec import RunSpec
+from ablation.track.read import Settled, bury, cell_lock, settled
+from ablation.track.record import Label, recording
+from ablation.track.reuse import mirror
+from ablation.track.store import Store
+
+THREADS = 1  # of every worker, whatever their number: so that the number of workers changes no result
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker needs: the spec, and where and under which label its run is recorded."""
+
+    spec: RunSpec
+    label: Label
+    experiment: str
+    store: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A recorded run. reused: it was there already, computed for another study or before a crash."""
+
+    run_id: str
+    metrics: dict[str, float]
+    reused: bool = False
+    diverged: bool = False
+    error: str = ""
+
+
+def start() -> None:
+    """Prepare a worker process: one thread, deaf to Ctrl-C, and dead as soon as its coordinator is."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(THREADS)
+    threadpool_limits(THREADS)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def work(task: Task) -> Outcome:
+    """Train and record the task's run, or find it recorded, under the lock of its fingerprint.
+
+    The lock makes a fingerprint be computed once, though two studies want it or the worker of a dead
+    coordinator still breathes. A spec that diverges is an outcome; anything else that fails is raised.
+    """
+    store = Store(task.store)
+    with store.lock(cell_lock(task.label.fingerprint)):
+        bury(store, task.label.fingerprint)
+        known = settled(store, task.label.fingerprint, task.experiment)
+        if known is not None:
+            return _reused(store, task, known)
+        run_id = ""
+        try:
+            with recording(store, task.experiment, task.spec, task.label) as recorder:
+                run_id = recorder.run_id
+                result = run(task.spec, recorder.epoch)
+                _check_same_data(result, task.label)
+                recorder.result(result)
+        except Diverged as error:
+            return Outcome(run_id, {}, diverged=True, error=str(error))
+        return Outcome(run_id, result.metrics)
+
+
+def _check_same_data(result: Result, label: Label) -> None:
+    if result.data != label.data:
+        raise RuntimeError(
+            f"the images changed while the study ran: it began with {label.data}, this run learned from "
+            f"{result.data}; give the changed set a name of its own"
+        )
+
+
+def _reused(store: Store, task: Task, known: Settled) -> Outcome:
+    elsewhere = known.experiment != task.experiment
+    run_id = mirror(store, task.experiment, task.spec, task.label, known) if elsewhere else known.run_id
+    metrics = dict(store.client.get_run(run_id).data.metrics)
+    return Outcome(run_id, metrics, reused=True, diverged=known.diverged, error=known.error)
+
+
+def _die_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

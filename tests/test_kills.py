@@ -1,0 +1,167 @@
+"""Real processes that are really killed: the same bytes in the end, no orphans, nothing left RUNNING."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from optuna.trial import TrialState
+
+from ablation import catalogue
+from ablation.publish import publish
+from ablation.sweep.coordinate import run_study
+from ablation.sweep.ledger import Ledger
+from ablation.sweep.results import results
+from ablation.track.read import cell_runs
+from ablation.track.store import Store
+from engines import InlineEngine
+
+STUDY = """
+from ablation.report import joint
+from ablation.spec import vary
+from ablation.study import Study
+
+small = {{"data.sources": ({parquet!r},), "augment.copies": 3, "model.channels": (8, 16), "train.epochs": 12}}
+study = Study(
+    question="Does it survive?", source="a double", baseline=vary(joint, small),
+    arms={{"latent 128": {{}}, "latent 16": {{"model.latent_dim": 16}}}},
+    measures={{"test_mse": 0.01}}, seeds=3,
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def study_file(tmp_path_factory: pytest.TempPathFactory, faces: Path) -> Path:
+    path = tmp_path_factory.mktemp("studies") / "survivor.py"
+    path.write_text(STUDY.format(parquet=str(faces)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, study_file: Path) -> Path:
+    """What an undisturbed run of the study exports."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    store, study = Store(folder / "store"), catalogue.load(str(study_file))
+    run_study(study, store, InlineEngine(), workers=1)
+    publish(study, store, folder / "out")
+    return folder / "out"
+
+
+def start(study_file: Path, store: Path, *options: str) -> "subprocess.Popen[str]":
+    # A shell starts what it runs in the background deaf to Ctrl-C, and so would be what the tests start.
+    hear = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{hear}; from ablation.cli import main; main()"
+    command = [sys.executable, "-c", code, "run", str(study_file)]
+    return subprocess.Popen(
+        [*command, "--store", str(store), "--workers", "2", *options],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "what was waited for did not come"
+        time.sleep(0.3)  # looking into the store costs the workers' processor
+
+
+def statuses(store: Path) -> list[str]:
+    try:
+        return cell_runs(Store(store), "survivor").status.tolist()
+    except Exception:  # the store is being made
+        return []
+
+
+def check_whole(study_file: Path, store: Path, undisturbed: Path, out: Path) -> None:
+    """Every cell complete once, nothing RUNNING in either store, and the bytes of an undisturbed export."""
+    study, place = catalogue.load(str(study_file)), Store(store)
+    frame = results(study, place)
+    assert frame.state.tolist() == ["complete"] * 6
+    runs = cell_runs(place, study.name)
+    assert "RUNNING" not in set(runs.status)
+    assert runs[runs.status == "FINISHED"].fingerprint.is_unique
+    ledger = Ledger.open(place, study)
+    assert ledger is not None
+    trials = [trial for trial in ledger._trials() if trial.state == TrialState.COMPLETE]
+    assert sorted(trial.user_attrs["fingerprint"] for trial in trials) == sorted(frame.fingerprint)
+    assert TrialState.RUNNING not in {trial.state for trial in ledger._trials()}
+    publish(study, place, out)
+    differing = [
+        path.name for path in out.iterdir() if path.read_bytes() != (undisturbed / path.name).read_bytes()
+    ]
+    assert differing == ["provenance.json"]  # it names MLflow's run ids, which are drawn at random
+
+
+def test_a_killed_process_group_goes_on_to_the_same_bytes(
+    study_file: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    first = start(study_file, store)
+    wait_for(lambda: statuses(store).count("FINISHED") >= 2 and "RUNNING" in statuses(store))
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    assert "RUNNING" in statuses(store)
+    second = start(study_file, store)
+    output, _ = second.communicate(timeout=120)
+    assert second.returncode == 0, output
+    assert "KILLED" in statuses(store)
+    check_whole(study_file, store, undisturbed, tmp_path / "out")
+
+
+def test_killed_workers_are_replaced_and_their_cells_run_again(
+    study_file: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    process = start(study_file, store)
+    for finished in (0, 2):
+        wait_for(
+            lambda done=finished: statuses(store).count("FINISHED") >= done and "RUNNING" in statuses(store)
+        )  # type: ignore[misc]
+        newest = max(workers_of(process.pid), key=lambda worker: worker.cpu_times().user)
+        newest.kill()
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    check_whole(study_file, store, undisturbed, tmp_path / "out")
+
+
+def test_a_killed_coordinator_leaves_no_orphans(study_file: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    process = start(study_file, store)
+    wait_for(lambda: "RUNNING" in statuses(store))
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) >= 3
+    process.kill()
+    process.communicate()
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert alive == []
+
+
+def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(study_file: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    process = start(study_file, store)
+    wait_for(lambda: "RUNNING" in statuses(store))
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on from here" in output
+    assert "Traceback" not in output
+    assert "RUNNING" not in statuses(store)
+
+
+def test_ctrl_c_while_workers_are_born_is_as_quiet(study_file: Path, tmp_path: Path) -> None:
+    process = start(study_file, tmp_path / "store")
+    wait_for(lambda: len(psutil.Process(process.pid).children()) >= 2)  # the server, in its imports
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in output
+
+
+def workers_of(coordinator: int) -> list[psutil.Process]:
+    """The worker processes: children of the process that they are forked from."""
+    return [p for p in psutil.Process(coordinator).children(recursive=True) if p.ppid() != coordinator]
