@@ -1,0 +1,37 @@
+"""How far one test picture can move a measure that counts pictures.
+
+Such a measure takes few values. Over a handful of seeds its differences can agree, or nearly so, by
+luck: no seed met the rare picture that would have shown the effect. A spread below one picture's worth
+is then a sign of too few draws, not of precision, so that tests of equivalence take none below it.
+The test for a difference stays as declared: there the interval must leave 0, which luck does more rarely.
+"""
+
+import pandas as pd
+
+from ablation.data.labels import class_names
+from ablation.study import Study
+
+BY_CLASS = ("test_balanced_accuracy", "test_macro_f1")
+"""Measures that weigh every class alike: a picture of the rarest class counts most."""
+
+
+def one_picture(study: Study, cells: pd.DataFrame, measure: str) -> float:
+    """The most that one test picture, right or wrong, moves `measure`; 0 where it is continuous or unknown.
+
+    Counts are the least of the complete cells, from the columns images_test and images_test_rarest (of the
+    rarest class). Where the latter is not recorded that class may have a single picture, and is taken to.
+    """
+    if measure == "test_accuracy":
+        return 1 / images if (images := _least(cells, "images_test")) else 0.0
+    if measure in BY_CLASS:
+        classes = min(len(class_names(spec.data.classes)) for spec in study.specs.values())
+        return 1 / (max(classes, 1) * (_least(cells, "images_test_rarest") or 1))
+    return 0.0
+
+
+def _least(cells: pd.DataFrame, column: str) -> float:
+    """The least value of `column` over the complete cells; 0 where none is recorded."""
+    if column not in cells:
+        return 0.0
+    recorded = cells.loc[cells["state"] == "complete", column].dropna()
+    return float(recorded.min()) if len(recorded) else 0.0

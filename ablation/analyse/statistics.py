@@ -1,0 +1,183 @@
+"""Paired statistics on arrays of differences: differences[i] is arm minus baseline under seed i.
+
+`ratio` is n_test / n_train of one split where splits are resampled from one pool, 0 where replications
+are independent. Nadeau and Bengio (Inference for the generalization error, Machine Learning 52, 2003)
+give the mean of such differences the variance (1/n + ratio) s^2.
+
+Equal differences show no spread, and without one there is nothing to test against: their p-values are NaN.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, stats
+
+from ablation.errors import unknown
+
+Array = npt.NDArray[np.float64]
+
+TESTS = {
+    "corrected_t": "corrected resampled t-test (Nadeau and Bengio 2003)",
+    "t": "paired t-test",
+    "sign_flip": "exact sign-flip permutation test",
+}
+ROUNDING = 1e-12
+"""Differences are equal where they lie this close, relative to the values that they come from."""
+EXACT_UP_TO = 20
+"""Most differences whose 2^n sign flips are all enumerated; more are sampled, from a fixed seed."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over n seeds and its interval; low and high are NaN where n < 2, all three where n = 0."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+def replication_ratio(test: str, parts: Sequence[int]) -> float:
+    """n_test / n_train of a train : validation : test split for "corrected_t"; 0 for the other tests."""
+    if test not in TESTS:
+        raise unknown("test", test, TESTS)
+    return parts[2] / parts[0] if test == "corrected_t" else 0.0
+
+
+def equal(values: Array, scale: float | None = None) -> bool:
+    """Whether at least two `values` (n,) agree to within rounding of `scale`, by default their own size."""
+    size = float(np.max(np.abs(values), initial=0)) if scale is None else scale
+    return len(values) > 1 and bool(np.ptp(values) <= ROUNDING * size)
+
+
+def standard_error(values: Array, ratio: float) -> float:
+    """sqrt(1/n + ratio) times the sample deviation of `values` (n,); NaN for n < 2, 0 if all are equal."""
+    if len(values) < 2:
+        return float("nan")
+    if equal(values):
+        return 0.0
+    return float(np.std(values, ddof=1) * np.sqrt(1 / len(values) + ratio))
+
+
+def interval(values: Array, level: float, ratio: float) -> Estimate:
+    """Mean of `values` (n,) and its Student t interval of n - 1 degrees of freedom.
+
+    Equal values give an interval of no width: they show no spread to build one from.
+    """
+    n = len(values)
+    if n == 0:
+        return Estimate(float("nan"), float("nan"), float("nan"), 0)
+    mean = float(np.mean(values))
+    reach = float(stats.t.isf((1 - level) / 2, max(n - 1, 1))) * standard_error(values, ratio)
+    return Estimate(mean, mean - reach, mean + reach, n)
+
+
+def p_value(differences: Array, test: str, ratio: float = 0.0) -> float:
+    """Two-sided p of a mean difference of 0 by `test`, one of `TESTS`; NaN for n < 2 or equal differences."""
+    if test not in TESTS:
+        raise unknown("test", test, TESTS)
+    if len(differences) < 2 or equal(differences):
+        return float("nan")
+    if test == "sign_flip":
+        return _sign_flip(differences)
+    t = abs(float(np.mean(differences))) / standard_error(differences, ratio)
+    return float(2 * stats.t.sf(t, len(differences) - 1))
+
+
+def equivalence(differences: Array, sesoi: float, ratio: float = 0.0, least_spread: float = 0.0) -> float:
+    """p of two one-sided t tests (TOST) that the mean difference lies outside (-sesoi, sesoi).
+
+    NaN for n < 2 or equal differences. A sample deviation below `least_spread` counts as that.
+    """
+    n = len(differences)
+    if n < 2 or equal(differences):
+        return float("nan")
+    room = sesoi - abs(float(np.mean(differences)))
+    error = max(standard_error(differences, ratio), least_spread * float(np.sqrt(1 / n + ratio)))
+    return float(stats.t.sf(room / error, n - 1))
+
+
+def _sign_flip(differences: Array) -> float:
+    result = stats.permutation_test(
+        (differences,),
+        lambda x, axis: np.mean(x, axis=axis),
+        permutation_type="samples",
+        n_resamples=2 ** min(len(differences), EXACT_UP_TO),
+        batch=2**14,
+        rng=np.random.default_rng(0),
+    )
+    return float(result.pvalue)
+
+
+def holm(p: Sequence[float]) -> tuple[float, ...]:
+    """Holm's adjusted p-values, in the order given.
+
+    A NaN (a comparison that cannot be tested) stays NaN, yet keeps its place in the family as 1, so
+    that a lost comparison never makes the others look stronger.
+    """
+    if not p:
+        return ()
+    family = np.where(np.isnan(p), 1.0, p)
+    order = np.argsort(family, kind="stable")
+    # Not statsmodels' multipletests: it collects the garbage of the whole process at every call, 0.2 s.
+    stepped = np.maximum.accumulate(family[order] * np.arange(len(family), 0, -1)).clip(max=1)
+    adjusted = np.empty_like(stepped)
+    adjusted[order] = stepped
+    return tuple(float(a) if q == q else q for a, q in zip(adjusted, p, strict=True))
+
+
+def power(delta: float, sd: float, n: int, ratio: float, alpha: float) -> float:
+    """Chance that the two-sided t test at `alpha` finds a true difference `delta`, by the noncentral t.
+
+    `sd` is the deviation of the paired differences within a study, n the number of seeds.
+    """
+    if n < 2:
+        return 0.0
+    critical, centre = stats.t.isf(alpha / 2, n - 1), abs(delta) / (sd * np.sqrt(1 / n + ratio))
+    # The far tail underflows to NaN in scipy when the centre is large; it is 0 there.
+    wrong_side = np.nan_to_num(stats.nct.cdf(-critical, n - 1, centre), nan=0.0)
+    return float(stats.nct.sf(critical, n - 1, centre) + wrong_side)
+
+
+def smallest_detectable(n: int, ratio: float, alpha: float, wanted: float = 0.8, least: float = 0.0) -> float:
+    """The difference, in deviations of the paired differences, found with power `wanted`.
+
+    inf where none is: for n < 2, or where `least`, the smallest p that the test can give, is not below alpha.
+    """
+    if n < 2 or least >= alpha:
+        return float("inf")
+    # Past this many standard errors the power is within 1e-9 of 1, whatever n.
+    far = (stats.t.isf(alpha / 2, n - 1) + 8) * 8 * np.sqrt(1 / n + ratio)
+    return float(optimize.brentq(lambda d: power(d, 1.0, n, ratio, alpha) - wanted, 0.0, far))
+
+
+def detectable_limit(ratio: float, alpha: float, wanted: float = 0.8) -> float:
+    """What `smallest_detectable` tends to as n grows: 0 for independent replications."""
+    return float((stats.norm.isf(alpha / 2) + stats.norm.ppf(wanted)) * np.sqrt(ratio))
+
+
+def seeds_needed(delta: float, sd: float, ratio: float, alpha: float, wanted: float = 0.8) -> int | None:
+    """The fewest seeds that find `delta` with power `wanted`; None where 10,000 do not suffice.
+
+    With ratio > 0 the power has a ceiling: splits of one pool repeat each other.
+    """
+    enough = [2, 10_000]
+    if sd == 0 or power(delta, sd, 2, ratio, alpha) >= wanted:
+        return 2
+    if power(delta, sd, enough[1], ratio, alpha) < wanted:
+        return None
+    while enough[1] - enough[0] > 1:
+        middle = sum(enough) // 2
+        enough[power(delta, sd, middle, ratio, alpha) >= wanted] = middle
+    return enough[1]
+
+
+def least_p(n: int, test: str) -> float:
+    """The smallest two-sided p that `test` can give with n seeds: 2/2^n for sign flips, 0 for t tests."""
+    if test not in TESTS:
+        raise unknown("test", test, TESTS)
+    if n < 2:
+        return 1.0
+    return 2.0 / 2 ** min(n, EXACT_UP_TO) if test == "sign_flip" else 0.0

@@ -1,0 +1,110 @@
+"""The analysis of a study: means, effects, verdicts, conclusion, and the runs behind each number."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ablation.analyse.caveats import caveats, fixed_words
+from ablation.analyse.cells import planned, values
+from ablation.analyse.effects import Effect, effects
+from ablation.analyse.statistics import Estimate, interval, replication_ratio
+from ablation.analyse.verdicts import Verdict, conclusion, verdicts
+from ablation.analyse.words import percent
+from ablation.study import Study
+
+
+@dataclass(frozen=True)
+class Source:
+    """A cell that a number rests on; `run_id` is "" where the store named none."""
+
+    arm: str
+    seed: int
+    fingerprint: str
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything that the runs of a study say.
+
+    means[arm, measure] is the arm's mean over its complete seeds. `fixed` lists the settings that
+    every arm shares. sources[key] are the cells behind a number; the keys are "ARM/MEASURE/mean",
+    "ARM/MEASURE/difference" and "claim N/effect", N from 1.
+    """
+
+    study: Study
+    seeds: int
+    means: Mapping[tuple[str, str], Estimate]
+    effects: tuple[Effect, ...]
+    verdicts: tuple[Verdict, ...]
+    conclusion: str
+    caveats: tuple[str, ...]
+    fixed: str
+    sources: Mapping[str, tuple[Source, ...]]
+
+    @property
+    def exploratory(self) -> bool:
+        """Whether no effect was tested: too few seeds, a smoke budget, no complete arm or no spread."""
+        return all(effect.p is None for effect in self.effects)
+
+    @property
+    def level_words(self) -> str:
+        """The level of every interval, as in "95 %"."""
+        return percent(1 - self.study.alpha)
+
+    def effect(self, arm: str, measure: str) -> Effect | None:
+        """The effect of `arm` on `measure`; None for the reference, which differs from nothing."""
+        return next((e for e in self.effects if (e.arm, e.measure) == (arm, measure)), None)
+
+
+def analyse(study: Study, frame: pd.DataFrame, seeds: int, looks: Sequence[int] = ()) -> Analysis:
+    """Means, effects and verdicts of `study` over its first `seeds` seeds.
+
+    `frame` has one row per cell, in any order, with the columns arm, seed, state, fingerprint, run_id
+    and every measure; a cell without a row is missing. The caveats also read the columns images_test,
+    images_test_rarest, code and packages where there are any. `looks` are the numbers of seeds that the
+    study was run with, in order.
+    """
+    cells = planned(study, frame, seeds)
+    means = {(arm, name): _mean(study, cells, arm, name) for name in study.measures for arm in study.specs}
+    found, judged = effects(study, cells), verdicts(study, cells)
+    return Analysis(
+        study,
+        seeds,
+        means,
+        found,
+        judged,
+        conclusion(study, judged),
+        caveats(study, cells, found, looks),
+        fixed_words(study),
+        _sources(study, cells, found, judged),
+    )
+
+
+def _mean(study: Study, cells: pd.DataFrame, arm: str, name: str) -> Estimate:
+    table = values(cells, name, [arm])[1]
+    return interval(table[:, 0], 1 - study.alpha, replication_ratio(study.test, study.baseline.data.parts))
+
+
+def _sources(
+    study: Study, cells: pd.DataFrame, found: Iterable[Effect], judged: Iterable[Verdict]
+) -> dict[str, tuple[Source, ...]]:
+    by_cell = {
+        (arm, seed): Source(arm, seed, fingerprint, run_id)
+        for arm, seed, fingerprint, run_id in zip(
+            *(cells[c] for c in ("arm", "seed", "fingerprint", "run_id")), strict=True
+        )
+    }
+
+    def of(arms: Iterable[str], seeds: Iterable[int]) -> tuple[Source, ...]:
+        arms = list(arms)
+        return tuple(by_cell[arm, seed] for seed in seeds for arm in arms)
+
+    numbers = {
+        f"{arm}/{name}/mean": of([arm], values(cells, name, [arm])[0])
+        for name in study.measures
+        for arm in study.specs
+    }
+    numbers |= {f"{e.arm}/{e.measure}/difference": of([e.arm, study.reference], e.seeds) for e in found}
+    return numbers | {f"claim {i}/effect": of(v.arms, v.seeds) for i, v in enumerate(judged, 1)}

@@ -1,0 +1,93 @@
+"""A study to a folder: tables, figures, every run, and the way back from each number to its runs."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ablation.analyse import Analysis, analyse
+from ablation.analyse.words import SMOKE
+from ablation.errors import Mistake
+from ablation.export import figures
+from ablation.export.panels import curve_panels, effect_panels, measure_panels
+from ablation.export.provenance import provenance as provenance_json
+from ablation.export.runs import runs_csv
+from ablation.export.tables import render, tabulate
+from ablation.study import Study
+
+FORMATS = ("md", "tex", "csv", "html")
+
+
+def export(
+    study: Study,
+    frame: pd.DataFrame,
+    curves: pd.DataFrame,
+    to: Path,
+    provenance: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    looks: Sequence[int] = (),
+) -> list[Path]:
+    """Write the tables, figures, runs.csv and provenance.json of `study` into `to`; return their paths.
+
+    `frame` has one row per cell of the plan, `curves` the columns arm, seed, epoch, metric and value;
+    provenance[fingerprint] is added to that run in provenance.json; `looks` are the numbers of seeds that
+    the study was run with, in order. A file is replaced whole or not at all.
+    """
+    seeds = int(frame["seed"].nunique())
+    if not seeds:
+        raise Mistake(f"study {study.name!r} has no cells to export: run it first.")
+    analysis = analyse(study, frame, seeds, looks)
+    texts = _written(analysis, frame) | {"provenance.json": provenance_json(analysis, provenance)}
+    drawn = _drawn(analysis, frame, curves)
+    _folder(to)
+    writers = {name: partial(_write, text) for name, text in texts.items()}
+    writers |= {f"{n}.{suffix}": partial(figures.save, drawn[n]) for n in drawn for suffix in ("png", "pdf")}
+    return [_replace(to / name, write) for name, write in writers.items()]
+
+
+def _written(analysis: Analysis, frame: pd.DataFrame) -> dict[str, str]:
+    table = tabulate(analysis)
+    texts = {f"table.{format}": render(table, format) for format in FORMATS}
+    return texts | {"runs.csv": runs_csv(analysis.study, frame, analysis.seeds)}
+
+
+def _drawn(analysis: Analysis, frame: pd.DataFrame, curves: pd.DataFrame) -> dict[str, Figure]:
+    drawn = {
+        "effects": figures.effects(effect_panels(analysis)),
+        "measures": figures.measures(measure_panels(analysis, frame)),
+        "curves": figures.curves(curve_panels(analysis, curves)),
+    }
+    for figure in drawn.values() if analysis.study.quick else ():
+        figures.warn(figure, SMOKE)
+    return drawn
+
+
+def _folder(to: Path) -> None:
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise Mistake(
+            f"export wants a folder, but {to} is a file or lies in one: name another folder."
+        ) from None
+    except PermissionError:
+        raise Mistake(f"export may not write to {to}: name a folder that is yours.") from None
+
+
+def _write(text: str, path: Path) -> None:
+    path.write_bytes(text.encode())
+
+
+def _replace(path: Path, write: Callable[[Path], None]) -> Path:
+    """Write beside `path` and move into place, so that no reader ever sees half a file."""
+    # The suffix stays last: it tells matplotlib the format.
+    draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        write(draft)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,101 @@
+"""What the figures show, as numbers: the first half of every figure, without an axis in sight."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ablation.analyse import Analysis, Estimate
+from ablation.analyse.cells import planned, values
+from ablation.measures import measure as find_measure
+
+CURVES = (("mse", "MSE"), ("cross_entropy", "Cross-entropy, nats"), ("accuracy", "Accuracy"))
+PARTS = ("train", "validation")
+
+
+@dataclass(frozen=True)
+class EffectPanel:
+    """Differences to the baseline in one measure; an arm without a pair of seeds has n = 0."""
+
+    label: str
+    better: str
+    sesoi: float
+    estimates: dict[str, Estimate]
+
+
+@dataclass(frozen=True)
+class MeasurePanel:
+    """One measure: points[arm][seed], and the mean and interval of every arm."""
+
+    label: str
+    better: str
+    estimates: dict[str, Estimate]
+    points: dict[str, dict[int, float]]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One arm's mean, least and greatest value over its seeds, by epoch; all of length (epochs,)."""
+
+    arm: str
+    part: str
+    epochs: tuple[float, ...]
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class CurvePanel:
+    """The learning curves of one metric, arm by arm, training before validation."""
+
+    label: str
+    curves: tuple[Curve, ...]
+
+
+def effect_panels(analysis: Analysis) -> tuple[EffectPanel, ...]:
+    """One panel per measure, the arms in the order of the study."""
+    return tuple(
+        EffectPanel(
+            find_measure(name).label,
+            find_measure(name).better,
+            sesoi,
+            {e.arm: e.estimate for e in analysis.effects if e.measure == name},
+        )
+        for name, sesoi in analysis.study.measures.items()
+    )
+
+
+def measure_panels(analysis: Analysis, frame: pd.DataFrame) -> tuple[MeasurePanel, ...]:
+    """One panel per measure with the value of every complete cell."""
+    study = analysis.study
+    cells = planned(study, frame, analysis.seeds)
+    panels = []
+    for name in study.measures:
+        points = {}
+        for arm in study.specs:
+            seeds, table = values(cells, name, [arm])
+            points[arm] = dict(zip(seeds, map(float, table[:, 0]), strict=True))
+        estimates = {arm: analysis.means[arm, name] for arm in study.specs}
+        panels.append(MeasurePanel(find_measure(name).label, find_measure(name).better, estimates, points))
+    return tuple(panels)
+
+
+def curve_panels(analysis: Analysis, curves: pd.DataFrame) -> tuple[CurvePanel, ...]:
+    """A panel for each metric of `CURVES` that was recorded; `curves` has arm, seed, epoch, metric, value."""
+    finite = curves[np.isfinite(curves["value"].astype(float)) & (curves["seed"] < analysis.seeds)]
+    panels = []
+    for metric, label in CURVES:
+        found = [
+            _curve(finite, arm, part, f"{part}_{metric}") for arm in analysis.study.specs for part in PARTS
+        ]
+        if kept := tuple(curve for curve in found if curve.epochs):
+            panels.append(CurvePanel(label, kept))
+    return tuple(panels)
+
+
+def _curve(curves: pd.DataFrame, arm: str, part: str, metric: str) -> Curve:
+    own = curves[(curves["arm"] == arm) & (curves["metric"] == metric)]
+    table = own.groupby("epoch")["value"].agg(["mean", "min", "max"]).sort_index()
+    columns = (tuple(float(v) for v in table[name]) for name in ("mean", "min", "max"))
+    return Curve(arm, part, tuple(float(epoch) for epoch in table.index), *columns)

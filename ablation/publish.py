@@ -1,0 +1,70 @@
+"""From the store to the reader: analyse a study's results, write its summary runs, export its files."""
+
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ablation.analyse.summary import Analysis, analyse
+from ablation.export.export import export
+from ablation.spec import flat
+from ablation.study import Study
+from ablation.sweep.results import learning_curves, opened, results
+from ablation.track.arms import record_arm
+from ablation.track.store import Store
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A study's cells, a row each, the numbers of seeds it was run with, and what follows from them."""
+
+    cells: pd.DataFrame
+    looks: tuple[int, ...]
+    analysis: Analysis
+
+
+def read(study: Study, store: Store, seeds: int | None = None) -> Reading:
+    """The study's results in the store and their analysis; `seeds` as it was last run if not given."""
+    cells = results(study, store, seeds)
+    looks = tuple(opened(study, store).looks)
+    return Reading(cells, looks, analyse(study, cells, int(cells.seed.max()) + 1, looks))
+
+
+def summarise(study: Study, store: Store, seeds: int | None = None) -> Analysis:
+    """Write a summary run for every arm into MLflow, in place of older ones; the analysis that they show."""
+    analysis = read(study, store, seeds).analysis
+    experiment = store.experiment(study.name, {})
+    for arm, spec in study.specs.items():
+        settings = flat(spec)
+        params = {name: settings[name] for name in study.varied}
+        note = f"{arm}: means over seeds, their intervals, and differences to {study.reference}.\n\n"
+        record_arm(store, experiment, arm, params, _numbers(analysis, arm), note + analysis.conclusion)
+    return analysis
+
+
+def publish(study: Study, store: Store, to: Path, seeds: int | None = None) -> list[Path]:
+    """Write the study's tables, figures, runs.csv and provenance.json into `to`; the files written."""
+    reading = read(study, store, seeds)
+    curves = learning_curves(reading.cells, store)
+    return export(study, reading.cells, curves, to, _provenance(reading.cells), looks=reading.looks)
+
+
+def _numbers(analysis: Analysis, arm: str) -> dict[str, float]:
+    """The arm's finite numbers: mean, interval and difference of each measure, and the least n of them."""
+    numbers: dict[str, float] = {}
+    for name in analysis.study.measures:
+        mean, effect = analysis.means[arm, name], analysis.effect(arm, name)
+        numbers |= {name: mean.mean, f"{name} low": mean.low, f"{name} high": mean.high}
+        numbers["n"] = min(numbers.get("n", mean.n), float(mean.n))
+        if effect is not None:
+            numbers[f"{name} difference"] = effect.estimate.mean
+    return {name: value for name, value in numbers.items() if isfinite(value)}
+
+
+def _provenance(cells: pd.DataFrame) -> dict[str, Any]:
+    """What MLflow knows of each complete run, by fingerprint: where and when it was computed, how fast."""
+    known = ["arm", "seed", "run_id", "reused_from", "experiment", "started", "code", "packages", "seconds"]
+    kept = cells[cells.state == "complete"].set_index("fingerprint").reindex(columns=known)
+    return {str(key): values for key, values in kept.to_dict("index").items()}

@@ -1,0 +1,70 @@
+"""Small studies and frames of invented runs, for the tests of analyse and export."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ablation.report import joint
+from ablation.spec import fingerprint
+from ablation.study import Claim, Difference, Study, Trend
+
+ODD = r"""50% & <b>"a_b"</b> | $x^2$ #1 {c} \d ~e* 'f' [g] λ é 😀"""
+Value = Callable[[str, int], float]
+
+
+def a_study(**changes: Any) -> Study:
+    """Three sizes around the baseline "middle", two measures, two claims, five seeds."""
+    fields: dict[str, Any] = {
+        "name": "sizes",
+        "question": "Does size matter?",
+        "source": "Larger is better. (part 1)",
+        "baseline": joint,
+        "arms": {
+            "small": {"model.latent_dim": 64},
+            "middle": {"model.latent_dim": 128},
+            "large": {"model.latent_dim": 256},
+        },
+        "measures": {"test_mse": 0.002, "test_accuracy": 0.05},
+        "claims": (
+            Claim("larger is sharper", Trend("test_mse", "down", "model.latent_dim")),
+            Claim("large is more accurate", Difference("test_accuracy", "up", "large")),
+        ),
+        "supported": "size matters",
+    }
+    return Study(**(fields | changes))
+
+
+def a_frame(study: Study, seeds: int, mse: Value, accuracy: Value = lambda arm, seed: 0.5) -> pd.DataFrame:
+    """All cells complete, with the values that `mse` and `accuracy` give to (arm, seed)."""
+    return pd.DataFrame(
+        {
+            "arm": cell.arm,
+            "seed": cell.seed,
+            "state": "complete",
+            "fingerprint": fingerprint(cell.spec, "data"),
+            "run_id": f"run-{cell.arm}-{cell.seed}",
+            "test_mse": mse(cell.arm, cell.seed),
+            "test_accuracy": accuracy(cell.arm, cell.seed),
+            "images_test": 40.0 + cell.seed % 2,
+            "seconds_total": 1.5,
+        }
+        for cell in study.cells(seeds)
+    )
+
+
+def noisy(centre: dict[str, float], sd: float, seed: int = 0) -> Value:
+    """A value per (arm, seed): centre[arm] plus a normal deviate of its own."""
+    return lambda arm, s: centre[arm] + sd * np.random.default_rng([seed, s, *arm.encode()]).normal()
+
+
+def some_curves(study: Study, seeds: int, epochs: int = 3) -> pd.DataFrame:
+    """MSE and accuracy of both parts; the value is epoch + seed, and 100 more in validation."""
+    return pd.DataFrame(
+        {"arm": c.arm, "seed": c.seed, "epoch": e, "metric": f"{part}_{m}", "value": e + c.seed + 100.0 * i}
+        for c in study.cells(seeds)
+        for e in range(epochs)
+        for i, part in enumerate(("train", "validation"))
+        for m in ("mse", "accuracy")
+    )

@@ -1,0 +1,163 @@
+"""An export is a folder of whole files, equal byte for byte wherever and however often it is made."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from ablation.analyse import analyse
+from ablation.errors import Mistake
+from ablation.export import figures
+from ablation.export.export import export
+from ablation.export.provenance import provenance
+from ablation.export.runs import runs_csv
+from ablation.study import Study
+from frames import ODD, a_frame, a_study, noisy, some_curves
+
+CENTRE = {"small": 0.020, "middle": 0.018, "large": 0.012}
+STUDY = a_study(seeds=5)
+FRAME = a_frame(STUDY, 5, noisy(CENTRE, 0.001), lambda arm, s: 0.1 + 0.2 * s)
+CURVES = some_curves(STUDY, 5)
+NAMES = [
+    *("table.md", "table.tex", "table.csv", "table.html", "runs.csv", "provenance.json"),
+    *("effects.png", "effects.pdf", "measures.png", "measures.pdf", "curves.png", "curves.pdf"),
+]
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(text.splitlines()))
+
+
+def test_export_writes_everything_and_nothing_else(tmp_path: Path) -> None:
+    paths = export(STUDY, FRAME, CURVES, tmp_path / "new" / "folder")
+    assert [path.name for path in paths] == NAMES
+    assert sorted(p.name for p in (tmp_path / "new" / "folder").iterdir()) == sorted(NAMES)
+    assert all(path.stat().st_size for path in paths)
+
+
+def test_two_stores_give_the_same_bytes_but_for_the_runs_names(tmp_path: Path) -> None:
+    other = FRAME.sample(frac=1, random_state=1).assign(
+        run_id="elsewhere", seconds_total=99.0, images_per_second=1.0
+    )
+    export(STUDY, FRAME, CURVES, tmp_path / "a")
+    export(STUDY, other, CURVES.sample(frac=1, random_state=2), tmp_path / "b")
+    differ = [n for n in NAMES if (tmp_path / "a" / n).read_bytes() != (tmp_path / "b" / n).read_bytes()]
+    assert differ == ["provenance.json"]
+
+
+def test_what_was_there_is_overwritten_and_what_is_not_ours_is_left(tmp_path: Path) -> None:
+    (tmp_path / "table.md").write_text("stale")
+    (tmp_path / "notes.txt").write_text("mine")
+    export(STUDY, FRAME, CURVES, tmp_path)
+    assert "stale" not in (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "measures.png").write_text("old")
+
+    def half(figure: Any, path: Path) -> None:
+        path.write_text("half a")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(figures, "save", half)
+    with pytest.raises(OSError, match="no space left"):
+        export(STUDY, FRAME, CURVES, tmp_path)
+    assert (tmp_path / "measures.png").read_text() == "old"
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_file_in_the_way_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for to in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(Mistake, match="name another folder"):
+            export(STUDY, FRAME, CURVES, to)
+    with pytest.raises(Mistake, match="has no cells to export"):
+        export(STUDY, FRAME.head(0), CURVES, tmp_path)
+
+
+def test_runs_are_in_the_plans_order_at_full_precision() -> None:
+    got = rows(runs_csv(STUDY, FRAME.sample(frac=1, random_state=3), 5))
+    assert [(row["arm"], int(row["seed"])) for row in got] == [(c.arm, c.seed) for c in STUDY.cells(5)]
+    assert [float(row["test_mse"]) for row in got] == list(FRAME["test_mse"])
+    assert got[1]["test_accuracy"] == repr(0.1)
+    assert got[-1]["test_accuracy"] == repr(0.1 + 0.2 * 4)
+    assert got[0]["model.latent_dim"] == "64"
+    assert not {"run_id", "seconds_total"} & set(got[0])
+
+
+def test_runs_that_are_not_complete_are_listed_with_their_state_and_no_numbers() -> None:
+    frame = FRAME.copy()
+    frame.loc[0, ["state", "test_mse", "test_accuracy"]] = ["diverged", float("nan"), float("nan")]
+    got = rows(runs_csv(STUDY, frame[frame["seed"] < 4], 5))
+    assert (got[0]["state"], got[0]["test_mse"]) == ("diverged", "")
+    assert [row["state"] for row in got[-3:]] == ["missing"] * 3
+    assert len(got) == 15
+
+
+def test_each_number_leads_to_its_runs_and_each_run_to_its_place() -> None:
+    analysis = analyse(STUDY, FRAME, 5)
+    first = FRAME.iloc[0]
+    got = json.loads(provenance(analysis, {first["fingerprint"]: {"commit": "abc"}}))
+    assert set(got["numbers"]) == set(analysis.sources)
+    assert len(got["runs"]) == 15
+    assert got["runs"][first["fingerprint"]] == {
+        "arm": "small",
+        "seed": 0,
+        "run_id": "run-small-0",
+        "commit": "abc",
+    }
+    mean = [FRAME.set_index("fingerprint").loc[f, "test_mse"] for f in got["numbers"]["small/test_mse/mean"]]
+    assert sum(mean) / 5 == pytest.approx(analysis.means["small", "test_mse"].mean)
+
+
+def test_every_number_of_the_table_has_a_key() -> None:
+    keys = set(json.loads(provenance(analyse(STUDY, FRAME, 5)))["numbers"])
+    table = [(arm, name) for name in STUDY.measures for arm in STUDY.specs]
+    assert {f"{arm}/{name}/mean" for arm, name in table} <= keys
+    assert {f"{arm}/{name}/difference" for arm, name in table if arm != STUDY.reference} <= keys
+    assert {"claim 1/effect", "claim 2/effect"} <= keys
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_odd_names_few_seeds_and_no_curves_are_no_obstacle(tmp_path: Path, seeds: int) -> None:
+    study: Study = a_study(arms={ODD: {"model.latent_dim": 64}, "b": {"model.latent_dim": 128}}, claims=())
+    frame = a_frame(study, seeds, lambda arm, s: 0.01 * s)
+    export(study, frame, CURVES.head(0), tmp_path)
+    assert rows((tmp_path / "runs.csv").read_text(encoding="utf-8"))[0]["arm"] == ODD
+    assert f"{ODD}/test_mse/mean" in json.loads((tmp_path / "provenance.json").read_text())["numbers"]
+
+
+@pytest.mark.parametrize("state", ["missing", "running", "failed", "diverged"])
+def test_a_study_without_one_complete_run_can_be_exported(tmp_path: Path, state: str) -> None:
+    frame = pd.DataFrame(
+        {"arm": c.arm, "seed": c.seed, "state": state, "fingerprint": f"{c.arm}{c.seed}", "run_id": ""}
+        for c in STUDY.cells(5)
+    )
+    paths = export(STUDY, frame, pd.DataFrame(columns=list(CURVES)), tmp_path, {}, looks=(5, 10))
+    assert [path.name for path in paths] == NAMES
+    assert f"15 {state}" in (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert "5, then 10" in (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "provenance.json").read_text())["runs"] == {}
+
+
+def test_a_smoke_budget_is_marked_in_every_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    monkeypatch.setattr(figures, "save", lambda figure, path: (drawn.append(figure), path.write_text("x")))
+    quick = STUDY.smoke()
+    export(quick, a_frame(quick, 2, noisy(CENTRE, 0.001)), CURVES, tmp_path / "quick")
+    assert [figure.get_suptitle() for figure in drawn] == ["Smoke budget: these numbers mean nothing."] * 6
+    for name in ("table.md", "table.tex", "table.html"):
+        text = (tmp_path / "quick" / name).read_text(encoding="utf-8")
+        assert text.count("Smoke budget: these numbers mean nothing.") == 2
+    for name in ("table.csv", "runs.csv"):
+        assert {row["quick"] for row in rows((tmp_path / "quick" / name).read_text("utf-8"))} == {"true"}
+    assert json.loads((tmp_path / "quick" / "provenance.json").read_text())["quick"] is True
+    drawn.clear()
+    export(STUDY, FRAME, CURVES, tmp_path / "whole")
+    assert {figure.get_suptitle() for figure in drawn} == {""}
+    assert {row["quick"] for row in rows((tmp_path / "whole" / "runs.csv").read_text())} == {"false"}
+    assert "Smoke" not in (tmp_path / "whole" / "table.html").read_text(encoding="utf-8")

@@ -1,0 +1,127 @@
+"""Figures: the numbers on their axes, names shown as they are, and files that are equal byte for byte."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib import _pylab_helpers
+from matplotlib.figure import Figure
+
+from ablation.analyse import Analysis, analyse
+from ablation.export import figures
+from ablation.export.panels import curve_panels, effect_panels, measure_panels
+from ablation.study import Study
+from frames import ODD, a_frame, a_study, noisy, some_curves
+
+CENTRE = {"small": 0.020, "middle": 0.018, "large": 0.012}
+STUDY = a_study(seeds=6)
+FRAME = a_frame(STUDY, 6, noisy(CENTRE, 0.001), lambda arm, s: 0.5 + 0.01 * s)
+CURVES = some_curves(STUDY, 6)
+
+
+@pytest.fixture(scope="module")
+def analysis() -> Analysis:
+    return analyse(STUDY, FRAME, 6)
+
+
+def odd_analysis() -> tuple[Study, Analysis]:
+    arms = {ODD: {"model.latent_dim": 64}, "_b": {"model.latent_dim": 128}, "$x$": {"model.latent_dim": 32}}
+    study = a_study(arms=arms, claims=())
+    return study, analyse(study, a_frame(study, 5, lambda arm, s: 0.01 * s), 5)
+
+
+def test_effects_stand_at_their_numbers(analysis: Analysis) -> None:
+    panels = effect_panels(analysis)
+    figure = figures.effects(panels)
+    assert [axes.get_title() for axes in figure.axes] == ["Test MSE", "Test accuracy"]
+    _zero, interval, point, *_ = figure.axes[0].lines
+    effect = analysis.effect("small", "test_mse")
+    assert effect is not None
+    assert list(point.get_xdata()) == [effect.estimate.mean]
+    assert list(interval.get_xdata()) == [effect.estimate.low, effect.estimate.high]
+    band = figure.axes[0].patches[0]
+    assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((-0.002, 0.002))
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["small", "large"]
+    assert "← better" in figure.axes[0].get_xlabel()
+    assert "better →" in figure.axes[1].get_xlabel()
+
+
+def test_measures_show_every_seed_and_the_mean(analysis: Analysis) -> None:
+    panels = measure_panels(analysis, FRAME)
+    axes = figures.measures(panels).axes[0]
+    seeds, rest = axes.lines[:6], axes.lines[6:]
+    table = FRAME.pivot(index="seed", columns="arm", values="test_mse")[["small", "middle", "large"]]
+    assert np.array([line.get_ydata() for line in seeds]) == pytest.approx(table.to_numpy())
+    assert [line.get_ydata()[0] for line in rest[1::2]] == [
+        analysis.means[a, "test_mse"].mean for a in CENTRE
+    ]
+    assert axes.get_ylabel() == "lower is better"
+
+
+def test_curves_are_means_in_bands_from_least_to_greatest(analysis: Analysis) -> None:
+    panels = curve_panels(analysis, CURVES)
+    assert [panel.label for panel in panels] == ["MSE", "Accuracy"]
+    first, second = panels[0].curves[:2]
+    assert (first.arm, first.part, first.epochs) == ("small", "train", (0.0, 1.0, 2.0))
+    assert (first.low, first.mean, first.high) == ((0, 1, 2), (2.5, 3.5, 4.5), (5, 6, 7))
+    assert (second.part, second.mean) == ("validation", (102.5, 103.5, 104.5))
+    figure = figures.curves(panels)
+    dashed, solid = figure.axes[0].lines[:2]
+    assert (list(dashed.get_ydata()), dashed.get_linestyle()) == ([2.5, 3.5, 4.5], "--")
+    assert (list(solid.get_ydata()), solid.get_linestyle()) == ([102.5, 103.5, 104.5], "-")
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["small", "middle", "large", "train", "validation"]
+
+
+def test_a_missing_arm_leaves_its_place(analysis: Analysis) -> None:
+    gone = analyse(STUDY, FRAME[FRAME["arm"] != "large"], 6)
+    figure = figures.effects(effect_panels(gone))
+    assert len(figure.axes[0].get_yticklabels()) == 2
+    assert np.isnan(figure.axes[0].lines[-1].get_xdata()).all()
+
+
+def test_a_warning_stands_on_top() -> None:
+    figure = figures.curves(())
+    figures.warn(figure, "Beware")
+    assert figure.get_suptitle() == "Beware"
+
+
+def test_without_curves_the_figure_says_so(analysis: Analysis) -> None:
+    figure = figures.curves(curve_panels(analysis, CURVES.head(0)))
+    assert [text.get_text() for text in figure.texts] == ["Nothing was recorded."]
+
+
+def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
+    study, analysis = odd_analysis()
+    figure = figures.curves(curve_panels(analysis, some_curves(study, 5)))
+    texts = figure.legends[0].get_texts()
+    assert [text.get_text().replace("\n", " ") for text in texts[:3]] == [ODD, "_b", "$x$"]
+    assert not any(text.get_parse_math() for text in texts)
+    forest = figures.effects(effect_panels(analysis))
+    figures.save(forest, tmp_path / "forest.png")
+    assert not any(text.get_parse_math() for text in forest.axes[0].get_yticklabels())
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf"])
+def test_a_figure_is_saved_byte_for_byte_alike(analysis: Analysis, tmp_path: Path, suffix: str) -> None:
+    def saved(name: str) -> bytes:
+        path = tmp_path / f"{name}.{suffix}"
+        figures.save(figures.measures(measure_panels(analysis, FRAME)), path)
+        return path.read_bytes()
+
+    assert saved("one") == saved("two")
+    assert b"CreationDate" not in saved("three")
+
+
+def test_many_measures_wrap_and_nothing_global_is_left() -> None:
+    before = dict(mpl.rcParams)
+    study = a_study(
+        measures=dict.fromkeys(("test_mse", "test_accuracy", "test_macro_f1", "probe_accuracy"), 0.01)
+    )
+    frame = a_frame(study, 5, noisy(CENTRE, 0.001)).assign(test_macro_f1=0.5, probe_accuracy=0.5)
+    figure = figures.effects(effect_panels(analyse(study, frame, 5)))
+    assert isinstance(figure, Figure)
+    assert [axes.get_subplotspec().rowspan.start for axes in figure.axes] == [0, 0, 0, 1]
+    assert dict(mpl.rcParams) == before
+    assert not _pylab_helpers.Gcf.figs

@@ -1,0 +1,277 @@
+"""Laws of the paired statistics, golden numbers by hand, and their rates on simulated studies."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy import integrate, stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
+from statsmodels.stats.weightstats import DescrStatsW
+
+from ablation.analyse.statistics import (
+    TESTS,
+    detectable_limit,
+    equal,
+    equivalence,
+    holm,
+    interval,
+    least_p,
+    p_value,
+    power,
+    replication_ratio,
+    seeds_needed,
+    smallest_detectable,
+    standard_error,
+)
+from ablation.errors import Mistake
+
+GOLDEN = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+anything = st.lists(st.integers(-1000, 1000).map(lambda k: k / 16), min_size=2, max_size=9).map(np.array)
+samples = anything.filter(lambda values: np.ptp(values) > 0)
+ratios = st.sampled_from([0.0, 0.25, 1 / 3, 1.0])
+
+
+def differences(n: int, ratio: float, delta: float, studies: int, seed: int) -> np.ndarray:
+    """(studies, n) under Nadeau and Bengio's model: correlation ratio / (1 + ratio), deviation 1 within."""
+    rng = np.random.default_rng(seed)
+    shared = math.sqrt(ratio) * rng.normal(size=(studies, 1))
+    return delta + shared + rng.normal(size=(studies, n))
+
+
+def test_interval_by_hand() -> None:
+    # mean 3, s^2 = 2.5, t(0.975, 4) = 2.776445; (1/5 + 1/3) * 2.5 = 4/3
+    got = interval(GOLDEN, 0.95, 1 / 3)
+    assert (got.mean, got.n) == (3.0, 5)
+    assert got.high - 3 == pytest.approx(2.776445 * math.sqrt(4 / 3), rel=1e-6)
+    assert 3 - got.low == pytest.approx(got.high - 3)
+
+
+def test_without_correction_it_is_the_textbook_t() -> None:
+    values = np.array([0.3, -0.1, 0.8, 0.4, 0.2, 0.9])
+    low, high = DescrStatsW(values).tconfint_mean(0.05)
+    got = interval(values, 0.95, 0.0)
+    assert (got.low, got.high) == pytest.approx((low, high))
+    assert p_value(values, "t") == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
+    assert equivalence(values, 0.9) == pytest.approx(
+        max(stats.ttest_1samp(values, b, alternative=a).pvalue for b, a in ((-0.9, "greater"), (0.9, "less")))
+    )
+
+
+def test_corrected_p_by_hand() -> None:
+    t = 3.0 / math.sqrt((1 / 5 + 1 / 3) * 2.5)
+    assert p_value(GOLDEN, "corrected_t", 1 / 3) == pytest.approx(2 * stats.t.sf(t, 4))
+    assert p_value(GOLDEN, "corrected_t", 1 / 3) > p_value(GOLDEN, "t")
+
+
+@given(samples)
+def test_sign_flips_are_all_counted(values: np.ndarray) -> None:
+    flips = np.array(list(itertools.product([-1, 1], repeat=len(values))))
+    beyond = (np.abs(flips @ values) >= abs(values.sum()) - 1e-9).mean()
+    assert p_value(values, "sign_flip") == pytest.approx(beyond)
+
+
+def test_sign_flip_of_many_seeds_is_repeatable() -> None:
+    values = np.random.default_rng(3).normal(0.5, 1, 24)
+    assert p_value(values, "sign_flip") == p_value(values, "sign_flip")
+    assert p_value(values, "sign_flip") == pytest.approx(p_value(values, "t"), abs=0.02)
+
+
+@pytest.mark.parametrize("test", ["corrected_t", "t", "sign_flip"])
+@given(values=samples, ratio=ratios)
+def test_p_lies_between_its_least_and_one_and_has_no_direction(
+    test: str, values: np.ndarray, ratio: float
+) -> None:
+    p = p_value(values, test, ratio)
+    assert least_p(len(values), test) - 1e-12 <= p <= 1 + 1e-12
+    assert p == pytest.approx(p_value(-values, test, ratio))
+
+
+@given(values=samples, ratio=ratios, level=st.sampled_from([0.5, 0.9, 0.95, 0.99]))
+def test_interval_contains_its_mean_and_turns_with_its_sign(
+    values: np.ndarray, ratio: float, level: float
+) -> None:
+    there, back = interval(values, level, ratio), interval(-values, level, ratio)
+    assert there.low <= there.mean <= there.high
+    assert (back.low, back.mean, back.high) == pytest.approx((-there.high, -there.mean, -there.low))
+
+
+@given(values=samples, ratio=ratios)
+def test_more_of_the_same_narrows_the_interval_and_reuse_widens_it(values: np.ndarray, ratio: float) -> None:
+    wide, narrow = interval(values, 0.95, ratio), interval(np.tile(values, 3), 0.95, ratio)
+    assert narrow.high - narrow.low <= wide.high - wide.low
+    assert standard_error(values, ratio + 0.1) >= standard_error(values, ratio)
+
+
+@given(values=samples, ratio=ratios)
+def test_interval_and_p_agree(values: np.ndarray, ratio: float) -> None:
+    got, p = interval(values, 0.95, ratio), p_value(values, "corrected_t", ratio)
+    if abs(p - 0.05) > 1e-9:
+        assert (p < 0.05) == (got.low > 0 or got.high < 0)
+
+
+@given(values=samples, ratio=ratios, sesoi=st.floats(0.5, 50))
+def test_equivalent_means_the_90_percent_interval_lies_inside(
+    values: np.ndarray, ratio: float, sesoi: float
+) -> None:
+    got, p = interval(values, 0.90, ratio), equivalence(values, sesoi, ratio)
+    if abs(p - 0.05) > 1e-9:
+        assert (p < 0.05) == (-sesoi < got.low and got.high < sesoi)
+
+
+def test_one_difference_has_no_spread() -> None:
+    got = interval(np.array([0.5]), 0.95, 0.0)
+    assert got.mean == 0.5
+    assert got.n == 1
+    assert math.isnan(got.low)
+    assert math.isnan(got.high)
+    assert math.isnan(p_value(np.array([0.5]), "t"))
+    assert math.isnan(equivalence(np.array([0.5]), 1.0))
+    assert interval(np.array([]), 0.95, 0.0).n == 0
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, -2.0])
+def test_equal_differences_are_not_tested(value: float) -> None:
+    values = np.full(6, value)
+    got = interval(values, 0.95, 1 / 3)
+    assert got.low == got.mean == got.high == value
+    assert all(math.isnan(p_value(values, test, 1 / 3)) for test in TESTS)
+    assert math.isnan(equivalence(values, 1.0, 1 / 3))
+
+
+def test_equal_is_to_within_rounding() -> None:
+    rounded = np.array([0.85 - 0.8, 0.45 - 0.4, 0.05])
+    assert np.ptp(rounded) > 0
+    assert equal(rounded)
+    assert not equal(np.array([0.05, 0.05, 0.05 + 1e-9]))
+    assert equal(np.array([0.0, 1e-17]), 1.0)
+    assert not equal(np.array([0.0, 1e-17]))
+    assert not equal(np.array([1.0]))
+
+
+@given(values=samples, ratio=ratios, sesoi=st.floats(0.5, 50), floor=st.floats(0, 50))
+def test_a_floor_of_the_spread_only_makes_equivalence_harder(
+    values: np.ndarray, ratio: float, sesoi: float, floor: float
+) -> None:
+    plain, floored = equivalence(values, sesoi, ratio), equivalence(values, sesoi, ratio, floor)
+    assume(plain < 0.5)
+    assert floored >= plain
+    if floor < np.std(values, ddof=1) * 0.999:
+        assert floored == plain
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx((0.03, 0.06, 0.06))
+    assert holm([]) == ()
+
+
+def test_a_lost_comparison_keeps_its_place() -> None:
+    first, lost, third = holm([0.01, float("nan"), 0.04])
+    assert (first, third) == pytest.approx((0.03, 0.08))
+    assert math.isnan(lost)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_holm_never_lowers_a_p_nor_reorders(ps: list[float]) -> None:
+    adjusted = holm(ps)
+    assert all(a >= p or a == pytest.approx(p) for a, p in zip(adjusted, ps, strict=True))
+    for (p, a), (q, b) in itertools.combinations(zip(ps, adjusted, strict=True), 2):
+        assert (p - q) * (a - b) >= 0
+
+
+def test_holm_agrees_with_statsmodels() -> None:
+    for ps in np.random.default_rng(0).random((5, 6)).tolist():
+        assert holm(ps) == pytest.approx(tuple(multipletests(ps, method="holm")[1]))
+
+
+def test_power_agrees_with_statsmodels() -> None:
+    for n, d in ((5, 1.68), (10, 1.0), (20, 0.4)):
+        want = TTestPower().power(d, n, 0.05, alternative="two-sided")
+        assert power(d * 3, 3.0, n, 0.0, 0.05) == pytest.approx(want, abs=1e-6)
+    assert smallest_detectable(5, 0.0, 0.05) == pytest.approx(1.68, abs=0.01)
+    assert smallest_detectable(10, 0.0, 0.05) == pytest.approx(1.00, abs=0.01)
+
+
+@given(n=st.integers(2, 60), ratio=ratios, alpha=st.sampled_from([0.05, 0.01, 0.005]))
+def test_the_smallest_detectable_is_found_as_often_as_wanted(n: int, ratio: float, alpha: float) -> None:
+    detectable = smallest_detectable(n, ratio, alpha)
+    assert power(detectable, 1.0, n, ratio, alpha) == pytest.approx(0.8, abs=1e-6)
+    assert detectable > detectable_limit(ratio, alpha)
+    assert power(detectable * 1000, 1.0, n, ratio, alpha) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_power_without_an_effect_is_alpha_and_without_seeds_nothing() -> None:
+    assert power(0.0, 1.0, 10, 1 / 3, 0.05) == pytest.approx(0.05)
+    assert power(5.0, 1.0, 1, 1 / 3, 0.05) == 0
+    assert smallest_detectable(1, 0.0, 0.05) == math.inf
+    assert smallest_detectable(5, 0.0, 0.025, least=least_p(5, "sign_flip")) == math.inf
+    assert smallest_detectable(7, 0.0, 0.025, least=least_p(7, "sign_flip")) < math.inf
+
+
+@pytest.mark.parametrize("delta", [0.3, 0.5, 1.0, 2.0])
+def test_seeds_needed_is_the_first_that_suffices(delta: float) -> None:
+    n = seeds_needed(delta, 1.0, 0.0, 0.05)
+    assert n is not None
+    assert power(delta, 1.0, n, 0.0, 0.05) >= 0.8 > power(delta, 1.0, n - 1, 0.0, 0.05)
+
+
+def test_no_number_of_seeds_passes_the_limit_of_one_pool() -> None:
+    limit = detectable_limit(1 / 3, 0.05)
+    assert seeds_needed(limit * 0.99, 1.0, 1 / 3, 0.05) is None
+    assert seeds_needed(limit * 1.05, 1.0, 1 / 3, 0.05) is not None
+    assert seeds_needed(0.1, 0.0, 1 / 3, 0.05) == 2
+
+
+def test_least_p_and_ratio() -> None:
+    assert least_p(5, "sign_flip") == 0.0625
+    assert p_value(np.array([1.0, 2, 3, 4, 5]), "sign_flip") == 0.0625
+    assert least_p(5, "t") == 0
+    assert replication_ratio("corrected_t", (3, 1, 1)) == 1 / 3
+    assert replication_ratio("t", (3, 1, 1)) == replication_ratio("sign_flip", (3, 1, 1)) == 0
+    for call in (
+        lambda: replication_ratio("u", (3, 1, 1)),
+        lambda: least_p(5, "u"),
+        lambda: p_value(GOLDEN, "u"),
+    ):
+        with pytest.raises(Mistake, match="there is no test 'u'"):
+            call()
+
+
+def test_a_null_is_called_different_no_more_often_than_alpha() -> None:
+    # Three arms whose differences share half of their variance through the baseline.
+    studies, ratio = 1500, 1 / 3
+    common = differences(10, ratio, 0.0, studies, 1)
+    arms = [common + differences(10, ratio, 0.0, studies, k) for k in (2, 3, 4)]
+    families = [[p_value(a, "corrected_t", ratio) for a in family] for family in zip(*arms, strict=True)]
+    single = np.mean([p[0] < 0.05 for p in families])
+    whole = np.mean([min(holm(p)) < 0.05 for p in families])
+    assert single == pytest.approx(0.05, abs=0.017)  # three standard errors
+    assert 0.01 < whole <= 0.05 + 0.01
+
+
+def test_without_the_correction_the_null_would_be_called_different_too_often() -> None:
+    found = [p_value(d, "t") < 0.05 for d in differences(10, 1 / 3, 0.0, 500, 1)]
+    assert np.mean(found) > 0.2
+
+
+def test_a_planted_effect_is_found_at_the_predicted_power() -> None:
+    found = [p_value(d, "corrected_t", 1 / 3) < 0.05 for d in differences(10, 1 / 3, 2.0, 2000, 5)]
+    assert np.mean(found) == pytest.approx(power(2.0, 1.0, 10, 1 / 3, 0.05), abs=0.03)
+
+
+def test_a_null_is_called_equivalent_at_the_predicted_rate() -> None:
+    n, ratio, sesoi = 10, 1 / 3, 2.0
+    error, t = math.sqrt(1 / n + ratio), stats.t.isf(0.05, n - 1)
+
+    def inside(s: float) -> float:
+        """P(|mean| < sesoi - t s error) for sample deviation s, times the density of s."""
+        room = max(sesoi - t * s * error, 0) / error
+        return (2 * stats.norm.cdf(room) - 1) * stats.chi.pdf(s * math.sqrt(n - 1), n - 1) * math.sqrt(n - 1)
+
+    predicted = integrate.quad(inside, 0, sesoi / (t * error))[0]
+    found = [equivalence(d, sesoi, ratio) < 0.05 for d in differences(n, ratio, 0.0, 2000, 6)]
+    assert 0.3 < predicted < 0.99
+    assert np.mean(found) == pytest.approx(predicted, abs=0.035)
