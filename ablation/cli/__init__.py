@@ -1,0 +1,54 @@
+"""The command line: `main` turns a user's mistake into one sentence and exit code 2.
+
+The verbs import what they need when they are called, so that `--help` and `list` answer at once.
+"""
+
+import os
+import signal
+import sys
+from types import FrameType
+
+import typer
+
+from ablation.cli import data, store, studies
+from ablation.errors import Mistake
+
+INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
+
+app = typer.Typer(
+    help="Run ablation studies, compare their runs in MLflow, and export tables with intervals and verdicts.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+studies.add_to(app)
+store.add_to(app)
+app.add_typer(data.app, name="data")
+
+
+def main() -> None:
+    """The console command `ablation`: exit code 0 done, 1 some cells failed, 2 a mistake, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = typer.main.get_command(app)(standalone_mode=False)
+    except Mistake as mistake:
+        code = _say(str(mistake))
+    except typer.TyperException as usage:
+        code = _say(f"{usage.format_message()} Try `ablation --help`.")
+    except typer.Abort:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    if code == INTERRUPTED:
+        print("\nStopped: what is finished is kept, and the same command goes on from here.", file=sys.stderr)
+    sys.exit(code or 0)
+
+
+def _say(sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    return 2
+
+
+def _terminated(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

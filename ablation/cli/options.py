@@ -1,0 +1,43 @@
+"""Options that mean the same in every verb."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ablation.errors import Mistake
+
+
+def _count(name: str, most: int) -> typer.models.OptionInfo:
+    def parse(text: str | int) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = 0
+        if not 1 <= number <= most:
+            raise Mistake(f"--{name} wants a whole number from 1 to {most}, but got {text!r}.")
+        return number
+
+    return typer.Option(f"--{name}", parser=parse, metavar="N")  # type: ignore[no-any-return]
+
+
+SEEDS = _count("seeds", 1000)
+SEEDS.help = "Replications of every arm; the study's own number if not given."
+WORKERS = _count("workers", 256)
+WORKERS.help = "Worker processes, one thread each; one a core if not given."
+
+Seeds = Annotated[int | None, SEEDS]
+Workers = Annotated[int | None, WORKERS]
+StoreFolder = Annotated[Path, typer.Option("--store", help="Folder of the runs.", envvar="ABLATION_STORE")]
+Quick = Annotated[bool, typer.Option("--quick", help="A smoke budget, marked as such in every output.")]
+StudyName = Annotated[
+    str, typer.Argument(metavar="STUDY", help="A name from `ablation list`, or a study file.")
+]
+
+DEFAULT_STORE = Path("mlruns")
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

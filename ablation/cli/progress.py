@@ -1,0 +1,73 @@
+"""A running study on the terminal: a line a finished cell, and the time that is left."""
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
+
+from ablation.study import Study
+
+if TYPE_CHECKING:
+    from ablation.sweep.crew import Progress as Standing
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words of one or two units: "42 s", "3 min 05 s", "2 h 10 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+class Reporter:
+    """Shows a running study: a bar where there is a terminal, and a line a finished cell everywhere."""
+
+    def __init__(self, study: Study, workers: int) -> None:
+        self.study, self.workers = study, workers
+        self.console = Console(highlight=False, soft_wrap=True, markup=False)
+        words = "{task.description}", "{task.fields[left]}"
+        self._bar = Progress(
+            SpinnerColumn(), TextColumn(words[0]), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn(words[1]), console=self.console, transient=True,
+        )  # fmt: skip
+
+    def __enter__(self) -> "Reporter":
+        self.console.print(Text.assemble((self.study.name, "bold"), f": {self.study.question}"))
+        self._bar.start()
+        self._task = self._bar.add_task(f"{self.workers} workers", total=None, left="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def notify(self, standing: "Standing") -> None:
+        """Show where the study stands."""
+        left = "" if standing.seconds_left is None else f"about {duration(standing.seconds_left)} left"
+        self._bar.update(self._task, total=standing.total, completed=standing.done, left=left)
+        if standing.last:
+            tail = f"  ·  {left}" if left else ""
+            self.console.print(f"  {standing.done:>3}/{standing.total}  {standing.last}{tail}")
+        elif standing.there:
+            self.console.print(f"  {standing.there} of {standing.total} cells are there already")
+
+    def summary(self, standing: "Standing") -> None:
+        """Say what was trained, what was reused and what failed."""
+        words = [f"{standing.trained} trained", f"{standing.there} there before"]
+        if standing.reused:
+            words.append(f"{standing.reused} reused: the same fingerprint was in the store")
+        self.console.print(f"  {standing.total} cells: {', '.join(words)}, {len(standing.failed)} failed")
+        for cell, reason in standing.failed.items():
+            self.console.print(Text.assemble(("  failed ", "red"), f"{cell}: {reason}"))

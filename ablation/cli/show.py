@@ -1,0 +1,160 @@
+"""What the verbs print: progress with the time left, tables, states, links. It decides nothing."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from os.path import relpath
+from shlex import quote
+from shutil import which
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ablation.cli.progress import duration
+from ablation.errors import Mistake
+from ablation.study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ablation.analyse.plan import Outlook
+    from ablation.analyse.summary import Analysis
+    from ablation.data.show import Summary
+    from ablation.sweep.doctor import Finding
+    from ablation.sweep.outlook import Workload
+    from ablation.track.store import Store
+    from ablation.track.views import Page
+
+# No markup: names and errors are the user's, and may have brackets.
+console = Console(highlight=False, soft_wrap=True, markup=False)
+_PLAIN: Any = {"title_justify": "left", "box": None, "header_style": "underline", "padding": (0, 1, 0, 0)}
+STATES = ("complete", "diverged", "failed", "running", "missing")
+
+
+def show_studies(studies: "Mapping[str, Study | Mistake]") -> None:
+    """A block a study: name, cells, question and arms, or what is wrong with its file."""
+    for name, study in studies.items():
+        if isinstance(study, Mistake):
+            console.print(Text.assemble((name, "bold"), f"  {study}\n"))
+            continue
+        cells = len(study.specs) * study.seeds
+        size = f"{len(study.specs)} arms × {study.seeds} seeds = {cells} cells"
+        console.print(Text.assemble((study.name, "bold"), f"  {size}"))
+        console.print(f"  {study.question}")
+        console.print(f"  arms: {', '.join(study.specs)}\n")
+
+
+def show_plan(study: Study, outlook: "Outlook", work: "Workload") -> None:
+    """What the run will take, and what it can find."""
+    console.print(Text.assemble((study.name, "bold"), f": {study.question}\n"))
+    for sentence in outlook.sentences:
+        console.print(f"  {sentence}")
+    lacking = work.cells - work.complete
+    time = (
+        f"about {duration(work.seconds)}" if work.seconds is not None else "time known once one cell has run"
+    )
+    console.print(
+        f"  {work.complete} cells are there, {lacking} to train on {work.workers} at a time: {time}."
+    )
+    for warning in outlook.warnings:
+        console.print(Text(f"  {warning}", "yellow"))
+
+
+def show_table(analysis: "Analysis") -> None:
+    """The study's table for a terminal, a block a measure, with verdicts and caveats."""
+    from ablation.export.model import tabulate
+
+    table = tabulate(analysis)
+    console.print()
+    for panel in table.panels:
+        title = f"{panel.label} ({panel.better} is better, SESOI {panel.sesoi})"
+        grid = Table("arm", "n", "mean", "difference", "verdict", title=title, **_PLAIN)
+        for row in panel.rows:
+            mean = Text(f"{row.mean} [{row.low}, {row.high}]", "bold" if row.best else "")
+            difference = f"{row.difference} [{row.difference_low}, {row.difference_high}]"
+            verdict = " ".join(filter(None, (row.verdict, row.mark)))
+            rest = ["baseline"] if row.baseline else [difference, verdict]
+            grid.add_row(row.arm, row.n, mean, *map(Text, rest))
+        console.print(grid, "")
+    for judged in table.verdicts:
+        console.print(Text.assemble((f"\n{judged.word.upper()}", "bold"), f": “{judged.claim.text}”"))
+        console.print(Text(f"  {judged.reason}"))
+    console.print(Text(f"\n{table.conclusion}\n"))
+    for caveat in (*table.notes, *table.caveats):
+        console.print(Text(f"  · {caveat}", "dim"))
+
+
+def show_links(store: "Store", name: str, quick: bool) -> None:
+    """How to open the study, called `name`, in MLflow, and how to export it."""
+    # Where the environment is not activated, as after `make study`, the command has a path.
+    command = "ablation" if which("ablation") else relpath(sys.argv[0])
+    where = "" if str(store.root) == "mlruns" else f" --store {quote(str(store.root))}"
+    options = where + (" --quick" if quick else "")
+    console.print(f"\nCompare in MLflow:  {command} ui{where}")
+    console.print(f"Export the table:   {command} export {quote(name)} --to out{options}")
+
+
+def show_status(states: "Mapping[str, pd.DataFrame | Mistake | None]", detailed: bool) -> None:
+    """A row a study with its cells by state, or why it has none; detailed: the state of every cell."""
+    grid = Table("study", *STATES, "seeds", **_PLAIN)
+    for name, cells in states.items():
+        if cells is None:
+            grid.add_row(name, "not run")
+        elif isinstance(cells, Mistake):
+            grid.add_row(name, "see below")
+        else:
+            counts = cells.state.value_counts()
+            numbers = (str(counts.get(state, 0)) for state in STATES)
+            grid.add_row(name, *numbers, str(cells.seed.max() + 1))
+    console.print(grid)
+    for cells in states.values():
+        if isinstance(cells, Mistake):
+            console.print(str(cells))
+        elif cells is not None and detailed:
+            for arm, of_arm in cells.groupby("arm", sort=False):
+                states_of_arm = of_arm.groupby("state").seed.apply(list)
+                parts = [f"{state} {_seeds(seeds)}" for state, seeds in states_of_arm.items()]
+                console.print(f"{arm}: {'; '.join(parts)}")
+
+
+def _seeds(seeds: list[int]) -> str:
+    """Seeds in words: "seeds 0 to 4" where they follow on each other, else each."""
+    if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+        return f"seeds {seeds[0]} to {seeds[-1]}"
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
+
+
+def show_data(summary: "Summary") -> None:
+    """Counts per group, faces, subjects, classes and fingerprint."""
+    console.print(f"{summary.images} images of {summary.subjects} subjects")
+    console.print(f"fingerprint {summary.fingerprint}")
+    console.print(
+        f"faces by their text: {summary.faces}, of which {summary.clocks} are clock faces and "
+        f"{summary.people} are people"
+    )
+    for scheme, classes in summary.schemes.items():
+        console.print(f"classes of {scheme}: " + ", ".join(f"{n} {name}" for name, n in classes.items()))
+    groups = Table("group", "images", **_PLAIN)
+    for name, count in summary.groups.items():
+        groups.add_row(name or "(none)", str(count))
+    console.print(groups)
+    sets = Table("selected", *summary.sets, "in all", **_PLAIN)
+    for name, counts in [*summary.classes.items(), ("images", summary.sets)]:
+        sets.add_row(name, *map(str, counts.values()), str(sum(counts.values())))
+    console.print(sets)
+
+
+def show_pages(server: str, studies: "Mapping[str, Sequence[Page]]") -> None:
+    """The links of every study, below `server`."""
+    console.print(f"MLflow at {server} (end it with Ctrl-C)\n")
+    for name, pages in studies.items():
+        console.print(Text(name, "bold"))
+        for page in pages:
+            console.print(f"  {page.title:16} {server}{page.path}")
+
+
+def show_findings(findings: "Sequence[Finding]") -> None:
+    """A line a finding, marked where it is not fine."""
+    for finding in findings:
+        console.print(f"{'ok  ' if finding.fine else 'LOOK'}  {finding.what}")

@@ -1,0 +1,158 @@
+"""The verbs on studies: list, plan, run, status, table, export."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ablation import catalogue
+from ablation.cli.options import DEFAULT_STORE, Quick, Seeds, StoreFolder, StudyName, Workers, cores
+from ablation.errors import Mistake
+from ablation.study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ablation.track.store import Store
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the verbs to the command line."""
+    for verb in (list_, plan, run, status, table, export):
+        app.command(verb.__name__.rstrip("_"))(verb)
+
+
+def list_() -> None:
+    """Name every study with its question, its arms and its number of cells."""
+    from ablation.cli.show import show_studies
+
+    show_studies({name: _load_or_mistake(name) for name in catalogue.names()})
+
+
+def plan(
+    study: StudyName,
+    seeds: Seeds = None,
+    workers: Workers = None,
+    store: StoreFolder = DEFAULT_STORE,
+    quick: Quick = False,
+) -> None:
+    """Say what a run would do: cells, time, and the smallest effect that the seeds can detect."""
+    from ablation.analyse.plan import outlook
+    from ablation.cli.show import show_plan
+    from ablation.sweep.outlook import workload
+
+    declared = _load(study, quick)
+    count = seeds or declared.seeds
+    work = workload(declared, _store(store), count, workers or cores())
+    show_plan(declared, outlook(declared, count), work)
+
+
+def run(
+    studies: Annotated[
+        list[str], typer.Argument(metavar="STUDY...", help="Names from `ablation list`, or study files.")
+    ],
+    seeds: Seeds = None,
+    workers: Workers = None,
+    store: StoreFolder = DEFAULT_STORE,
+    quick: Quick = False,
+) -> int:
+    """Train every cell that has no finished run, then print the table and its verdict."""
+    declared = {name: _load(name, quick) for name in studies}
+    return max(_run(name, study, store, seeds, workers or cores()) for name, study in declared.items())
+
+
+def _run(name: str, study: Study, store: Path, seeds: int | None, workers: int) -> int:
+    from ablation.sweep.processes import warm
+
+    warm()  # before the imports of this process, so that both import at once
+    from ablation.cli.progress import Reporter
+    from ablation.cli.show import show_links, show_table
+    from ablation.publish import summarise
+    from ablation.sweep.coordinate import run_study
+    from ablation.sweep.engine import LocalEngine
+
+    place = _store(store)
+    with Reporter(study, workers) as reporter:
+        progress = run_study(study, place, LocalEngine, workers, seeds, reporter.notify)
+    reporter.summary(progress)
+    show_table(summarise(study, place, seeds or study.seeds))
+    show_links(place, name, study.quick)
+    return 1 if progress.failed else 0
+
+
+def status(
+    study: Annotated[
+        str | None, typer.Argument(metavar="[STUDY]", help="One study; all if not given.")
+    ] = None,
+    store: StoreFolder = DEFAULT_STORE,
+    quick: Quick = False,
+) -> None:
+    """Show how far each study is: complete, failed, running and missing cells."""
+    from ablation.cli.show import show_status
+    from ablation.sweep.results import progress_of
+
+    names = [study] if study else catalogue.names()
+    place = _store(store)
+    states: dict[str, pd.DataFrame | Mistake | None] = {}
+    for name in names:
+        try:
+            declared = _load(name, quick)
+            states[declared.name] = progress_of(declared, place)
+        except Mistake as mistake:
+            if study:
+                raise
+            states[name] = mistake
+    show_status(states, detailed=study is not None)
+
+
+def table(
+    study: StudyName,
+    format: Annotated[str, typer.Option("--format", help="md, tex, csv or html.")] = "md",
+    seeds: Seeds = None,
+    store: StoreFolder = DEFAULT_STORE,
+    quick: Quick = False,
+) -> None:
+    """Print the study's table: means, intervals, differences to the baseline, verdicts, caveats."""
+    from ablation.export.model import tabulate
+    from ablation.export.tables import render
+    from ablation.publish import read
+
+    reading = read(_load(study, quick), _store(store), seeds)
+    typer.echo(render(tabulate(reading.analysis), format), nl=False)
+
+
+def export(
+    studies: Annotated[
+        list[str], typer.Argument(metavar="STUDY...", help="Names from `ablation list`, or study files.")
+    ],
+    to: Annotated[Path, typer.Option("--to", help="Folder for the files; made where it is missing.")],
+    seeds: Seeds = None,
+    store: StoreFolder = DEFAULT_STORE,
+    quick: Quick = False,
+) -> None:
+    """Write tables (md, tex, csv, html), figures (png, pdf), runs.csv and provenance.json."""
+    from ablation.publish import publish
+
+    declared = [_load(name, quick) for name in studies]
+    for one in declared:
+        # One study fills the folder itself; several get a folder each.
+        for path in publish(one, _store(store), to if len(declared) == 1 else to / one.name, seeds):
+            typer.echo(path)
+
+
+def _load_or_mistake(name: str) -> Study | Mistake:
+    try:
+        return catalogue.load(name)
+    except Mistake as mistake:
+        return mistake
+
+
+def _load(name: str, quick: bool) -> Study:
+    study = catalogue.load(name)
+    return study.smoke() if quick else study
+
+
+def _store(folder: Path) -> "Store":
+    from ablation.track.store import Store
+
+    return Store(folder)

@@ -1,0 +1,77 @@
+"""What tracking adds to a cell, and how much memory a worker takes.
+
+    python benchmarks/tracking.py [--cells 3]
+
+Computes the first cells of latent_size as a worker does, one thread, into a store of its own that is
+thrown away. Tracking is everything but the run itself: lock, search, parameters, epochs, numbers and
+files. The first cell also pays for opening the store and drawing for the first time; it is shown, and
+the median is over the others.
+"""
+
+import argparse
+import resource
+import statistics
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+from ablation import catalogue
+from ablation.learn.run import Result, identify
+from ablation.learn.train import Epoch
+from ablation.spec import RunSpec
+from ablation.sweep import worker
+from ablation.track.record import Label
+from ablation.track.store import Store
+
+
+class Stopwatch:
+    """Wraps `run`: seconds inside it, those of the epoch callback left out."""
+
+    def __init__(self) -> None:
+        self.seconds, self._run = 0.0, worker.run
+
+    def __call__(self, spec: RunSpec, on_epoch: Callable[[Epoch], None]) -> Result:
+        watching = 0.0
+
+        def timed(epoch: Epoch) -> None:
+            nonlocal watching
+            started = perf_counter()
+            on_epoch(epoch)
+            watching += perf_counter() - started
+
+        started = perf_counter()
+        result = self._run(spec, timed)
+        self.seconds = perf_counter() - started - watching
+        return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cells", type=int, default=3)
+    options = parser.parse_args()
+    worker.torch.set_num_threads(worker.THREADS)
+    study = catalogue.load("latent_size")
+    watch = worker.run = Stopwatch()
+    shares = []
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder) / "store")
+        store.create()
+        experiment = store.experiment("benchmark", {})
+        for cell in study.cells()[: options.cells]:
+            found = identify(cell.spec)
+            label = Label("benchmark", cell.arm, found.fingerprint, found.data)
+            started = perf_counter()
+            worker.work(worker.Task(cell.spec, label, experiment, store.root))
+            tracking = perf_counter() - started - watch.seconds
+            shares.append(tracking / watch.seconds)
+            print(
+                f"{cell.arm}: run {watch.seconds:.1f} s, tracking {tracking:.2f} s, {shares[-1]:.1%}",
+                flush=True,
+            )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"median tracking {statistics.median(shares[1:]):.1%} of the run; peak memory {peak:.2f} GB")
+
+
+if __name__ == "__main__":
+    main()

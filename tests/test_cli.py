@@ -1,0 +1,265 @@
+"""The command line: mistakes get one sentence and code 2 and write nothing; the verbs show what is there."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import datasets
+import pytest
+
+from ablation import catalogue, cli
+from ablation.publish import summarise
+from ablation.sweep.coordinate import run_study
+from ablation.track.store import Store
+from doubles import small_study
+from engines import InlineEngine, folder_of
+
+Run = Callable[..., tuple[int, str, str]]
+
+STUDY = """
+from ablation.report import joint
+from ablation.spec import vary
+from ablation.study import Study
+
+settings = {{"data.sources": ({source!r},), "augment.copies": 0, "model.channels": (4,), "train.epochs": 1}}
+arms = {arms}
+measures = {{"test_mse": 0.01}}
+base = vary(joint, settings)
+study = Study(question="?", source="a double", baseline=base, arms=arms, measures=measures, seeds=1)
+"""
+
+
+@pytest.fixture
+def ablation(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Call the command line in this process: its exit code, what it said, what it complained of."""
+
+    def call(*words: str | Path) -> tuple[int, str, str]:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["ablation", *map(str, words)])
+        monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return call
+
+
+def write_study(folder: Path, source: Path | str, arms: str = '{"small": {"model.latent_dim": 4}}') -> Path:
+    path = folder / "mine.py"
+    path.write_text(STUDY.format(source=str(source), arms=arms))
+    return path
+
+
+def refused(answer: tuple[int, str, str]) -> str:
+    """The one sentence of a refusal."""
+    code, _, complaint = answer
+    assert code == 2, answer
+    assert len(complaint.splitlines()) == 1, complaint
+    assert complaint.strip().endswith("."), complaint
+    return complaint
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "latentsize"], "no study 'latentsize' (did you mean 'latent_size'"),
+        (["run", "latent_size", "--seeds", "0"], "--seeds wants a whole number from 1 to 1000, but got '0'"),
+        (
+            ["run", "latent_size", "--seeds", "many"],
+            "--seeds wants a whole number from 1 to 1000, but got 'many'",
+        ),
+        (["run", "latent_size", "--workers", "0"], "--workers wants a whole number from 1 to 256"),
+        (["plan", "latent_size", "--workers", "-3"], "--workers wants a whole number from 1 to 256"),
+        (
+            ["table", "latent_size"],
+            "latent_size has no runs in mlruns: run it first",
+        ),
+        (["export", "latent_size", "--to", "out"], "has no runs in mlruns"),
+        (["ui"], "mlruns holds no runs yet: run a study first"),
+        (["rnu"], "No such command 'rnu'"),
+        (["run"], "Missing argument 'STUDY...'"),
+        (["data", "show", "--classes", "hapy_sad"], "no class scheme 'hapy_sad' (did you mean 'happy_sad'"),
+        (["data", "show", "--source", "none.parquet"], "none.parquet"),
+        (["data", "build", "--font", "none.ttf"], "none.ttf"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_gets_one_sentence_and_writes_nothing(
+    ablation: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(ablation(*words))
+    assert folder_of(tmp_path) == []
+
+
+def truncated(folder: Path, faces: Path) -> Path:
+    path = folder / "bad.parquet"
+    path.write_bytes(faces.read_bytes()[:-500])
+    return path
+
+
+def textless(folder: Path, faces: Path) -> Path:
+    rows = datasets.Dataset.from_parquet(str(faces), cache_dir=str(folder / "cache"))
+    rows.select_columns(["image"]).to_parquet(folder / "bad.parquet")
+    return folder / "bad.parquet"
+
+
+def undecodable(folder: Path, faces: Path) -> Path:
+    rows = datasets.Dataset.from_parquet(str(faces), cache_dir=str(folder / "cache"))
+    images = [image["bytes"] for image in rows.cast_column("image", datasets.Image(decode=False))["image"]]
+    images[7] = images[7][:60]
+    features = datasets.Features({"image": datasets.Image(), "text": datasets.Value("string")})
+    broken = {"image": [{"bytes": image, "path": None} for image in images], "text": rows["text"][:]}
+    datasets.Dataset.from_dict(broken, features=features).to_parquet(folder / "bad.parquet")
+    return folder / "bad.parquet"
+
+
+def two_sad(folder: Path, faces: Path) -> Path:
+    rows = datasets.Dataset.from_parquet(str(faces), cache_dir=str(folder / "cache"))
+    kept = [
+        i
+        for i, text in enumerate(rows["text"])
+        if not text.startswith("crying") or text.endswith((" 1", " 2"))
+    ]
+    rows.select(kept).to_parquet(folder / "bad.parquet")
+    return folder / "bad.parquet"
+
+
+def unreachable(folder: Path, faces: Path) -> str:
+    return "nobody/no-emoji"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (truncated, "bad.parquet"),
+        (textless, "text"),
+        (undecodable, "row 7"),
+        (two_sad, "sad"),
+        (unreachable, "nobody/no-emoji"),
+    ],
+)
+def test_bad_data_gets_one_sentence_before_anything_is_written(
+    ablation: Run,
+    tmp_path: Path,
+    faces: Path,
+    make: Callable[[Path, Path], Path | str],
+    message: str,
+) -> None:
+    study = write_study(tmp_path, make(tmp_path, faces))
+    assert message in refused(ablation("run", study, "--store", tmp_path / "store"))
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("arms", "message"),
+    [
+        ("{'small': {'model.latnt_dim': 4}}", "line 10: there is no setting 'model.latnt_dim' (did you mean"),
+        (
+            "{'small': {'model.latent_dim': 4}, ",
+            "line 7: '{' was never closed",
+        ),
+    ],
+)
+def test_a_wrong_study_file_is_named_with_its_line(
+    ablation: Run, tmp_path: Path, arms: str, message: str
+) -> None:
+    study = write_study(tmp_path, "emoji", arms)
+    assert f"mine.py, {message}" in refused(ablation("run", study, "--store", tmp_path / "store"))
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_store_that_cannot_be_written_is_said_before_training(
+    ablation: Run, tmp_path: Path, faces: Path
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    answer = ablation("run", write_study(tmp_path, faces), "--store", tmp_path / "file" / "store")
+    assert "cannot be written" in refused(answer)
+    assert (tmp_path / "file").read_text() == "not a folder"
+
+
+def test_changed_arms_are_refused_with_what_differs(
+    ablation: Run, store: Store, tmp_path: Path, faces: Path
+) -> None:
+    run_study(catalogue.load(str(write_study(tmp_path, faces))), store, InlineEngine(), workers=1)
+    changed = write_study(tmp_path, faces, '{"small": {"model.latent_dim": 5}}')
+    said = refused(ablation("run", changed, "--store", store.root))
+    assert "arms.small.model.latent_dim: 4 became 5" in said
+    assert "give the study's file a new name" in said
+
+
+def test_the_verbs_on_a_finished_study(ablation: Run, store: Store, tmp_path: Path, faces: Path) -> None:
+    path = write_study(tmp_path, faces)
+    study = catalogue.load(str(path))
+    run_study(study, store, InlineEngine(), workers=1)
+    summarise(study, store)
+    place = ("--store", store.root)
+    assert "2 cells are there, 0 to train" in ablation("plan", path, *place)[1]
+    assert "complete" in ablation("status", path, *place)[1]
+    for format, sign in (("md", "|"), ("tex", r"\toprule"), ("csv", "mean"), ("html", "<table")):
+        code, table, _ = ablation("table", path, "--format", format, *place)
+        assert code == 0
+        assert sign in table
+    assert "no table format 'pdf'" in refused(ablation("table", path, "--format", "pdf", *place))
+    code, said, _ = ablation("export", path, "--to", tmp_path / "out", *place)
+    assert code == 0
+    names = ["table.md", "table.tex", "table.csv", "table.html", "runs.csv", "provenance.json"]
+    names += [f"{figure}.{kind}" for figure in ("effects", "measures", "curves") for kind in ("png", "pdf")]
+    assert sorted(names) == folder_of(tmp_path / "out")
+    assert all(name in said for name in names)
+    assert "none is left RUNNING" in ablation("doctor", *place)[1]
+
+
+def test_a_quick_run_is_marked_in_every_output(
+    ablation: Run, store: Store, tmp_path: Path, faces: Path
+) -> None:
+    path = write_study(tmp_path, faces)
+    place = ("--store", store.root, "--quick")
+    run_study(catalogue.load(str(path)).smoke(), store, InlineEngine(), workers=1)
+    for format in ("md", "tex", "html"):
+        assert "numbers mean nothing" in ablation("table", path, "--format", format, *place)[1]
+    assert "mine-quick" in ablation("status", path, *place)[1]
+    assert "has no runs" in refused(ablation("table", path, "--store", store.root))
+
+
+def test_a_broken_study_does_not_hide_the_others(
+    ablation: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faces: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "studies").mkdir()
+    write_study(tmp_path / "studies", faces)
+    (tmp_path / "studies" / "broken.py").write_text("import sys\nsys.exit(3)\n")
+    for verb in ("list", "status"):
+        code, said, _ = ablation(verb)
+        assert code == 0
+        assert "mine" in said
+        assert "broken.py, line 2" in said
+
+
+def test_a_port_that_is_taken_is_said_before_any_link(ablation: Run, store: Store) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        answer = ablation("ui", "--store", store.root, "--port", port)
+        assert f"port {port} is in use" in refused(answer)
+        assert answer[1] == ""
+
+
+def test_help_and_list_import_neither_torch_nor_mlflow() -> None:
+    for verb in ("--help", "list"):
+        code = (
+            "import sys; from ablation.cli import main\n"
+            "try: main()\n"
+            "except SystemExit: print(sorted({'torch', 'mlflow', 'optuna', 'pandas'} & set(sys.modules)))"
+        )
+        answer = subprocess.run(
+            [sys.executable, "-c", code, verb], capture_output=True, text=True, check=True
+        )
+        assert answer.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_smoke_study_and_its_study_have_no_cell_in_common(faces: Path) -> None:
+    study = small_study(faces)
+    assert not {cell.spec for cell in study.cells()} & {cell.spec for cell in study.smoke().cells()}
