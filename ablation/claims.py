@@ -12,22 +12,58 @@ class Trend:
     """The measure moves in `direction` as the setting `along` grows; the arms are its levels.
 
     Its effect is the fitted change of the measure from the least to the largest level, one straight
-    line per seed over log2 of the levels (`scale="log2"`), their order or the levels themselves.
+    line per seed over log2 of the levels (`scale="log2"`), their order or the levels themselves. The arms
+    are those that differ from `around` (the baseline, where it is "") in `along` alone.
     """
 
     measure: str
     direction: Direction
     along: str
     scale: Scale = "log2"
+    around: str = ""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The measure of `arm` lies in `direction` of the baseline's, paired by seed."""
+    """The measure of `arm` lies in `direction` of that of `to`, paired by seed.
+
+    `to` is, where it is "", the arm that the study sets `arm` against: the baseline unless it says another.
+    """
 
     measure: str
     direction: Direction
     arm: str
+    to: str = ""
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """Two changes together move the measure in `direction` of what they do alone, summed.
+
+    Its effect is both - first - second + baseline, paired by seed; `both` has the changes of `first` and
+    of `second`.
+    """
+
+    measure: str
+    direction: Direction
+    first: str
+    second: str
+    both: str
+
+
+@dataclass(frozen=True)
+class Level:
+    """The measure of `arm` is `value`, give or take the smallest effect that matters.
+
+    Its effect is arm - value. Equivalence supports it, a significant difference refutes it.
+    """
+
+    measure: str
+    arm: str
+    value: float
+
+
+Rule = Trend | Difference | Interaction | Level
 
 
 @dataclass(frozen=True)
@@ -35,4 +71,4 @@ class Claim:
     """What the report says will happen, in its words, and the rule on effects that decides it."""
 
     text: str
-    rule: Trend | Difference
+    rule: Rule

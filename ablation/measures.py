@@ -10,14 +10,15 @@ from ablation.errors import unknown
 class Measure:
     """One number of a finished run: what it is called, which way is better, how it is printed.
 
-    needs: what the data must have for it, "classes", "subgroups" or nothing.
+    needs: what the run must have for it: "classes" of its own, or, in the images of its sources that its
+    training never sees, "subgroups" for the probe, "common" texts or faces of either "mood".
     """
 
     name: str
     label: str
     better: Literal["lower", "higher"]
     digits: int
-    needs: Literal["", "classes", "subgroups"] = ""
+    needs: Literal["", "classes", "subgroups", "common", "mood"] = ""
 
 
 MEASURES = {
@@ -29,6 +30,12 @@ MEASURES = {
         Measure("test_macro_f1", "Test macro F1", "higher", 3, "classes"),
         Measure("test_cross_entropy", "Test cross-entropy", "lower", 3, "classes"),
         Measure("probe_accuracy", "Probe accuracy", "higher", 3, "subgroups"),
+        Measure("effective_rank", "Effective rank of the codes", "higher", 1, "subgroups"),
+        Measure("common_mse", "Common test MSE", "lower", 4, "common"),
+        Measure("mood_balanced_accuracy", "Happy or sad, balanced accuracy", "higher", 3, "mood"),
+        Measure("validation_mse", "Validation MSE", "lower", 4),
+        Measure("validation_cross_entropy", "Validation cross-entropy", "lower", 3, "classes"),
+        Measure("validation_loss", "Validation loss", "lower", 4),
     )
 }
 

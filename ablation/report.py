@@ -1,4 +1,4 @@
-"""The two protocols of the report, leak-free: what the studies vary."""
+"""The two protocols of the report, leak-free, and a budget of steps: what the studies vary."""
 
 from ablation.spec import AugmentSpec, DataSpec, RunSpec, TrainSpec
 
@@ -15,3 +15,6 @@ joint = RunSpec(
     train=TrainSpec(epochs=10, loss_weight=0.5),
 )
 """Part 2: reconstruct and tell happy from sad; 50 augmented copies of each, 10 epochs, lambda 0.5."""
+
+STEPS = 150
+"""Optimiser steps of studies that change how much there is to learn from; part 1's 30 epochs are some 360."""

@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from ablation.claims import Difference, Direction, Scale, Trend
+from ablation.claims import Direction, Interaction, Level, Rule, Scale, Trend
 from ablation.errors import Mistake, unknown
 from ablation.measures import measure
 from ablation.spec import RunSpec, flat
@@ -28,6 +28,8 @@ def check_study(study: "Study") -> None:
     _check_word("test", study.test, Test)
     _check_measures(study)
     _check_arms(study)
+    _check_against(study)
+    _check_tuned(study)
     if len({claim.text for claim in study.claims}) < len(study.claims):
         raise Mistake("two claims of the study have the same text: say what tells them apart.")
     for claim in study.claims:
@@ -47,51 +49,132 @@ def _check_measures(study: "Study") -> None:
     for name, sesoi in study.measures.items():
         if not sesoi > 0:
             raise Mistake(f"the smallest effect of interest of {name} must be above 0, but got {sesoi!r}.")
-        bare = [arm for arm, spec in study.specs.items() if spec.data.classes == "none"]
-        if measure(name).needs == "classes" and bare:
-            raise Mistake(f"{name} wants classes, but data.classes of the arm {bare[0]!r} is 'none'.")
+        if measure(name).needs == "classes":
+            _check_classes(study, name)
+
+
+def _check_classes(study: "Study", name: str) -> None:
+    """Every arm has classes, and the same: to be right among five is not to be right between two."""
+    sets = {arm: spec.data.classes for arm, spec in study.declared.items()}
+    first, own = next(iter(sets.items()))
+    for arm, classes in sets.items():
+        if classes == "none":
+            raise Mistake(f"{name} wants classes, but data.classes of the arm {arm!r} is 'none'.")
+    for arm, classes in sets.items():
+        if classes != own:
+            raise Mistake(
+                f"{name} wants the same classes in every arm, but data.classes is {own!r} in {first!r} and "
+                f"{classes!r} in {arm!r}: measure mood_balanced_accuracy, which maps predictions back to "
+                "happy and sad."
+            )
 
 
 def _check_arms(study: "Study") -> None:
     for name in study.arms:
         if not isinstance(name, str) or not name.strip():
             raise Mistake(f"an arm's name wants to be a text, but is {name!r}.")
-    if len(study.specs) < 2:
+    if len(study.declared) < 2:
         raise Mistake("a study wants at least one arm beside its baseline, but got none.")
     names: dict[RunSpec, str] = {}
-    for name, spec in study.specs.items():
+    for name, spec in study.declared.items():
         if spec in names:
             raise Mistake(f"the arms {names[spec]!r} and {name!r} have equal settings: drop one of them.")
         names[spec] = name
 
 
-def _check_rule(study: "Study", rule: Trend | Difference) -> None:
+def _check_against(study: "Study") -> None:
+    for arm, other in study.against.items():
+        for name in (arm, other):
+            if name not in study.declared:
+                raise unknown("arm", name, study.declared)
+        if arm in (other, study.reference):
+            raise Mistake(f"against[{arm!r}] wants an arm that is not the baseline, and another arm to it.")
+
+
+def _check_tuned(study: "Study") -> None:
+    if study.tuned is None:
+        return
+    tuned, known = study.tuned, flat(study.baseline)
+    if tuned.setting not in known:
+        raise unknown("setting", tuned.setting, known)
+    if tuned.setting in study.varied:
+        raise Mistake(f"a setting is tuned or varied by the arms, but {tuned.setting} is both: drop one.")
+    if not (0 < tuned.least < tuned.largest and tuned.trials >= 2):
+        raise Mistake(
+            f"tuning wants 0 < least < largest and at least 2 trials an arm, but got {tuned.least}, "
+            f"{tuned.largest} and {tuned.trials}."
+        )
+
+
+def _check_rule(study: "Study", rule: Rule) -> None:
     if rule.measure not in study.measures:
         raise unknown("measure in this study", rule.measure, study.measures)
+    if isinstance(rule, Level):
+        if rule.arm not in study.declared:
+            raise unknown("arm", rule.arm, study.declared)
+        return
     _check_word("direction", rule.direction, Direction)
     if isinstance(rule, Trend):
         _check_trend(study, rule)
-    elif rule.arm not in study.specs:
-        raise unknown("arm", rule.arm, study.specs)
-    elif rule.arm == study.reference:
-        raise Mistake(f"a difference wants an arm beside the baseline, but got the baseline {rule.arm!r}.")
+        return
+    if isinstance(rule, Interaction):
+        _check_interaction(study, rule)
+        return
+    for arm in filter(None, (rule.arm, rule.to)):
+        if arm not in study.declared:
+            raise unknown("arm", arm, study.declared)
+    if rule.arm == (rule.to or study.reference_of(rule.arm)):
+        what = "the baseline" if rule.arm == study.reference else "itself"
+        raise Mistake(f"a difference wants an arm beside the baseline, but got {what} {rule.arm!r}.")
+
+
+def _check_interaction(study: "Study", rule: Interaction) -> None:
+    arms = (rule.first, rule.second, rule.both)
+    for arm in arms:
+        if arm not in study.declared:
+            raise unknown("arm", arm, study.declared)
+    if len({*arms, study.reference}) < 4:
+        raise Mistake(f"an interaction wants three arms beside the baseline, but got {', '.join(arms)}.")
+    first, second, both = (_changes(study, arm) for arm in arms)
+    # A smoke budget gives every arm that changes the budget a step of its own.
+    if study.quick:
+        return
+    if shared := sorted(first.keys() & second.keys()):
+        raise Mistake(
+            f"an interaction wants arms that change different settings, but {rule.first!r} and "
+            f"{rule.second!r} both change {shared[0]}: take it out of one."
+        )
+    if both != first | second:
+        raise Mistake(
+            f"an interaction wants the changes of {rule.first!r} and {rule.second!r} in {rule.both!r}, and "
+            "no other: mend its arms."
+        )
+
+
+def _changes(study: "Study", arm: str) -> dict[str, Any]:
+    """The settings in which `arm` differs from the baseline, and its values of them."""
+    base = flat(study.baseline)
+    return {name: value for name, value in flat(study.declared[arm]).items() if value != base[name]}
 
 
 def _check_trend(study: "Study", rule: Trend) -> None:
     _check_word("scale", rule.scale, Scale)
     if rule.along not in study.varied:
         raise unknown("setting that the arms vary", rule.along, study.varied)
-    levels = [flat(spec)[rule.along] for spec in study.specs.values()]
+    if rule.around and rule.around not in study.declared:
+        raise unknown("arm", rule.around, study.declared)
+    levels = [flat(spec)[rule.along] for spec in study.declared.values()]
     if not all(isinstance(level, int | float) for level in levels):
         raise Mistake(f"a trend wants a setting of numbers, but {rule.along} has {levels[0]!r}.")
-    found = study.levels(rule.along)
+    found = study.levels(rule.along, rule.around)
     if len(found) < LEAST_LEVELS:
         raise Mistake(
-            f"a trend wants at least {LEAST_LEVELS} arms that differ in {rule.along} alone, the baseline "
-            f"included, but has {len(found)}: claim a difference."
+            f"a trend wants at least {LEAST_LEVELS} arms that differ in {rule.along} alone, "
+            f"{repr(rule.around) if rule.around else 'the baseline'} included, but has {len(found)}: "
+            "claim a difference."
         )
     if rule.scale == "log2" and min(found.values()) <= 0:
         raise Mistake(
-            f"a trend over log2 wants levels above 0, but {rule.along} has {min(levels)!r}: "
+            f"a trend over log2 wants levels above 0, but {rule.along} has {min(found.values()):g}: "
             'say scale="rank" or scale="linear".'
         )

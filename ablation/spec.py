@@ -34,11 +34,25 @@ class DataSpec(Settings):
     stratify: str = setting("happy_sad", "class scheme that the split balances; the same in every arm")
     split: str = setting("subject", "what is dealt to the three sets", choices=("subject", "image", "copy"))
     parts: tuple[int, ...] = setting((3, 1, 1), "train : validation : test", at_least=1, length=3)
+    among: str = setting(
+        "",
+        "class scheme that chooses the images in place of `classes`: those it names no class for stay out, "
+        "those `classes` names none for take part unlabelled",
+        neutral="",
+    )
+    train_most: int = setting(
+        0, "training originals kept, drawn by the seed; 0 keeps all", at_least=0, neutral=0
+    )
+    common: str = setting(
+        "face",
+        "texts that contain it and are held out form a second test set, alike in every arm",
+        neutral="face",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentSpec(Settings):
-    """Augmented copies of the training images, made once (report, parts 1 a and 2 e).
+    """Augmented copies of the training images (report, parts 1 a and 2 e), made once unless `fresh`.
 
     The strengths are those of the report's published script: flip, rotation by 10 degrees,
     jitter of 0.2, 0.2, 0.2 and 0.1, in that order, with black corners.
@@ -52,6 +66,7 @@ class AugmentSpec(Settings):
     saturation: float = setting(0.2, "factor drawn from [1 - this, 1 + this]", at_least=0, at_most=1)
     hue: float = setting(0.1, "shift drawn from [-this, this] of the colour circle", at_least=0, at_most=0.5)
     fill: float = setting(0.0, "grey level of the corners that a rotation bares", at_least=0, at_most=1)
+    fresh: bool = setting(False, "draw the copies anew in every pass, not once", neutral=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +83,11 @@ class ModelSpec(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSpec(Settings):
-    """The optimiser and its budget (report, parts 1 c, 1 d and 2 b)."""
+    """The optimiser and its budget (report, parts 1 c, 1 d and 2 b).
+
+    A `loss_weight` of 0 still trains the classifier, by a gradient that stops at the code: so an
+    autoencoder that never heard of the classes has an accuracy to compare, too.
+    """
 
     epochs: int = setting(0, "budget in passes; 0 when `steps` is given", at_least=0)
     steps: int = setting(0, "budget in optimiser steps; 0 when `epochs` is given", at_least=0)

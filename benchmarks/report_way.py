@@ -95,7 +95,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     images = load(joint.data.sources)
     chosen = select(images, joint.data).tolist()
-    labels = [classify(images.text, "happy_sad")[index] for index in chosen]
+    labels = [classify(images.text, images.subgroup, "happy_sad")[index] for index in chosen]
     files = [png(picture(images.pixels[index]).resize((256, 256))) for index in chosen]
     ratios = []
     for pair in range(options.pairs):

@@ -16,6 +16,7 @@ FLOORS = [
     "measures",
     "spec",
     "report",
+    "tuning",
     "claims",
     "soundness",
     "study",
@@ -27,6 +28,7 @@ FLOORS = [
     "analyse",
     "export",
     "publish",
+    "page",
     "cli",
 ]
 

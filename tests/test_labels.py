@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from ablation.data.labels import SCHEMES, class_names, classify
 from ablation.errors import Mistake
 
-PHRASES = [(phrase, number) for number, some in enumerate(SCHEMES["happy_sad"].values()) for phrase in some]
+PHRASES = [
+    (phrase, number) for number, one in enumerate(SCHEMES["happy_sad"].values()) for phrase in one.phrases
+]
+
+
+def by_text(texts: list[str], scheme: str) -> list[int]:
+    return classify(texts, [""] * len(texts), scheme)
 
 
 def test_the_classes_come_in_the_reports_order() -> None:
@@ -20,27 +26,27 @@ def test_a_phrase_decides_wherever_it_stands_in_either_case(
 ) -> None:
     words, number = phrase
     text = before + words + after
-    assert classify([text.upper() if upper else text], "happy_sad") == [number]
+    assert by_text([text.upper() if upper else text], "happy_sad") == [number]
 
 
 @given(st.lists(st.text("facehpysdgrin ")))
 def test_every_text_gets_one_number_in_order(texts: list[str]) -> None:
-    assert classify(texts, "happy_sad") == [classify([text], "happy_sad")[0] for text in texts]
+    assert by_text(texts, "happy_sad") == [by_text([text], "happy_sad")[0] for text in texts]
 
 
 def test_the_first_class_that_fits_wins() -> None:
-    assert classify(["crying face and smiling face", "sad face"], "happy_sad") == [0, 1]
+    assert by_text(["crying face and smiling face", "sad face"], "happy_sad") == [0, 1]
 
 
 def test_a_text_without_a_phrase_has_no_class() -> None:
-    assert classify(["smiling cat face with open mouth", "", "clock face"], "happy_sad") == [-1, -1, -1]
+    assert by_text(["smiling cat face with open mouth", "", "clock face"], "happy_sad") == [-1, -1, -1]
 
 
 def test_none_classifies_nothing() -> None:
     assert class_names("none") == ()
-    assert classify(["happy face"], "none") == [-1]
+    assert by_text(["happy face"], "none") == [-1]
 
 
 def test_an_unknown_scheme_is_named_with_the_nearest() -> None:
     with pytest.raises(Mistake, match=r"no class scheme 'happysad' \(did you mean 'happy_sad'\?"):
-        classify([], "happysad")
+        by_text([], "happysad")

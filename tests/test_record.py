@@ -1,4 +1,4 @@
-"""Recording: a run that is begun is always ended, and runs that begin at one moment do not fail each other."""
+"""Recording: a run that is begun is ended, and runs that begin at one moment do not fail each other."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

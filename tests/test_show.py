@@ -42,7 +42,9 @@ def test_the_shipped_set_in_numbers() -> None:
         "Food & Drink": 133,
         "Activities": 85,
     }
-    assert found.schemes == {"happy_sad": {"happy": 18, "sad": 5}}
+    assert found.schemes["happy_sad"] == {"happy": 18, "sad": 5}
+    assert found.schemes["five_emotions"] | {"happy": 18, "sad": 5} == found.schemes["five_emotions"]
+    assert min(min(classes.values()) for classes in found.schemes.values()) == 5
     assert found.classes["sad"] == {"train": 3, "validation": 1, "test": 1}
     assert sum(found.classes["happy"].values()) == 18
     assert found.sets == {name: sum(each[name] for each in found.classes.values()) for name in found.sets}

@@ -81,7 +81,10 @@ def test_every_class_and_every_set_of_groups_is_dealt_in_proportion(
     images: Images, seed: int, parts: tuple[int, int, int]
 ) -> None:
     spec = DataSpec(split="image", parts=parts)
-    dealt, labels = deal(images, spec, seed), torch.tensor(classify(images.text, spec.stratify))
+    dealt, labels = (
+        deal(images, spec, seed),
+        torch.tensor(classify(images.text, images.subgroup, spec.stratify)),
+    )
     window = {(6, 2, 2): 5}.get(parts, sum(parts))
     share = [window * part // sum(parts) for part in parts]
     for group in {*images.group}:
@@ -95,7 +98,10 @@ def test_every_class_and_every_set_of_groups_is_dealt_in_proportion(
 
 @pytest.mark.parametrize("seed", range(30))
 def test_the_five_sad_subjects_are_always_dealt_three_one_and_one(seed: int) -> None:
-    dealt, labels = deal(SHIPPED, DataSpec(), seed), torch.tensor(classify(SHIPPED.text, "happy_sad"))
+    dealt, labels = (
+        deal(SHIPPED, DataSpec(), seed),
+        torch.tensor(classify(SHIPPED.text, SHIPPED.subgroup, "happy_sad")),
+    )
     assert dealt[labels == 1].bincount().tolist() == [3, 1, 1]
     assert all(3 <= count <= 12 for count in dealt[labels == 0].bincount().tolist())
 

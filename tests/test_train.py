@@ -10,7 +10,8 @@ import torch
 from ablation.learn.evaluate import encode, evaluate, reconstruct
 from ablation.learn.model import Autoencoder
 from ablation.learn.run import run
-from ablation.learn.train import Diverged, Epoch, Pictures, fit
+from ablation.learn.pictures import Pictures
+from ablation.learn.train import Diverged, Epoch, fit
 from ablation.seeds import generator
 from ablation.spec import ModelSpec, TrainSpec
 from doubles import small_spec
@@ -34,7 +35,7 @@ def trained(
 ) -> tuple[Autoencoder, list[Epoch]]:
     model = Autoencoder(SMALL, classes=2, seed=seed)
     epochs = []
-    for epoch in fit(model, TRAIN, VALIDATION, spec, seed):
+    for epoch in fit(model, itertools.repeat(TRAIN), VALIDATION, spec, seed):
         epochs.append(epoch)
         if observe:
             torch.rand(3)
@@ -96,11 +97,25 @@ def test_training_lowers_the_loss() -> None:
     assert epochs[-1].metrics["train_mse"] < epochs[0].metrics["train_mse"]
 
 
-def test_a_weight_of_zero_leaves_the_classifier_as_it_was() -> None:
-    model, _ = trained(TrainSpec(epochs=2, batch_size=8, weight_decay=0))
-    fresh = Autoencoder(SMALL, classes=2, seed=0)
-    assert torch.equal(model.classifier.weight, fresh.classifier.weight)
-    assert not torch.equal(model.to_code.weight, fresh.to_code.weight)
+def test_at_a_weight_of_zero_the_classifier_learns_and_the_code_never_hears_of_it() -> None:
+    model, epochs = trained(TrainSpec(epochs=15, batch_size=8))
+    assert epochs[-1].metrics["train_cross_entropy"] < epochs[0].metrics["train_cross_entropy"]
+    alone = Autoencoder(SMALL, classes=0, seed=0)
+    list(fit(alone, itertools.repeat(TRAIN), VALIDATION, TrainSpec(epochs=15, batch_size=8), 0))
+    joint = model.state_dict()
+    assert all(torch.equal(joint[name], value) for name, value in alone.state_dict().items())
+
+
+def test_pictures_without_a_class_count_for_the_reconstruction_alone() -> None:
+    some = Pictures(TRAIN.pixels, TRAIN.labels.clone().index_fill_(0, torch.arange(0, 20, 3), -1))
+    none = Pictures(TRAIN.pixels, torch.full_like(TRAIN.labels, -1))
+    (with_some,), (with_none,) = (
+        list(fit(Autoencoder(SMALL, 2, 0), [pictures], VALIDATION, TrainSpec(epochs=1, loss_weight=1.0), 0))
+        for pictures in (some, none)
+    )
+    assert with_some.metrics["train_mse"] == with_none.metrics["train_mse"]
+    assert with_some.metrics["train_cross_entropy"] > 0
+    assert with_none.metrics["train_cross_entropy"] == 0
 
 
 def test_a_loss_that_is_not_finite_names_epoch_loss_and_what_to_try() -> None:

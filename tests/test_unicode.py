@@ -36,7 +36,7 @@ def test_254_texts_have_face_of_which_24_are_clocks_and_90_are_five_people() -> 
 
 @pytest.mark.parametrize(("name", "count"), [("happy", 18), ("sad", 5)])
 def test_the_reports_keywords_find_the_originals(name: str, count: int) -> None:
-    phrases = SCHEMES["happy_sad"][name]
+    phrases = SCHEMES["happy_sad"][name].phrases
     assert sum(any(phrase in emoji.text for phrase in phrases) for emoji in emojis()) == count
 
 

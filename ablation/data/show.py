@@ -49,7 +49,7 @@ def describe(images: Images, spec: DataSpec) -> Summary:
     chosen = select(images, spec)
     dealt = deal(images, spec, seed=0)[chosen]
     members = {name: chosen[dealt == number].tolist() for number, name in enumerate(SETS)}
-    labels = classify(images.text, spec.classes)
+    labels = classify(images.text, images.subgroup, spec.classes)
     return Summary(
         images=len(images),
         subjects=len(set(images.subject)),
@@ -69,7 +69,7 @@ def describe(images: Images, spec: DataSpec) -> Summary:
 
 
 def _counts(images: Images, scheme: str) -> dict[str, int]:
-    numbers = Counter(classify(images.text, scheme))
+    numbers = Counter(classify(images.text, images.subgroup, scheme))
     return {label: numbers[number] for number, label in enumerate(class_names(scheme))}
 
 

@@ -43,19 +43,20 @@ class Splits:
 def select(images: Images, spec: DataSpec) -> torch.Tensor:
     """The images, int64 (m,) in order, whose text has the keyword and, if there are classes, a class.
 
-    Upper and lower case are alike. That none is left is a `Mistake`.
+    The classes are those of `spec.among`, or of `spec.classes` without it. Upper and lower case are
+    alike. That none is left is a `Mistake`.
     """
-    keyword = spec.keyword.casefold()
-    classes = classify(images.text, spec.classes)
+    scheme, keyword = spec.among or spec.classes, spec.keyword.casefold()
+    classes = classify(images.text, images.subgroup, scheme)
     chosen = [
         number
         for number, text in enumerate(images.text)
-        if keyword in text.casefold() and (spec.classes == "none" or classes[number] >= 0)
+        if keyword in text.casefold() and (scheme == "none" or classes[number] >= 0)
     ]
     if not chosen:
         raise Mistake(
-            f"data.keyword {spec.keyword!r} and data.classes {spec.classes!r} must leave some image, but "
-            f"leave none of {len(images)}: choose another keyword or scheme."
+            f"data.keyword {spec.keyword!r} and {'data.among' if spec.among else 'data.classes'} {scheme!r} "
+            f"must leave some image, but leave none of {len(images)}: choose another keyword or scheme."
         )
     return torch.tensor(chosen)
 
@@ -80,13 +81,14 @@ def split(images: Images, spec: DataSpec, copies: int, seed: int) -> Splits:
 
     "subject" and "image" deal first: only the training set has copies. "copy" is the report's own
     protocol: originals and copies alike are dealt at random, so that copies of one image land in
-    several sets. A set without an image, or without one of the classes, is a `Mistake`.
+    several sets. `spec.train_most` keeps so many training originals, drawn at random: fewer are always
+    among more. A set without an image, or without one of the classes, is a `Mistake`.
     """
     chosen = select(images, spec)
     if spec.split == "copy":
         splits = _by_copy(chosen, spec, copies, seed)
     else:
-        splits = _by_deal(chosen, deal(images, spec, seed), copies)
+        splits = _by_deal(chosen, deal(images, spec, seed), spec.train_most, copies, seed)
     _check(splits, images, spec)
     return splits
 
@@ -105,7 +107,8 @@ def _order(
 ) -> list[Hashable]:
     first: dict[Hashable, int] = {}
     classes: dict[Hashable, int] = {}
-    for number, (unit, label) in enumerate(zip(units, classify(images.text, spec.stratify), strict=True)):
+    labels = classify(images.text, images.subgroup, spec.stratify)
+    for number, (unit, label) in enumerate(zip(units, labels, strict=True)):
         first.setdefault(unit, number)
         if label >= 0:
             classes.setdefault(unit, label)
@@ -119,12 +122,20 @@ def _order(
     return sorted(first, key=place)
 
 
-def _by_deal(chosen: torch.Tensor, dealt: torch.Tensor, copies: int) -> Splits:
+def _by_deal(chosen: torch.Tensor, dealt: torch.Tensor, most: int, copies: int, seed: int) -> Splits:
     train, validation, test = (chosen[dealt[chosen] == number] for number in range(3))
+    if most:
+        drawn = torch.randperm(len(train), generator=generator(seed, "subset"))[:most]
+        train = train[drawn.sort().values]
     return Splits(_items(train, copies), _items(validation, 0), _items(test, 0))
 
 
 def _by_copy(chosen: torch.Tensor, spec: DataSpec, copies: int, seed: int) -> Splits:
+    if spec.train_most:
+        raise Mistake(
+            f"data.train_most wants training originals that no other set has, but data.split is 'copy': choose "
+            "another split."
+        )
     everything = _items(chosen, copies)
     count, whole = len(everything), sum(spec.parts)
     train, validation = (count * part // whole for part in spec.parts[:2])
@@ -140,7 +151,7 @@ def _items(index: torch.Tensor, copies: int) -> Items:
 
 def _check(splits: Splits, images: Images, spec: DataSpec) -> None:
     sets = {name: getattr(splits, name).index.unique().tolist() for name in SETS}
-    labels = classify(images.text, spec.classes)
+    labels = classify(images.text, images.subgroup, spec.classes)
     _present("an image", {name: len(index) for name, index in sets.items()})
     for number, label in enumerate(class_names(spec.classes)):
         counts = {name: sum(labels[i] == number for i in index) for name, index in sets.items()}

@@ -17,7 +17,7 @@ def evaluate(model: Autoencoder, pixels: Tensor, labels: Tensor) -> dict[str, fl
     """Numbers of `model` on pixels, uint8 (n, 3, 64, 64), and labels, int64 (n,).
 
     mse: mean squared error of a pixel in [0, 1]. With a classifier also accuracy, balanced_accuracy
-    (mean recall of a class), macro_f1 and cross_entropy (nats).
+    (mean recall of a class), macro_f1 and cross_entropy (nats), over the images with a class (not -1).
     """
     squares, logits = 0.0, []
     with evaluating(model):
@@ -28,7 +28,8 @@ def evaluate(model: Autoencoder, pixels: Tensor, labels: Tensor) -> dict[str, fl
             if output.logits is not None:
                 logits.append(output.logits)
     numbers = {"mse": squares / pixels.numel()}
-    return numbers | _classification(torch.cat(logits), labels) if logits else numbers
+    known = labels >= 0
+    return numbers | _classification(torch.cat(logits)[known], labels[known]) if logits else numbers
 
 
 def encode(model: Autoencoder, pixels: Tensor) -> Tensor:

@@ -60,9 +60,11 @@ class Autoencoder(nn.Module):
         images: Tensor = self.decoder(maps)
         return images
 
-    def forward(self, images: Tensor) -> Output:
+    def forward(self, images: Tensor, isolate: bool = False) -> Output:
+        """Images (n, 3, 64, 64) to `Output`; `isolate` stops the gradient of the logits at the code."""
         code = self.dropout(self.encode(images))
-        return Output(self.decode(code), self.classifier(code) if self.classifier else None)
+        seen = code.detach() if isolate else code
+        return Output(self.decode(code), self.classifier(seen) if self.classifier else None)
 
 
 class Dropout(nn.Module):

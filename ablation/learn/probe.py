@@ -43,6 +43,19 @@ def probe_pool(subjects: tuple[str, ...], subgroups: tuple[str, ...]) -> Tensor:
     return torch.tensor(kept, dtype=torch.int64)
 
 
+def effective_rank(codes: Tensor) -> float:
+    """How many directions the codes (m, latent_dim) spread over: 1 for one, latent_dim for all alike.
+
+    The exponential of the entropy of their singular values, as shares, once the mean is taken off (Roy and
+    Vetterli, The effective rank, EUSIPCO 2007). Codes that are all alike have rank 0.
+    """
+    singular = torch.linalg.svdvals(codes.double() - codes.double().mean(dim=0))
+    if singular.sum() == 0:
+        return 0.0
+    shares = singular / singular.sum()
+    return float(torch.special.entr(shares).sum().exp())
+
+
 def probe_accuracy(train: Tensor, train_names: list[str], test: Tensor, test_names: list[str]) -> float:
     """Share of test codes (m, latent_dim) whose subgroup the probe, fitted on train codes, names right.
 

@@ -2,29 +2,29 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from time import perf_counter
 
 import torch
 from torch import Tensor
 
 from ablation.data.images import Images
-from ablation.data.labels import class_names, classify
+from ablation.data.labels import class_names
 from ablation.data.sources import load
-from ablation.data.split import Items, Splits, deal, split
-from ablation.learn.augment import augment
-from ablation.learn.evaluate import encode, evaluate, reconstruct
+from ablation.data.split import Splits, split
+from ablation.learn.evaluate import evaluate, reconstruct
 from ablation.learn.model import Autoencoder
-from ablation.learn.probe import probe_accuracy, probe_pool
-from ablation.learn.train import Diverged, Epoch, Pictures, check_finite, fit
-from ablation.seeds import generator
-from ablation.spec import AugmentSpec, RunSpec, fingerprint
+from ablation.learn.pictures import Pictures, learnt
+from ablation.learn.train import Epoch, check_finite, fit
+from ablation.learn.yardsticks import measured, yardsticks
+from ablation.spec import RunSpec, fingerprint
 
-EXAMPLES = 5  # test images shown beside their reconstructions: always the first of the test set
+EXAMPLES = 5  # held-out images shown beside their reconstructions
 
 
 @dataclass(frozen=True)
 class Result:
-    """A finished run. metrics: test numbers, probe accuracy and the counts of images.
+    """A finished run. metrics: test numbers, yardsticks and the counts of images.
 
     examples and reconstructions: uint8 (at most 5, 3, 64, 64).
     """
@@ -43,20 +43,23 @@ class Result:
 
 @dataclass(frozen=True)
 class Identity:
-    """fingerprint: of the run; data: of its images. probed: whether they have subgroups for the probe."""
+    """fingerprint: of the run; data: of its images; trained: images in a pass over its training set.
+
+    yardsticks: which of those that `Measure.needs` names its held-out images suffice for.
+    """
 
     fingerprint: str
     data: str
-    probed: bool
+    trained: int
+    yardsticks: frozenset[str]
 
 
 def identify(spec: RunSpec) -> Identity:
     """What identifies the run; loads the data, and refuses a split that lacks a class."""
     images = load(spec.data.sources)
-    split(images, spec.data, spec.augment.copies, spec.seed)
-    pool = probe_pool(images.subject, images.subgroup)
-    probed = len({images.subgroup[index] for index in pool.tolist()}) > 1
-    return Identity(fingerprint(spec, images.fingerprint), images.fingerprint, probed)
+    sets = split(images, spec.data, spec.augment.copies, spec.seed)
+    key, there = fingerprint(spec, images.fingerprint), yardsticks(images, spec).names
+    return Identity(key, images.fingerprint, len(sets.train), there)
 
 
 def run(spec: RunSpec, on_epoch: Callable[[Epoch], None] = lambda epoch: None) -> Result:
@@ -69,74 +72,59 @@ def run(spec: RunSpec, on_epoch: Callable[[Epoch], None] = lambda epoch: None) -
     torch.use_deterministic_algorithms(True)
     images = load(spec.data.sources)
     sets = split(images, spec.data, spec.augment.copies, spec.seed)
-    train, validation, test = _learnt(images, sets, spec)
+    pictures = learnt(images, sets, spec)
     model = Autoencoder(spec.model, len(class_names(spec.data.classes)), spec.seed)
     model.to(memory_format=torch.channels_last)  # a twentieth faster on a CPU; `_pictures` come alike
     history = []
-    for epoch in fit(model, train, validation, spec.train, spec.seed):
+    for epoch in fit(model, pictures.passes, pictures.validation, spec.train, spec.seed):
         history.append(epoch)
         on_epoch(epoch)
+    examples = _examples(images, pictures.test, spec)
     return Result(
         spec=spec,
         fingerprint=fingerprint(spec, images.fingerprint),
         data=images.fingerprint,
         history=tuple(history),
-        metrics=_measured(model, test, images, spec) | _counts(sets) | _rarest(test, model),
+        metrics=_measured(model, history[-1], pictures.test, images, spec)
+        | _counts(sets, model)
+        | _rarest(pictures.test),
         model=model,
-        examples=test.pixels[:EXAMPLES],
-        reconstructions=reconstruct(model, test.pixels[:EXAMPLES]),
+        examples=examples,
+        reconstructions=reconstruct(model, examples),
         seconds=perf_counter() - started,
         images_per_second=sum(epoch.images for epoch in history) / sum(epoch.seconds for epoch in history),
     )
 
 
-def _learnt(images: Images, sets: Splits, spec: RunSpec) -> list[Pictures]:
-    """The pictures of the three sets, with their classes, augmented where the split says so."""
-    labels = torch.tensor(classify(images.text, spec.data.classes), dtype=torch.int64)
-    rng = generator(spec.seed, "augment")
-    return [
-        _pictures(images, labels, items, spec.augment, rng)
-        for items in (sets.train, sets.validation, sets.test)
-    ]
-
-
-def _measured(model: Autoencoder, test: Pictures, images: Images, spec: RunSpec) -> dict[str, float]:
+def _measured(
+    model: Autoencoder, last: Epoch, test: Pictures, images: Images, spec: RunSpec
+) -> dict[str, float]:
+    """Every final number: on the test set, on the yardsticks, and the loss on validation."""
     final = {f"test_{name}": value for name, value in evaluate(model, test.pixels, test.labels).items()}
     check_finite("after training", final, spec.train)
-    return final | {"probe_accuracy": _probe(model, images, spec)}
+    loss = spec.train.reconstruction_weight * last.metrics["validation_mse"]
+    loss += spec.train.loss_weight * last.metrics.get("validation_cross_entropy", 0.0)
+    return final | measured(model, images, spec) | {"validation_loss": loss}
 
 
-def _pictures(
-    images: Images, labels: Tensor, items: Items, spec: AugmentSpec, rng: torch.Generator
-) -> Pictures:
-    """The items' pixels, the copies augmented once: copy 0 of an image is the image itself."""
-    pixels = images.pixels[items.index].contiguous(memory_format=torch.channels_last)
-    copies = (items.copy > 0).nonzero().flatten()
-    for part in copies.split(64) if len(copies) else ():  # 64 stay in the processor's cache
-        augmented = augment(pixels[part] / 255, spec, rng)
-        pixels[part] = (augmented * 255).round().to(torch.uint8)
-    return Pictures(pixels, labels[items.index])
-
-
-def _probe(model: Autoencoder, images: Images, spec: RunSpec) -> float:
-    pool = probe_pool(images.subject, images.subgroup)
-    side = deal(images, spec.data, spec.seed)[pool]
-    train, test = pool[side == 0], pool[side == 2]
-    codes = encode(model, images.pixels[torch.cat([train, test])])
-    if not codes.isfinite().all():  # a saturated output can hide that the code is infinite
-        raise Diverged(f"the trained network's codes are not finite: try a train.lr below {spec.train.lr:g}.")
-    names = [[images.subgroup[index] for index in part.tolist()] for part in (train, test)]
-    return probe_accuracy(codes[: len(train)], names[0], codes[len(train) :], names[1])
-
-
-def _rarest(test: Pictures, model: Autoencoder) -> dict[str, float]:
+def _rarest(test: Pictures) -> dict[str, float]:
     """How many test images the rarest class has: one of them moves a mean over classes the furthest."""
-    if model.classifier is None:
-        return {}
-    return {"images_test_rarest": float(test.labels.bincount().min())}
+    counts = test.labels[test.labels >= 0].bincount()
+    return {"images_test_rarest": float(counts.min())} if len(counts) else {}
 
 
-def _counts(sets: Splits) -> dict[str, float]:
+def _examples(images: Images, test: Pictures, spec: RunSpec) -> Tensor:
+    """Pictures that training never saw, chosen by a hash of their names: nobody picks them.
+
+    Arms that share a split show the same ones. Where nothing is held out they are the first of the test set.
+    """
+    common = yardsticks(images, spec).common.tolist()
+    common.sort(key=lambda index: sha256(images.text[index].encode()).digest())
+    return images.pixels[common[:EXAMPLES]] if common else test.pixels[:EXAMPLES]
+
+
+def _counts(sets: Splits, model: Autoencoder) -> dict[str, float]:
     named = {"train": sets.train, "validation": sets.validation, "test": sets.test}
-    counts = {f"images_{name}": float(len(items)) for name, items in named.items()}
+    counts = {"parameters": float(sum(part.numel() for part in model.parameters()))}
+    counts |= {f"images_{name}": float(len(items)) for name, items in named.items()}
     return counts | {f"originals_{name}": float(len(items.index.unique())) for name, items in named.items()}

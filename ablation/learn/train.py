@@ -1,7 +1,7 @@
 """Training, from top to bottom: `fit` is the whole loop and yields an `Epoch` a pass."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -11,19 +11,9 @@ from torch.nn import functional as F
 
 from ablation.learn.evaluate import evaluate
 from ablation.learn.model import Autoencoder, Output
+from ablation.learn.pictures import Pictures
 from ablation.seeds import generator
 from ablation.spec import TrainSpec
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """pixels: uint8 (n, 3, 64, 64); labels: int64 (n,), the class of each picture, -1 without classes."""
-
-    pixels: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.pixels)
 
 
 @dataclass(frozen=True)
@@ -42,29 +32,35 @@ class Diverged(ArithmeticError):
 
 
 def fit(
-    model: Autoencoder, train: Pictures, validation: Pictures, spec: TrainSpec, seed: int
+    model: Autoencoder, passes: Iterable[Pictures], validation: Pictures, spec: TrainSpec, seed: int
 ) -> Iterator[Epoch]:
     """Train `model` in place; loss = reconstruction_weight x MSE + loss_weight x cross-entropy (part 2 b).
 
-    Stops after the budget of `spec`, in passes or in steps; a pass that the budget of steps cuts
-    short is measured all the same. Raises `Diverged` after an epoch whose loss is not finite.
+    `passes` gives the training pictures of every pass. At a loss_weight of 0 the classifier learns from a
+    code that its gradient does not reach. Stops after the budget of `spec`, in passes or in steps; a pass
+    that the budget of steps cuts short is measured all the same. Raises `Diverged` after an epoch whose loss
+    is not finite.
     """
     optimizer = _optimizer(model, spec)
     order = generator(seed, "order")
+    isolate, weight = spec.loss_weight == 0, spec.loss_weight or 1.0
     steps = number = 0
+    pictures = iter(passes)
     while number < spec.epochs or steps < spec.steps:
         number += 1
         started = perf_counter()
+        train = next(pictures)
         model.train()
-        sums = torch.zeros(4)
+        sums = torch.zeros(5)
         for batch in torch.randperm(len(train), generator=order).split(spec.batch_size):
             images, labels = train.pixels[batch] / 255, train.labels[batch]
-            mse, cross_entropy, correct = losses(model(images), images, labels)
-            loss = spec.reconstruction_weight * mse + spec.loss_weight * cross_entropy
+            mse, cross_entropy, correct = losses(model(images, isolate), images, labels)
+            loss = spec.reconstruction_weight * mse + weight * cross_entropy
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            sums += len(batch) * torch.stack([mse, cross_entropy, correct, torch.ones(())]).detach()
+            known, count = (labels >= 0).sum(), torch.tensor(len(batch))
+            sums += torch.stack([count * mse, known * cross_entropy, known * correct, count, known]).detach()
             steps += 1
             if steps == spec.steps:
                 break
@@ -78,16 +74,20 @@ _CURVES = ("mse", "cross_entropy", "accuracy")
 
 
 def losses(output: Output, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean squared error of a pixel, cross-entropy of an image, and the share classified right; each ()."""
+    """Mean squared error of a pixel, cross-entropy of an image, and the share classified right; each ().
+
+    The last two are over the images that have a class, and 0 where none has.
+    """
     mse = F.mse_loss(output.reconstruction, images)
     if output.logits is None:
         return mse, torch.zeros(()), torch.zeros(())
-    correct = (output.logits.argmax(1) == labels).float().mean()
-    return mse, F.cross_entropy(output.logits, labels), correct
+    known = (labels >= 0).sum().clamp(min=1)
+    correct = (output.logits.argmax(1) == labels).sum() / known
+    return mse, F.cross_entropy(output.logits, labels, ignore_index=-1, reduction="sum") / known, correct
 
 
 def _on_train(sums: Tensor, model: Autoencoder) -> dict[str, float]:
-    means = (sums[:3] / sums[3]).tolist()
+    means = (sums[:3] / torch.stack([sums[3], sums[4].clamp(min=1), sums[4].clamp(min=1)])).tolist()
     named = {f"train_{name}": mean for name, mean in zip(_CURVES, means, strict=True)}
     return named if model.classifier is not None else {"train_mse": means[0]}
 

@@ -15,6 +15,13 @@ from ablation.sweep.results import results
 from ablation.track.store import Store
 from ablation.track.views import save_views
 
+WANTED = {
+    "subgroups": "images with subgroups (a column 'subgroup' with two or more of at least 5 subjects)",
+    "common": "held-out texts that contain data.common",
+    "mood": "held-out faces of Unicode's happy and sad subgroups, and classes that speak of happy and sad",
+}
+"""What a measure needs beyond the arm's own test set, by `Measure.needs`."""
+
 
 def run_study(
     study: Study,
@@ -27,8 +34,13 @@ def run_study(
     """Train every cell of the study that has no finished run, `workers` at a time.
 
     The study and its data are checked before anything is written. A cell that diverges or fails does not
-    stop the others. Raises `Mistake` where another process runs this study, or the plan has changed.
+    stop the others. Raises `Mistake` where another process runs this study, the plan has changed, or a
+    setting is tuned and nothing was chosen yet (`sweep.tune`).
     """
+    if study.tuned and study.chosen.keys() != study.declared.keys():
+        raise Mistake(
+            f"{study.name} wants {study.tuned.setting} tuned for every arm, but it is not: tune it first."
+        )
     seeds = seeds or study.seeds
     data = _checked_data(study, seeds)
     _check_plan(Ledger.open(store, study), study, data)
@@ -37,7 +49,7 @@ def run_study(
         ledger = Ledger.create(store, study)
         _check_plan(ledger, study, data)
         experiment = store.experiment(study.name, _tags(study))
-        save_views(store, experiment, study.varied, study.measures)
+        save_views(store, experiment, study.columns, study.measures)
         if not ledger.has_results:
             ledger.plan = plan_of(study, data)
         ledger.abandon()
@@ -59,10 +71,11 @@ def _checked_data(study: Study, seeds: int) -> dict[str, str]:
         found = identify(cell.spec)
         data[sources_of(cell.spec)] = found.data
         for name in study.measures:
-            if measure(name).needs == "subgroups" and not found.probed:
+            needed = measure(name).needs
+            if needed in WANTED and needed not in found.yardsticks:
                 raise Mistake(
-                    f"{name} wants images with subgroups (a column 'subgroup' with two or more of at least 5 "
-                    f"subjects), but {sources_of(cell.spec)} has none: drop the measure or add the column."
+                    f"{name} wants {WANTED[needed]}, but {name_of(cell)} has none: drop the measure, or take "
+                    "other images."
                 )
     return data
 

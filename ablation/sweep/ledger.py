@@ -92,7 +92,7 @@ class Ledger:
     def begin(self, cell: Cell, fingerprint: str) -> int:
         """Add the cell's trial as RUNNING; its number."""
         settings = flat(cell.spec)
-        varied = {name: _plain(settings[name]) for name in self.study.varied}
+        varied = {name: _plain(settings[name]) for name in self.study.columns}
         trial = create_trial(
             state=TrialState.RUNNING,
             params={"arm": cell.arm, "seed": cell.seed} | varied,
@@ -136,7 +136,7 @@ def _storage(store: Store) -> optuna.storages.RDBStorage:
 
 def _distributions(study: Study) -> dict[str, Any]:
     tables = [flat(spec) for spec in study.specs.values()]
-    levels = {name: tuple(dict.fromkeys(_plain(table[name]) for table in tables)) for name in study.varied}
+    levels = {name: tuple(dict.fromkeys(_plain(table[name]) for table in tables)) for name in study.columns}
     return {
         "arm": CategoricalDistribution(tuple(study.specs)),
         "seed": IntDistribution(0, MOST_SEEDS),

@@ -34,7 +34,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A recorded run. reused: it was there already, computed for another study or before a crash."""
+    """A recorded run. metrics: the final ones, and those of the last epoch.
+
+    reused: it was there already, computed for another study or before a crash.
+    """
 
     run_id: str
     metrics: dict[str, float]
@@ -72,7 +75,7 @@ def work(task: Task) -> Outcome:
                 recorder.result(result)
         except Diverged as error:
             return Outcome(run_id, {}, diverged=True, error=str(error))
-        return Outcome(run_id, result.metrics)
+        return Outcome(run_id, result.history[-1].metrics | result.metrics)
 
 
 def _check_same_data(result: Result, label: Label) -> None:

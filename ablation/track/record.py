@@ -24,7 +24,13 @@ FLUSH_SECONDS = 2.0  # so that quick epochs cost one write in two seconds, and a
 
 # MLflow draws a chart for every metric, those with a prefix in a section of their own: so what a reader
 # compares comes first, and what is only counted or timed further down.
-SHELVES = {"images_per_second": "speed/", "seconds": "speed/", "images_": "size/", "originals_": "size/"}
+SHELVES = {
+    "images_per_second": "speed/",
+    "seconds": "speed/",
+    "images_": "size/",
+    "originals_": "size/",
+    "parameters": "size/",
+}
 
 
 def shelved(name: str) -> str:

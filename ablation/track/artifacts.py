@@ -1,0 +1,24 @@
+"""Read back the files that runs keep."""
+
+import tempfile
+from pathlib import Path
+
+from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
+from mlflow.exceptions import MlflowException
+
+from ablation.track.store import Store
+
+RECONSTRUCTIONS = "reconstructions.png"
+
+
+def artifact(store: Store, run_id: str, name: str) -> bytes | None:
+    """The file called `name` of a run, or None where the run keeps none.
+
+    A mirrored run keeps no files: ask for those of the run that its `reused_from` names.
+    """
+    MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set("false")  # a bar a file would bury what the verb says
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return Path(store.client.download_artifacts(run_id, name, folder)).read_bytes()
+        except (MlflowException, OSError):
+            return None

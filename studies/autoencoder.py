@@ -1,0 +1,34 @@
+"""Does the autoencoder of part 1 reach its error on emoji that its training has not seen?
+
+Report, part 1 f. The arms are split by subject (leak-free, the baseline) and augment, then split (the
+report's protocol to the letter: copies of one emoji land in training and in test); 30 epochs each.
+"""
+
+from ablation.report import autoencoder
+from ablation.study import Claim, Difference, Level, Study
+
+study = Study(
+    question="Does the autoencoder reach its error on emoji that its training has not seen?",
+    source="Final average MSE error (testset): 0.0168. (part 1 f)",
+    part="1 f",
+    baseline=autoencoder,
+    arms={
+        "split by subject": {},
+        # 254 faces and 4 copies of each, dealt at random once all are augmented.
+        "augment, then split": {"data.split": "copy"},
+    },
+    measures={"test_mse": 0.0017},  # a tenth of the report's own error
+    claims=(
+        # The report's pictures are of several vendors, these are Noto's: its range is meant, not its digits.
+        Claim(
+            "the final error is 0.0168, by the report's own split",
+            Level("test_mse", "augment, then split", 0.0168),
+        ),
+        Claim("the final error is 0.0168, on unseen emoji", Level("test_mse", "split by subject", 0.0168)),
+        Claim(
+            "the report's split lets the error look smaller than it is",
+            Difference("test_mse", "down", "augment, then split"),
+        ),
+    ),
+    supported="the report's error stands, and stands on a leak",
+)
