@@ -12,8 +12,9 @@ from scipy import stats
 
 from ablation.analyse import Effect, analyse
 from ablation.analyse.cells import planned
-from ablation.analyse.effects import adjusted, contrast, effects, slope
+from ablation.analyse.effects import adjusted, contrast, effects
 from ablation.analyse.grid import one_picture
+from ablation.analyse.rules import slope
 from ablation.errors import Mistake
 from ablation.spec import vary
 from ablation.study import Study, Trend
@@ -79,7 +80,7 @@ def test_noise_is_inconclusive_not_equivalent() -> None:
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 def test_order_of_rows_does_not_matter(seed: int) -> None:
     study = a_study()
     frame = a_frame(study, 5, noisy(CENTRE, 0.001, seed), noisy(dict.fromkeys(CENTRE, 0.5), 0.1, seed))
@@ -88,7 +89,7 @@ def test_order_of_rows_does_not_matter(seed: int) -> None:
 
 
 @given(seed=st.integers(0, 10_000), test=st.sampled_from(["corrected_t", "t", "sign_flip"]))
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 def test_changing_places_with_the_baseline_turns_the_effect_around(seed: int, test: str) -> None:
     study = a_study(test=test)
     swapped = replace(study, baseline=vary(study.baseline, {"model.latent_dim": 256}), claims=())
@@ -226,6 +227,9 @@ def test_a_null_study_is_better_or_worse_no_more_often_than_alpha() -> None:
         ("happy_sad", "test_macro_f1", {"images_test_rarest": [4.0, 5.0]}, 1 / 8),
         ("none", "test_mse", {"images_test": [40.0, 20.0]}, 0.0),
         ("happy_sad", "probe_accuracy", {"images_test": [40.0, 20.0]}, 0.0),
+        ("none", "probe_accuracy", {"images_probe": [160.0, 161.0]}, 1 / 160),
+        ("none", "mood_balanced_accuracy", {"images_mood_rarest": [7.0, 8.0]}, 1 / 14),
+        ("happy_sad", "mood_balanced_accuracy", {"images_test_rarest": [7.0, 8.0]}, 1 / 2),
     ],
 )
 def test_one_picture_moves_a_measure_by_hand(
@@ -237,6 +241,13 @@ def test_one_picture_moves_a_measure_by_hand(
     study = a_study(baseline=baseline, measures={"test_mse": 0.002}, claims=())
     cells = pd.DataFrame({"state": ["complete", "complete"], **counts})
     assert one_picture(study, cells, measure) == pytest.approx(want)
+
+
+def test_accuracy_among_pictures_without_a_class_does_not_count_those() -> None:
+    data = replace(a_study().baseline.data, among="none")
+    study = a_study(baseline=replace(a_study().baseline, data=data), claims=())
+    cells = pd.DataFrame({"state": ["complete"], "images_test": [250.0], "images_test_rarest": [2.0]})
+    assert one_picture(study, cells, "test_accuracy") == 1 / 4
 
 
 def balanced(rng: np.random.Generator, studies: int, delta: float, on_sad: bool) -> np.ndarray:

@@ -12,9 +12,10 @@ from ablation.analyse import analyse
 from ablation.errors import Mistake
 from ablation.export import figures
 from ablation.export.export import export
+from ablation.export.judged import verdicts_csv
 from ablation.export.provenance import provenance
 from ablation.export.runs import runs_csv
-from ablation.study import Study
+from ablation.study import Study, Tuned
 from frames import ODD, a_frame, a_study, noisy, some_curves
 
 CENTRE = {"small": 0.020, "middle": 0.018, "large": 0.012}
@@ -22,7 +23,7 @@ STUDY = a_study(seeds=5)
 FRAME = a_frame(STUDY, 5, noisy(CENTRE, 0.001), lambda arm, s: 0.1 + 0.2 * s)
 CURVES = some_curves(STUDY, 5)
 NAMES = [
-    *("table.md", "table.tex", "table.csv", "table.html", "runs.csv", "provenance.json"),
+    *("table.md", "table.tex", "table.csv", "table.html", "runs.csv", "verdicts.csv", "provenance.json"),
     *("effects.png", "effects.pdf", "measures.png", "measures.pdf", "curves.png", "curves.pdf"),
 ]
 
@@ -98,6 +99,34 @@ def test_runs_that_are_not_complete_are_listed_with_their_state_and_no_numbers()
     assert len(got) == 15
 
 
+def test_runs_hold_what_verdicts_rest_on() -> None:
+    study = a_study(tuned=Tuned("train.lr", 1e-4, 1e-2, 3), chosen={"small": 1e-4, "large": 1e-2})
+    counts = {"images_test_rarest": 4.0, "images_mood_rarest": 7.0, "images_probe": 160.0}
+    first = rows(runs_csv(study, a_frame(study, 5, noisy(CENTRE, 0.001)).assign(**counts), 5))
+    assert [row["train.lr"] for row in first[:3]] == ["0.0001", "0.001", "0.01"]
+    assert {name: float(first[0][name]) for name in counts} == counts
+    assert first[0]["images_test"] == "40.0"
+    assert "train.lr" not in rows(runs_csv(STUDY, FRAME, 5))[0]
+
+
+def test_verdicts_are_a_row_a_claim_at_full_precision() -> None:
+    analysis = analyse(STUDY, FRAME, 5)
+    first, second = rows(verdicts_csv(analysis))
+    own = analysis.verdicts[0]
+    assert (first["number"], second["number"]) == ("1", "2")
+    assert (first["rule"], first["direction"], first["n"]) == ("trend", "down", "5")
+    assert (second["rule"], second["claim"]) == ("difference", "large is more accurate")
+    assert float(first["estimate"]) == own.estimate.mean
+    assert (float(first["p"]), float(first["p_holm"])) == (own.p, own.p_holm)
+    assert first["verdict"] == own.word
+    # Accuracy is equal in every arm: nothing is tested, and there is no spread to detect anything at.
+    assert (second["p"], second["p_holm"], second["detectable"], second["low"]) == ("", "", "", "0.0")
+    shuffled = analyse(STUDY, FRAME.sample(frac=1, random_state=4), 5)
+    assert verdicts_csv(analysis) == verdicts_csv(shuffled)
+    none = a_study(claims=())
+    assert rows(verdicts_csv(analyse(none, FRAME, 5))) == []
+
+
 def test_each_number_leads_to_its_runs_and_each_run_to_its_place() -> None:
     analysis = analyse(STUDY, FRAME, 5)
     first = FRAME.iloc[0]
@@ -153,7 +182,7 @@ def test_a_smoke_budget_is_marked_in_every_file(tmp_path: Path, monkeypatch: pyt
     for name in ("table.md", "table.tex", "table.html"):
         text = (tmp_path / "quick" / name).read_text(encoding="utf-8")
         assert text.count("Smoke budget: these numbers mean nothing.") == 2
-    for name in ("table.csv", "runs.csv"):
+    for name in ("table.csv", "runs.csv", "verdicts.csv"):
         assert {row["quick"] for row in rows((tmp_path / "quick" / name).read_text("utf-8"))} == {"true"}
     assert json.loads((tmp_path / "quick" / "provenance.json").read_text())["quick"] is True
     drawn.clear()

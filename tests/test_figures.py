@@ -47,6 +47,28 @@ def test_effects_stand_at_their_numbers(analysis: Analysis) -> None:
     assert "better →" in figure.axes[1].get_xlabel()
 
 
+def test_an_arm_that_is_set_against_another_names_it() -> None:
+    study = a_study(against={"large": "small"}, claims=())
+    found = analyse(study, FRAME, 6)
+    axes = figures.effects(effect_panels(found)).axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["small", "large\nto small"]
+    assert axes.get_xlabel().startswith("difference to the baseline or the arm named\n")
+    point = axes.lines[-1].get_xdata()[0]
+    assert point == pytest.approx(
+        found.means["large", "test_mse"].mean - found.means["small", "test_mse"].mean
+    )
+    plain = figures.effects(effect_panels(analyse(a_study(claims=()), FRAME, 6))).axes[0]
+    assert plain.get_xlabel().startswith("difference to the baseline\n")
+
+
+def test_curves_leave_out_seeds_beyond_the_plan() -> None:
+    study = a_study(first_seed=3)
+    found = analyse(study, a_frame(study, 2, lambda arm, s: 0.1 * s), 2)
+    panels = curve_panels(found, CURVES)
+    assert panels[0].curves[0].low == (3.0, 4.0, 5.0)
+    assert panels[0].curves[0].high == (4.0, 5.0, 6.0)
+
+
 def test_measures_show_every_seed_and_the_mean(analysis: Analysis) -> None:
     panels = measure_panels(analysis, FRAME)
     axes = figures.measures(panels).axes[0]

@@ -100,6 +100,60 @@ def test_all_formats_hold_the_same_numbers() -> None:
     assert in_tex(table) == want
 
 
+BARE = {f"bare {name}": {"model.latent_dim": n, "augment.copies": 0} for name, n in (("a", 64), ("b", 256))}
+
+
+def against_table(other: str = "bare a") -> Table:
+    """Two arms beside the three sizes: one is set against another arm, the other against the baseline."""
+    arms = dict(a_study().arms) | {other: BARE["bare a"], "bare b": BARE["bare b"]}
+    study = a_study(arms=arms, against={"bare b": other}, claims=())
+    frame = a_frame(study, 5, noisy(dict.fromkeys(study.specs, 0.02), 0.0005), lambda arm, s: 0.01 * s)
+    return tabulate(analyse(study, frame, 5))
+
+
+def test_a_difference_to_another_arm_says_to_which_in_every_format() -> None:
+    table = against_table()
+    assert [row.to for row in table.panels[0].rows] == ["", "", "", "", "to bare a"]
+    assert [row.reference for row in table.panels[0].rows] == ["middle", "", "middle", "middle", "bare a"]
+    assert [row["reference"] for row in csv.DictReader(io.StringIO(render(table, "csv")))] == [
+        *("middle", "", "middle", "middle", "bare a")
+    ] * 2
+    for format in ("md", "tex", "html"):
+        text = render(table, format)
+        assert text.count("to bare a") == 2
+        assert "middle (the baseline), or to the arm named beside it, paired by seed" in " ".join(
+            text.split()
+        )
+    rows = Page(MarkdownIt().enable("table").render(render(table, "md"))).rows
+    assert [row[0] for row in rows if row[3].endswith(" to bare a")] == ["bare b"] * 2
+    assert [row[0] for row in Page(render(table, "html")).rows if row[3].endswith("to bare a")] == [
+        "bare b"
+    ] * 2
+    lines = render(table, "tex").splitlines()
+    below = [lines[i - 1].split("&")[0].strip() for i, line in enumerate(lines) if "to bare a" in line]
+    assert below == ["bare b"] * 2
+    want = in_csv(table)
+    assert in_tex(table) == in_markdown(table) == in_html(table) == want
+
+
+def test_a_table_of_one_reference_names_it_nowhere_but_in_csv() -> None:
+    table = a_table()
+    assert {row.to for panel in table.panels for row in panel.rows} == {""}
+    assert "named beside" not in "".join(render(table, format) for format in FORMATS)
+    assert 'class="to"' not in render(table, "html")
+    assert "multicolumn{3}" not in render(table, "tex")
+    explicit = a_table(against={"large": "middle"})
+    assert [render(explicit, format) for format in FORMATS] == [render(table, format) for format in FORMATS]
+
+
+def test_an_odd_name_of_a_reference_is_escaped() -> None:
+    table = against_table(ODD)
+    rows = Page(MarkdownIt().enable("table").render(render(table, "md"))).rows
+    assert rows[5][3].endswith(f" to {ODD}")
+    assert "<b>&" not in render(table, "html")
+    assert latex(f"to {ODD}") in render(table, "tex")
+
+
 def test_numbers_are_those_of_the_analysis() -> None:
     study = a_study(seeds=6)
     analysis = analyse(study, a_frame(study, 6, noisy(CENTRE, 0.0005)), 6)
@@ -232,7 +286,8 @@ def test_latex_compiles_with_booktabs_alone_and_stays_in_its_column(tmp_path: Pa
     wide = ARMS | {"a name that is rather longer than most": {"model.latent_dim": 512}}
     study = a_study(arms=wide, claims=(), question=ODD)
     other = tabulate(analyse(study, a_frame(study, 5, lambda arm, s: 0.01 * s), 5))
-    log = compiled(tmp_path, [render(a_table(), "tex"), render(other, "tex")])
+    against = against_table("no copies at all, and a name that is longer")
+    log = compiled(tmp_path, [render(table, "tex") for table in (a_table(), other, against)])
     assert "Overfull" not in log
     assert "Missing character" not in log
 

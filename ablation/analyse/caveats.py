@@ -9,13 +9,17 @@ import pandas as pd
 from ablation.analyse.cells import lacking, values
 from ablation.analyse.effects import FEWEST_SEEDS, Effect
 from ablation.analyse.grid import one_picture
+from ablation.analyse.roles import edge_warnings, tuned_caveats
 from ablation.analyse.splits import split_caveats
 from ablation.analyse.statistics import TESTS
 from ablation.analyse.words import SMOKE, count, difference_digits, listing, number, percent
 from ablation.measures import measure as find_measure
 from ablation.study import Study
 
-SIZES = ("data.sources", "data.keyword", "data.classes", "data.parts", "augment.copies", "train.batch_size")
+SIZES = (
+    *("data.sources", "data.keyword", "data.classes", "data.among", "data.train_most", "data.parts"),
+    *("augment.copies", "train.batch_size"),
+)
 """Settings that change how many optimiser steps an epoch takes."""
 
 
@@ -28,18 +32,14 @@ def caveats(
     """
     return (
         *_warnings(study, cells),
+        *edge_warnings(study),
         *_spreads(study, cells, found),
         *_history(cells, looks),
         *_method(study, cells),
+        *tuned_caveats(study),
         *split_caveats(study, cells),
         *_data(study, cells),
     )
-
-
-def fixed_words(study: Study) -> str:
-    """The settings that every arm shares, as one sentence."""
-    settings = ", ".join(f"{name} = {_value(value)}" for name, value in study.fixed.items())
-    return f"Held fixed in every arm and tuned in none: {settings}."
 
 
 def _warnings(study: Study, cells: pd.DataFrame) -> Iterator[str]:
@@ -127,8 +127,9 @@ def _data(study: Study, cells: pd.DataFrame) -> Iterator[str]:
         names = f"{listing(steps)} {'varies' if len(steps) == 1 else 'vary'}"
         yield f"The budget is counted in epochs and {names}, so arms differ in optimiser steps."
     if unpaired := list(_unpaired(study, cells)):
+        other = "the arm that it is set against" if study.against else "baseline"
         yield (
-            f"Pairing by seed did not help for {listing(unpaired)}: over seeds, arm and baseline correlate "
+            f"Pairing by seed did not help for {listing(unpaired)}: over seeds, arm and {other} correlate "
             "negatively."
         )
 
@@ -136,7 +137,7 @@ def _data(study: Study, cells: pd.DataFrame) -> Iterator[str]:
 def _unpaired(study: Study, cells: pd.DataFrame) -> Iterator[str]:
     for name in study.measures:
         for arm in study.specs:
-            table = values(cells, name, [arm, study.reference])[1]
+            table = values(cells, name, [arm, study.reference_of(arm)])[1]
             spread = len(table) > 2 and bool((np.ptp(table, axis=0) > 0).all())
             if arm != study.reference and spread and np.corrcoef(table.T).min() < 0:
                 yield f"{arm} on {find_measure(name).label}"
@@ -149,9 +150,3 @@ def _sesoi(study: Study, name: str) -> str:
 def _amount(name: str, amount: float) -> str:
     measure = find_measure(name)
     return f"{measure.label} {number(amount, difference_digits(measure.digits, amount))}"
-
-
-def _value(value: object) -> str:
-    if isinstance(value, tuple):
-        return ":".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value) or "(empty)"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import isinf
 
 from ablation.analyse.effects import FEWEST_SEEDS
+from ablation.analyse.reasons import POWER
 from ablation.analyse.statistics import (
     EXACT_UP_TO,
     TESTS,
@@ -13,7 +14,6 @@ from ablation.analyse.statistics import (
     replication_ratio,
     smallest_detectable,
 )
-from ablation.analyse.verdicts import POWER
 from ablation.analyse.words import count, percent
 from ablation.study import Study
 

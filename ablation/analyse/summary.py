@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ablation.analyse.caveats import caveats, fixed_words
+from ablation.analyse.caveats import caveats
 from ablation.analyse.cells import planned, values
 from ablation.analyse.effects import Effect, effects
+from ablation.analyse.roles import fixed_words
 from ablation.analyse.statistics import Estimate, interval, replication_ratio
 from ablation.analyse.verdicts import Verdict, conclusion, verdicts
 from ablation.analyse.words import percent
@@ -53,6 +54,11 @@ class Analysis:
         """The level of every interval, as in "95 %"."""
         return percent(1 - self.study.alpha)
 
+    @property
+    def others(self) -> dict[str, str]:
+        """The arm that each arm's effects are differences to, where it is not the baseline."""
+        return {arm: other for arm, other in self.study.against.items() if other != self.study.reference}
+
     def effect(self, arm: str, measure: str) -> Effect | None:
         """The effect of `arm` on `measure`; None for the reference, which differs from nothing."""
         return next((e for e in self.effects if (e.arm, e.measure) == (arm, measure)), None)
@@ -62,9 +68,9 @@ def analyse(study: Study, frame: pd.DataFrame, seeds: int, looks: Sequence[int] 
     """Means, effects and verdicts of `study` over its first `seeds` seeds.
 
     `frame` has one row per cell, in any order, with the columns arm, seed, state, fingerprint, run_id
-    and every measure; a cell without a row is missing. The caveats also read the columns images_test,
-    images_test_rarest, code and packages where there are any. `looks` are the numbers of seeds that the
-    study was run with, in order.
+    and every measure; a cell without a row is missing. Tests and caveats also read the columns
+    images_test, images_test_rarest, images_mood_rarest, images_probe, code and packages where there are
+    any. `looks` are the numbers of seeds that the study was run with, in order.
     """
     cells = planned(study, frame, seeds)
     means = {(arm, name): _mean(study, cells, arm, name) for name in study.measures for arm in study.specs}
@@ -106,5 +112,5 @@ def _sources(
         for name in study.measures
         for arm in study.specs
     }
-    numbers |= {f"{e.arm}/{e.measure}/difference": of([e.arm, study.reference], e.seeds) for e in found}
+    numbers |= {f"{e.arm}/{e.measure}/difference": of([e.arm, e.reference], e.seeds) for e in found}
     return numbers | {f"claim {i}/effect": of(v.arms, v.seeds) for i, v in enumerate(judged, 1)}

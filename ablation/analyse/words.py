@@ -53,6 +53,11 @@ def count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
+def a(noun: str) -> str:
+    """ "a difference", "an interaction"."""
+    return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"
+
+
 def listing(items: Sequence[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

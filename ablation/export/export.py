@@ -13,6 +13,7 @@ from ablation.analyse import Analysis, analyse
 from ablation.analyse.words import SMOKE
 from ablation.errors import Mistake
 from ablation.export import figures
+from ablation.export.judged import verdicts_csv
 from ablation.export.panels import curve_panels, effect_panels, measure_panels
 from ablation.export.provenance import provenance as provenance_json
 from ablation.export.runs import runs_csv
@@ -31,7 +32,7 @@ def export(
     *,
     looks: Sequence[int] = (),
 ) -> list[Path]:
-    """Write the tables, figures, runs.csv and provenance.json of `study` into `to`; return their paths.
+    """Write tables, figures, runs.csv, verdicts.csv and provenance.json into `to`; return their paths.
 
     `frame` has one row per cell of the plan, `curves` the columns arm, seed, epoch, metric and value;
     provenance[fingerprint] is added to that run in provenance.json; `looks` are the numbers of seeds that
@@ -52,7 +53,8 @@ def export(
 def _written(analysis: Analysis, frame: pd.DataFrame) -> dict[str, str]:
     table = tabulate(analysis)
     texts = {f"table.{format}": render(table, format) for format in FORMATS}
-    return texts | {"runs.csv": runs_csv(analysis.study, frame, analysis.seeds)}
+    runs = runs_csv(analysis.study, frame, analysis.seeds)
+    return texts | {"runs.csv": runs, "verdicts.csv": verdicts_csv(analysis)}
 
 
 def _drawn(analysis: Analysis, frame: pd.DataFrame, curves: pd.DataFrame) -> dict[str, Figure]:

@@ -31,7 +31,8 @@ COLUMNS = 3
 def effects(panels: Sequence[EffectPanel]) -> Figure:
     """A forest plot: a panel per measure, a row per arm, the smallest effect that matters as a band."""
     rows = max((len(panel.estimates) for panel in panels), default=1)
-    figure = _figure(panels, _effect_axes, height=1.1 + 0.32 * rows)
+    named = max((len(panel.others) for panel in panels), default=0)
+    figure = _figure(panels, _effect_axes, height=1.1 + 0.32 * rows + 0.14 * named)
     for i, axes in enumerate(figure.axes):
         axes.tick_params(labelleft=i % COLUMNS == 0)
     return figure
@@ -114,11 +115,12 @@ def _effect_axes(axes: Axes, panel: EffectPanel) -> None:
     for y, estimate in enumerate(panel.estimates.values()):
         axes.plot([estimate.low, estimate.high], [y, y], color=INK, lw=1.2, solid_capstyle="butt")
         axes.plot([estimate.mean], [y], "o", color=_colors(1)[0], ms=5)
-    axes.set_yticks(range(len(panel.estimates)), _wrapped(panel.estimates))
+    axes.set_yticks(range(len(panel.estimates)), _versus(panel))
     axes.set_ylim(len(panel.estimates) - 0.5, -0.5)
     _literal(axes.get_yticklabels())
     axes.set_title(panel.label)
-    axes.set_xlabel(f"difference to the baseline\n{_arrow(panel.better)}")
+    other = " or the arm named" if panel.others else ""
+    axes.set_xlabel(f"difference to the baseline{other}\n{_arrow(panel.better)}")
     axes.locator_params(axis="x", nbins=4)
 
 
@@ -164,6 +166,13 @@ def _colors(n: int) -> list[Any]:
 
 def _wrapped(names: Iterable[str]) -> list[str]:
     return [textwrap.fill(name, 24) for name in names]
+
+
+def _versus(panel: EffectPanel) -> list[str]:
+    """The arms, each with the arm below it that its difference is to, where that is not the baseline."""
+    others = [f"to {panel.others[arm]}" if arm in panel.others else "" for arm in panel.estimates]
+    pairs = zip(_wrapped(panel.estimates), _wrapped(others), strict=True)
+    return [f"{arm}\n{other}" if other else arm for arm, other in pairs]
 
 
 def _literal(texts: Iterable[Text]) -> None:

@@ -21,11 +21,15 @@ EQUIVALENT = "≡"
 class Entry:
     """One arm in one measure; every field is text as printed, "–" or "" where there is nothing to say.
 
-    `mark` holds the stars of Holm's p and `EQUIVALENT`; `best` whether no mean is printed better.
+    `reference` is the arm that the difference is to, and `to` says so, as in "to middle", where it is not
+    the baseline. `mark` holds the stars of Holm's p and `EQUIVALENT`; `best` whether no mean is printed
+    better.
     """
 
     arm: str
     baseline: bool
+    reference: str
+    to: str
     n: str
     mean: str
     low: str
@@ -116,6 +120,8 @@ def _entry(analysis: Analysis, measure: Measure, arm: str, best: str, digits: in
     return Entry(
         arm,
         effect is None,
+        effect.reference if effect else "",
+        f"to {analysis.others[arm]}" if arm in analysis.others else "",
         str(mean.n),
         text,
         number(mean.low, measure.digits),
@@ -144,9 +150,10 @@ def _mark(effect: Effect | None, alpha: float) -> str:
 
 def _notes(analysis: Analysis) -> tuple[str, ...]:
     level = analysis.level_words
+    other = ", or to the arm named beside it" if analysis.others else ""
     first = (
         f"Mean over n seeds with its {level} interval, and difference to {analysis.study.reference} (the "
-        f"baseline), paired by seed, with its {level} interval."
+        f"baseline){other}, paired by seed, with its {level} interval."
     )
     bold = "Bold is the best mean, which is no proof of a difference."
     if analysis.exploratory:

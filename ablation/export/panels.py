@@ -15,12 +15,16 @@ PARTS = ("train", "validation")
 
 @dataclass(frozen=True)
 class EffectPanel:
-    """Differences to the baseline in one measure; an arm without a pair of seeds has n = 0."""
+    """Differences in one measure; an arm without a pair of seeds has n = 0.
+
+    others[arm] is the arm that the difference of `arm` is to, where it is not the baseline.
+    """
 
     label: str
     better: str
     sesoi: float
     estimates: dict[str, Estimate]
+    others: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ def effect_panels(analysis: Analysis) -> tuple[EffectPanel, ...]:
             find_measure(name).better,
             sesoi,
             {e.arm: e.estimate for e in analysis.effects if e.measure == name},
+            analysis.others,
         )
         for name, sesoi in analysis.study.measures.items()
     )
@@ -83,7 +88,8 @@ def measure_panels(analysis: Analysis, frame: pd.DataFrame) -> tuple[MeasurePane
 
 def curve_panels(analysis: Analysis, curves: pd.DataFrame) -> tuple[CurvePanel, ...]:
     """A panel for each metric of `CURVES` that was recorded; `curves` has arm, seed, epoch, metric, value."""
-    finite = curves[np.isfinite(curves["value"].astype(float)) & (curves["seed"] < analysis.seeds)]
+    seeds = {cell.seed for cell in analysis.study.cells(analysis.seeds)}
+    finite = curves[np.isfinite(curves["value"].astype(float)) & curves["seed"].isin(seeds)]
     panels = []
     for metric, label in CURVES:
         found = [

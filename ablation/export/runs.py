@@ -20,19 +20,21 @@ LOCAL = ("seconds", "images_per_second", "run_id")
 def runs_csv(study: Study, frame: pd.DataFrame, seeds: int) -> str:
     """One row per planned cell, in the plan's order: its state, what its arm varies, and every metric.
 
-    Numbers have full precision; the study's measures come first, other metrics in alphabetical order.
+    A tuned setting follows those that the arms vary. Numbers have full precision; the study's measures come
+    first, other metrics in alphabetical order.
     """
     cells = planned(study, frame, seeds)
     metrics = _metrics(study, cells)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*FIRST, *study.varied, *metrics])
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    names = [*study.varied, *([study.tuned.setting] if study.tuned else [])]
+    writer.writerow([*FIRST, *names, *metrics])
     for _, cell in cells.iterrows():
         settings = flat(study.specs[cell["arm"]])
         row = [study.name or "study", str(study.quick).lower()]
-        row += [cell[key] for key in KEYS] + [settings[name] for name in study.varied]
-        writer.writerow([_text(value) for value in row + [cell[name] for name in metrics]])
-    return text.getvalue()
+        row += [cell[key] for key in KEYS] + [settings[name] for name in names]
+        writer.writerow([text(value) for value in row + [cell[name] for name in metrics]])
+    return out.getvalue()
 
 
 def _metrics(study: Study, cells: pd.DataFrame) -> list[str]:
@@ -44,7 +46,10 @@ def _metrics(study: Study, cells: pd.DataFrame) -> list[str]:
     return [*study.measures, *sorted(others)]
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """`value` as a field of CSV: a float with all of its digits, nothing for NaN and None."""
+    if value is None:
+        return ""
     if isinstance(value, float):
         return "" if math.isnan(value) else repr(float(value))
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -18,7 +18,7 @@ __all__ = ["COLUMNS", "Table", "page", "render", "tabulate"]
 COLUMNS = (
     *("study", "measure", "arm", "baseline", "n", "mean", "mean_low", "mean_high"),
     *("difference", "difference_low", "difference_high"),
-    *("p_holm", "p_equivalence_holm", "mark", "best", "verdict", "quick"),
+    *("p_holm", "p_equivalence_holm", "mark", "best", "verdict", "quick", "reference"),
 )
 
 
@@ -92,7 +92,7 @@ def _csv(table: Table) -> str:
             numbers = [e.mean, e.low, e.high, e.difference, e.difference_low, e.difference_high]
             numbers = [_plain(number) for number in (*numbers, e.p, e.p_equivalence)]
             row = [table.name, panel.measure, e.arm, yes[0], e.n, *numbers]
-            writer.writerow([*row, e.mark, yes[1], e.verdict, yes[2]])
+            writer.writerow([*row, e.mark, yes[1], e.verdict, yes[2], e.reference])
     return text.getvalue()
 
 

@@ -1,0 +1,39 @@
+"""The verdict on every claim of a study as a row of CSV, at full precision."""
+
+import csv
+import io
+
+from ablation.analyse import Analysis, Verdict
+from ablation.claims import Difference, Interaction, Level, Trend
+from ablation.export.runs import text
+
+COLUMNS = (
+    *("study", "number", "claim", "rule", "measure", "direction", "n", "estimate", "low", "high"),
+    *("p", "p_holm", "p_equivalence_holm", "verdict", "detectable", "quick"),
+)
+KINDS = {Trend: "trend", Difference: "difference", Interaction: "interaction", Level: "level"}
+
+
+def verdicts_csv(analysis: Analysis) -> str:
+    """One row per claim, numbered from 1 in the order of the study file; empty where there is no number.
+
+    estimate, low, high and detectable are in the unit of the measure, the last as in `Verdict`; a level
+    has no direction.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for number, verdict in enumerate(analysis.verdicts, start=1):
+        writer.writerow([text(value) for value in _row(analysis, number, verdict)])
+    return out.getvalue()
+
+
+def _row(analysis: Analysis, number: int, verdict: Verdict) -> list[object]:
+    study, rule, seen = analysis.study, verdict.claim.rule, verdict.estimate
+    direction = "" if isinstance(rule, Level) else rule.direction
+    return [
+        *(study.name or "study", number, verdict.claim.text, KINDS[type(rule)], rule.measure, direction),
+        *(seen.n, seen.mean, seen.low, seen.high),
+        *(verdict.p, verdict.p_holm, verdict.p_equivalence_holm),
+        *(verdict.word, verdict.detectable, str(study.quick).lower()),
+    ]

@@ -1,0 +1,167 @@
+"""Verdicts anew, from the text of runs.csv and a study's declaration alone: a second pair of eyes.
+
+Nothing here comes from `ablation.analyse` or `ablation.export`, and nothing is computed as it is there:
+trends are lines that numpy fits, tests are scipy's and statsmodels' own.
+"""
+
+import csv
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+from scipy import optimize, special, stats
+from statsmodels.stats.multitest import multipletests
+
+from ablation.data.labels import class_names
+from ablation.study import Difference, Interaction, Study, Trend
+
+Rows = list[dict[str, str]]
+FEWEST = 5
+
+
+def read(text: str) -> Rows:
+    return list(csv.DictReader(text.splitlines()))
+
+
+def recomputed(study: Study, runs: Rows) -> list[dict[str, Any]]:
+    """What verdicts.csv should say, a row a claim; None for what should be empty."""
+    found = [_claim(study, runs, claim) for claim in study.claims]
+    for name in ("p", "p_equivalence"):
+        raw = [row[name] for row in found]
+        steps = multipletests([1.0 if p is None else p for p in raw], method="holm")[1] if raw else []
+        for row, p, step in zip(found, raw, steps, strict=True):
+            row[f"{name}_holm"] = None if p is None else float(step)
+    for row, claim in zip(found, study.claims, strict=True):
+        row["verdict"] = _word(study, claim.rule, row)
+    return found
+
+
+def _claim(study: Study, runs: Rows, claim: Any) -> dict[str, Any]:
+    rule, test = claim.rule, study.test
+    arms, per_seed = _effect_of(study, runs, rule)
+    seeds = sorted({int(row["seed"]) for row in runs})
+    cells = {(row["arm"], int(row["seed"])): row for row in runs}
+    blocks = [[cells[arm, seed] for arm in arms] for seed in seeds]
+    whole = [block for block in blocks if all(_there(row, rule.measure) for row in block)]
+    table = np.array([[float(row[rule.measure]) for row in block] for block in whole]).reshape(-1, len(arms))
+    effect = np.array([per_seed(values) for values in table])
+    # Splits of one pool overlap: a mean of n counts as one of n / (1 + n ratio).
+    parts = study.baseline.data.parts
+    stretch = math.sqrt(1 + len(effect) * (parts[2] / parts[0] if test == "corrected_t" else 0))
+    size = np.abs(table).max(initial=abs(getattr(rule, "value", 0.0)))
+    flat = len(effect) > 1 and np.ptp(effect) <= 1e-10 * size
+    fit = len(whole) == len(blocks) >= FEWEST and not flat and runs[0]["quick"] == "false"
+    sd = 0.0 if flat or len(effect) < 2 else stats.tstd(effect)
+    row = {
+        "n": len(effect),
+        "estimate": effect.mean() if len(effect) else None,
+        "low": None,
+        "high": None,
+        "p": _p(effect, test, stretch) if fit else None,
+        "p_equivalence": None,
+        "detectable": None,
+    }
+    if len(effect) > 1:
+        reach = stats.t.ppf(1 - study.alpha / 2, len(effect) - 1) * sd * stretch / math.sqrt(len(effect))
+        row |= {"low": effect.mean() - reach, "high": effect.mean() + reach}
+    if fit:
+        # The most that a picture's worth in one arm alone changes the effect.
+        most = max(abs(per_seed(one) - per_seed(np.zeros(len(arms)))) for one in np.eye(len(arms)))
+        least = _picture(study, runs, rule.measure) * most
+        error = max(sd, least) * stretch / math.sqrt(len(effect))
+        sesoi, degrees = study.measures[rule.measure], len(effect) - 1
+        above = stats.t(degrees, loc=-sesoi, scale=error).sf(effect.mean())
+        below = stats.t(degrees, loc=sesoi, scale=error).cdf(effect.mean())
+        row["p_equivalence"] = max(above, below)
+    if sd:
+        row["detectable"] = sd * stretch * _detectable(len(effect), test, study.alpha / len(study.claims))
+    return row
+
+
+def _effect_of(study: Study, runs: Rows, rule: Any) -> tuple[list[str], Any]:
+    """The arms that a rule rests on, and what their values under one seed come to."""
+    if isinstance(rule, Trend):
+        return _trend(study, runs, rule)
+    if isinstance(rule, Interaction):
+        corners = [study.reference, rule.first, rule.second, rule.both]
+        return corners, lambda v: (v[3] - v[2]) - (v[1] - v[0])
+    if isinstance(rule, Difference):
+        other = rule.to or dict(study.against).get(rule.arm) or study.reference
+        return [other, rule.arm], lambda v: v[1] - v[0]
+    return [rule.arm], lambda v: v[0] - rule.value
+
+
+def _trend(study: Study, runs: Rows, rule: Trend) -> tuple[list[str], Any]:
+    """The arms are found by the columns of runs.csv: equal to the middle one's in all but `along`."""
+    columns = list(runs[0])
+    tuned = [study.tuned.setting] if study.tuned else []
+    settings = columns[columns.index("fingerprint") + 1 : columns.index(next(iter(study.measures)))]
+    others = [name for name in settings if name not in (rule.along, *tuned)]
+    table = {row["arm"]: row for row in runs}
+    middle = table[rule.around or study.reference]
+    arms = [arm for arm, row in table.items() if all(row[name] == middle[name] for name in others)]
+    levels = np.array([float(table[arm][rule.along]) for arm in arms])
+    x = {
+        "log2": lambda: np.log2(levels),
+        "linear": lambda: levels,
+        "rank": lambda: np.unique(levels, return_inverse=True)[1].astype(float),
+    }[rule.scale]()
+    return arms, lambda v: np.polyfit(x, v, 1)[0] * (x.max() - x.min())
+
+
+def _there(row: dict[str, str], measure: str) -> bool:
+    return row["state"] == "complete" and row[measure] not in ("", "inf", "-inf")
+
+
+def _p(effect: np.ndarray, test: str, stretch: float) -> float:
+    if test == "sign_flip":
+        sums = [abs(np.dot(signs, effect)) for signs in itertools.product([1, -1], repeat=len(effect))]
+        return float(np.mean(np.array(sums) >= abs(effect.sum()) * (1 - 1e-9)))
+    t = stats.ttest_1samp(effect, 0).statistic / stretch
+    return float(2 * stats.t.cdf(-abs(t), len(effect) - 1))
+
+
+def _picture(study: Study, runs: Rows, measure: str) -> float:
+    """What one test picture, of the rarest class, moves a measure that counts pictures."""
+
+    def fewest(column: str, unknown: float) -> float:
+        found = [float(row[column]) for row in runs if row["state"] == "complete" and row.get(column)]
+        return min(found, default=unknown)
+
+    classes = len(class_names(study.baseline.data.classes))
+    by_class = 1 / (max(classes, 1) * fewest("images_test_rarest", 1))
+    among = any(spec.data.among for spec in study.declared.values())
+    return {
+        "test_accuracy": by_class if among else 1 / fewest("images_test", math.inf),
+        "probe_accuracy": 1 / fewest("images_probe", math.inf),
+        "test_balanced_accuracy": by_class,
+        "test_macro_f1": by_class,
+        "mood_balanced_accuracy": 1 / (2 * fewest("images_mood_rarest", 1)),
+    }.get(measure, 0.0)
+
+
+def _detectable(n: int, test: str, alpha: float) -> float:
+    """The difference found with 80 % power by a plain t test, in deviations."""
+    if test == "sign_flip" and 2 / 2**n >= alpha:
+        return math.inf
+    # The power as it is defined, over the law of the sample deviation, with no noncentral t.
+    u = (np.arange(20_000) + 0.5) / 20_000
+    sd = stats.chi.ppf(u, n - 1) / math.sqrt(n - 1)
+    critical = stats.t.ppf(1 - alpha / 2, n - 1) * sd
+
+    def missed(delta: float) -> float:
+        return float(np.mean(special.ndtr(critical - delta) - special.ndtr(-critical - delta)))
+
+    return float(optimize.brentq(lambda d: missed(d) - 0.2, 0, 10 + 10 * critical.mean())) / math.sqrt(n)
+
+
+def _word(study: Study, rule: Any, row: dict[str, Any]) -> str:
+    if row["p_holm"] is None:
+        return "inconclusive"
+    equivalent, different = row["p_equivalence_holm"] < study.alpha, row["p_holm"] < study.alpha
+    if not hasattr(rule, "direction"):
+        return "supported" if equivalent else "refuted" if different else "inconclusive"
+    claimed = row["estimate"] * {"up": 1, "down": -1}[rule.direction] > 0
+    words = {True: "equivalent", False: ("supported" if claimed else "refuted") if different else ""}
+    return words[equivalent] or "inconclusive"

@@ -1,0 +1,167 @@
+"""Every verdict follows from the runs: recomputed by other means from the two texts that are exported."""
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ablation import catalogue
+from ablation.analyse import analyse
+from ablation.export.judged import verdicts_csv
+from ablation.export.runs import runs_csv
+from ablation.study import Claim, Difference, Interaction, Level, Study, Trend, Tuned
+from frames import Value, a_frame, a_study, noisy
+from recompute import Rows, read, recomputed
+
+RESULTS = sorted((Path(__file__).parents[1] / "docs" / "results").glob("*/runs.csv"))
+NUMBERS = ("n", "estimate", "low", "high", "p", "p_holm", "p_equivalence_holm", "detectable")
+SIZE = "model.latent_dim"
+
+
+def check(study: Study, runs: str, verdicts: str) -> Rows:
+    """Compare verdicts.csv, row by row, with what runs.csv and the declaration come to."""
+    got, want = read(verdicts), recomputed(study, read(runs))
+    assert [row["claim"] for row in got] == [claim.text for claim in study.claims]
+    for row, claim, own in zip(got, study.claims, want, strict=True):
+        kind = {Trend: "trend", Difference: "difference", Interaction: "interaction", Level: "level"}
+        assert row["rule"] == kind[type(claim.rule)]
+        assert (row["measure"], row["verdict"]) == (claim.rule.measure, own["verdict"]), claim.text
+        assert row["direction"] == getattr(claim.rule, "direction", "")
+        for name in NUMBERS:
+            shown = float(row[name]) if row[name] else None
+            assert shown == (None if own[name] is None else pytest.approx(own[name], rel=1e-6, abs=1e-12)), (
+                f"{name} of “{claim.text}”"
+            )
+    return got
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.parent.name)
+def test_published_verdicts_follow_from_the_published_runs(path: Path) -> None:
+    study = catalogue.load(path.parent.name)
+    rows = check(study, path.read_text("utf-8"), path.with_name("verdicts.csv").read_text("utf-8"))
+    assert {row["study"] for row in rows} <= {path.parent.name}
+
+
+def exported(study: Study, seeds: int, mse: Value, accuracy: Value, **columns: object) -> tuple[str, str]:
+    """runs.csv and verdicts.csv of a study, with a gap in the arm "gappy" where it has one."""
+    frame = a_frame(study, seeds, mse, accuracy).assign(**columns)
+    frame.loc[(frame["arm"] == "gappy") & (frame["seed"] == 1), ["state", "test_mse"]] = [
+        "failed",
+        float("nan"),
+    ]
+    return runs_csv(study, frame, seeds), verdicts_csv(analyse(study, frame, seeds))
+
+
+def sizes() -> tuple[Study, str, str]:
+    """Trends on three scales, one of them around another arm, and differences to three arms."""
+    arms = {f"{n}": {SIZE: n} for n in (64, 128, 256)}
+    arms |= {f"bare {n}": {SIZE: n, "augment.copies": 0} for n in (64, 100, 200, 400)}
+    arms["gappy"] = {"model.dropout": 0.0}
+    study = a_study(
+        arms=arms,
+        against={"bare 64": "bare 200", "bare 400": "bare 200"},
+        claims=(
+            Claim("larger is sharper", Trend("test_mse", "down", SIZE)),
+            Claim("larger is blurred, bare", Trend("test_mse", "up", SIZE, "linear", "bare 200")),
+            Claim("larger is more accurate, bare", Trend("test_accuracy", "up", SIZE, "rank", "bare 200")),
+            Claim("64 loses", Difference("test_mse", "up", "64")),
+            Claim("400 loses bare", Difference("test_mse", "down", "bare 400")),
+            Claim("bare loses", Difference("test_mse", "down", "bare 400", to="256")),
+            Claim("the baseline loses to bare", Difference("test_mse", "down", "128", to="bare 100")),
+            Claim("dropout helps", Difference("test_mse", "up", "gappy")),
+        ),
+    )
+    centre = {"64": 0.03, "128": 0.02, "256": 0.01, "gappy": 0.02}
+    centre |= {"bare 64": 0.018, "bare 100": 0.02, "bare 200": 0.02, "bare 400": 0.021}
+    level = noisy(dict.fromkeys(study.specs, 0.5), 0.01)
+    return study, *exported(study, 8, noisy(centre, 0.0007), level, images_test=400.0)
+
+
+def factorial(synergy: float, sd: float, name: str) -> tuple[Study, str, str]:
+    """Two changes and both, the learning rate tuned; `synergy` is what both do beyond their sum."""
+    one, two = {SIZE: 64}, {"augment.copies": 0}
+    study = a_study(
+        name=name,
+        arms={"one": one, "two": two, "both": one | two},
+        tuned=Tuned("train.lr", 1e-4, 1e-2, 3),
+        chosen={"baseline": 1e-3, "one": 1e-4, "two": 1e-2, "both": 1e-3},
+        claims=(
+            Claim("both help each other", Interaction("test_mse", "down", "one", "two", "both")),
+            Claim("one costs", Difference("test_mse", "up", "one")),
+        ),
+    )
+    centre = {"baseline": 0.05, "one": 0.06, "two": 0.03, "both": 0.04 + synergy}
+    return study, *exported(study, 6, noisy(centre, sd), lambda arm, s: 0.5)
+
+
+def levels(test: str) -> tuple[Study, str, str]:
+    """Numbers that the report gives: one that is right, one that is wrong, one that is open, one equal."""
+    study = a_study(
+        name="levels",
+        test=test,
+        measures={"test_mse": 0.002, "test_accuracy": 0.05, "mood_balanced_accuracy": 0.1},
+        claims=(
+            Claim("it is 0.02", Level("test_mse", "middle", 0.02)),
+            Claim("it is 0.05", Level("test_mse", "small", 0.05)),
+            Claim("it is one half", Level("test_accuracy", "large", 0.5)),
+            Claim("the mood is one half", Level("mood_balanced_accuracy", "large", 0.5)),
+            Claim("large is happier", Difference("mood_balanced_accuracy", "up", "large")),
+        ),
+    )
+    value = noisy({"small": 0.02, "middle": 0.02, "large": 0.02}, 0.0005)
+    mood = [0.5 + value(c.arm, c.seed) for c in study.cells(9)]
+    columns = {"mood_balanced_accuracy": mood, "images_mood_rarest": 7.0}
+    return study, *exported(study, 9, value, lambda arm, s: 0.25, **columns)
+
+
+MADE = {
+    "sizes": sizes,
+    "synergy": lambda: factorial(-0.02, 0.0005, "synergy"),
+    "antagony": lambda: factorial(0.02, 0.0005, "antagony"),
+    "additive": lambda: factorial(0.0, 0.0001, "additive"),
+    "noise": lambda: factorial(0.0, 0.01, "noise"),
+    "levels": lambda: levels("corrected_t"),
+    "levels, t": lambda: levels("t"),
+    "levels, sign flips": lambda: levels("sign_flip"),
+}
+
+
+@pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+def test_verdicts_follow_from_the_runs(make: Callable[[], tuple[Study, str, str]]) -> None:
+    check(*make())
+
+
+def test_every_kind_of_rule_and_every_word_is_recomputed() -> None:
+    rows = [row for make in MADE.values() for row in read(make()[2])]
+    assert {row["rule"] for row in rows} == {"trend", "difference", "interaction", "level"}
+    words = {
+        rule: {row["verdict"] for row in rows if row["rule"] == rule} for rule in ("interaction", "level")
+    }
+    assert words["interaction"] == {"supported", "refuted", "equivalent", "inconclusive"}
+    assert words["level"] == {"supported", "refuted", "inconclusive"}
+    assert any(not row["p"] for row in rows)
+
+
+@pytest.mark.parametrize("column", ["verdict", "estimate", "high", "p", "p_holm", "p_equivalence_holm"])
+def test_a_verdict_that_does_not_follow_is_found(column: str) -> None:
+    study, runs, verdicts = sizes()
+    rows = read(verdicts)
+    rows[0][column] = "refuted" if column == "verdict" else str(float(rows[0][column]) * 1.001 + 1e-9)
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    with pytest.raises(AssertionError):
+        check(study, runs, out.getvalue())
+
+
+def test_exploratory_and_smoke_studies_are_recomputed_too() -> None:
+    study = a_study()
+    value = noisy(dict.fromkeys(study.specs, 0.02), 0.001)
+    for seeds in (1, 2, 4):
+        rows = check(study, *exported(study, seeds, value, value))
+        assert {row["verdict"] for row in rows} == {"inconclusive"}
+    quick = a_study(seeds=6).smoke()
+    assert {row["quick"] for row in check(quick, *exported(quick, 6, value, value))} == {"true"}
