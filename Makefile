@@ -1,13 +1,21 @@
-# make study | test | lint | format | ui: each makes the environment first.
+# make study | report | test | lint | format | ui: each makes the environment first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 5
+# The studies that declare a search for two objectives.
+SEARCHED := loss_weight
 
-.PHONY: study test lint format ui clean-environment
+.PHONY: study report test lint format ui clean-environment
 
 study: $(VENV)/ready
 	$(BIN)/ablation run latent_size --seeds $(SEEDS)
+
+# Every study with its own number of seeds, or with SEEDS where that is given. A failed cell is named on the page.
+report: $(VENV)/ready
+	-$(BIN)/ablation run $(sort $(basename $(notdir $(wildcard studies/*.py)))) $(if $(filter file,$(origin SEEDS)),,--seeds $(SEEDS))
+	-$(BIN)/ablation run $(SEARCHED) --search
+	$(BIN)/ablation report --to report
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest

@@ -9,9 +9,12 @@ import pandas as pd
 
 from ablation.analyse.summary import Analysis, analyse
 from ablation.export.export import export
+from ablation.export.front import export_search
 from ablation.spec import flat
 from ablation.study import Study
 from ablation.sweep.results import learning_curves, opened, results
+from ablation.sweep.search import search_results
+from ablation.sweep.tune import settle
 from ablation.track.arms import record_arm
 from ablation.track.store import Store
 
@@ -27,6 +30,7 @@ class Reading:
 
 def read(study: Study, store: Store, seeds: int | None = None) -> Reading:
     """The study's results in the store and their analysis; `seeds` as it was last run if not given."""
+    study = settle(study, store)
     cells = results(study, store, seeds)
     looks = tuple(opened(study, store).looks)
     return Reading(cells, looks, analyse(study, cells, int(cells.seed.max()) + 1, looks))
@@ -36,19 +40,23 @@ def summarise(study: Study, store: Store, seeds: int | None = None) -> Analysis:
     """Write a summary run for every arm into MLflow, in place of older ones; the analysis that they show."""
     analysis = read(study, store, seeds).analysis
     experiment = store.experiment(study.name, {})
-    for arm, spec in study.specs.items():
+    for arm, spec in analysis.study.specs.items():
         settings = flat(spec)
-        params = {name: settings[name] for name in study.varied}
-        note = f"{arm}: means over seeds, their intervals, and differences to {study.reference}.\n\n"
+        params = {name: settings[name] for name in study.columns}
+        other = analysis.study.reference_of(arm)
+        note = f"{arm}: means over seeds, their intervals, and differences to {other}.\n\n"
         record_arm(store, experiment, arm, params, _numbers(analysis, arm), note + analysis.conclusion)
     return analysis
 
 
 def publish(study: Study, store: Store, to: Path, seeds: int | None = None) -> list[Path]:
-    """Write the study's tables, figures, runs.csv and provenance.json into `to`; the files written."""
+    """Write the study's tables, figures, runs and provenance, and its search's, into `to`; the files."""
     reading = read(study, store, seeds)
+    study = reading.analysis.study
     curves = learning_curves(reading.cells, store)
-    return export(study, reading.cells, curves, to, _provenance(reading.cells), looks=reading.looks)
+    paths = export(study, reading.cells, curves, to, _provenance(reading.cells), looks=reading.looks)
+    trials = search_results(study, store)
+    return paths if trials is None else paths + export_search(study, trials, to)
 
 
 def _numbers(analysis: Analysis, arm: str) -> dict[str, float]:

@@ -1,7 +1,6 @@
 """Recording: a run that is begun is ended, and runs that begin at one moment do not fail each other."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier
 
 import pytest

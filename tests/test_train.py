@@ -9,8 +9,8 @@ import torch
 
 from ablation.learn.evaluate import encode, evaluate, reconstruct
 from ablation.learn.model import Autoencoder
-from ablation.learn.run import run
 from ablation.learn.pictures import Pictures
+from ablation.learn.run import run
 from ablation.learn.train import Diverged, Epoch, fit
 from ablation.seeds import generator
 from ablation.spec import ModelSpec, TrainSpec

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # No markup: names and errors are the user's, and may have brackets.
 console = Console(highlight=False, soft_wrap=True, markup=False)
 _PLAIN: Any = {"title_justify": "left", "box": None, "header_style": "underline", "padding": (0, 1, 0, 0)}
+TYPICAL_CORES = 2
 STATES = ("complete", "diverged", "failed", "running", "missing")
 
 
@@ -40,9 +41,12 @@ def show_studies(studies: "Mapping[str, Study | Mistake]") -> None:
             continue
         cells = len(study.specs) * study.seeds
         size = f"{len(study.specs)} arms × {study.seeds} seeds = {cells} cells"
+        if study.cell_seconds:
+            size += f", about {duration(study.cell_seconds * cells / TYPICAL_CORES)} on two cores"
         console.print(Text.assemble((study.name, "bold"), f"  {size}"))
         console.print(f"  {study.question}")
-        console.print(f"  arms: {', '.join(study.specs)}\n")
+        part = f" (report, part {study.part})" if study.part else ""
+        console.print(f"  arms{part}: {' · '.join(study.specs)}\n")
 
 
 def show_plan(study: Study, outlook: "Outlook", work: "Workload") -> None:
@@ -50,13 +54,21 @@ def show_plan(study: Study, outlook: "Outlook", work: "Workload") -> None:
     console.print(Text.assemble((study.name, "bold"), f": {study.question}\n"))
     for sentence in outlook.sentences:
         console.print(f"  {sentence}")
-    lacking = work.cells - work.complete
+    lacking = work.cells - work.complete - work.shared
     time = (
         f"about {duration(work.seconds)}" if work.seconds is not None else "time known once one cell has run"
     )
+    shared = f", {work.shared} more in other studies" if work.shared else ""
+    trials = f"{work.trials} trials of tuning and " if work.trials else ""
     console.print(
-        f"  {work.complete} cells are there, {lacking} to train on {work.workers} at a time: {time}."
+        f"  {work.complete} cells are there{shared}; {trials}{lacking} cells to train on {work.workers} at a "
+        f"time: {time}."
     )
+    show_warnings(outlook)
+
+
+def show_warnings(outlook: "Outlook") -> None:
+    """What the seeds of a study cannot show, before any is spent."""
     for warning in outlook.warnings:
         console.print(Text(f"  {warning}", "yellow"))
 
@@ -72,7 +84,7 @@ def show_table(analysis: "Analysis") -> None:
         grid = Table("arm", "n", "mean", "difference", "verdict", title=title, **_PLAIN)
         for row in panel.rows:
             mean = Text(f"{row.mean} [{row.low}, {row.high}]", "bold" if row.best else "")
-            difference = f"{row.difference} [{row.difference_low}, {row.difference_high}]"
+            difference = f"{row.difference} [{row.difference_low}, {row.difference_high}] {row.to}".rstrip()
             verdict = " ".join(filter(None, (row.verdict, row.mark)))
             rest = ["baseline"] if row.baseline else [difference, verdict]
             grid.add_row(row.arm, row.n, mean, *map(Text, rest))

@@ -55,9 +55,16 @@ def run(
     workers: Workers = None,
     store: StoreFolder = DEFAULT_STORE,
     quick: Quick = False,
+    search: Annotated[
+        bool, typer.Option("--search", help="Instead of the cells, search for the study's best compromises.")
+    ] = False,
 ) -> int:
     """Train every cell that has no finished run, then print the table and its verdict."""
     declared = {name: _load(name, quick) for name in studies}
+    if search:
+        from ablation.cli.search import search_each
+
+        return search_each(declared, _store(store), seeds, workers or cores())
     return max(_run(name, study, store, seeds, workers or cores()) for name, study in declared.items())
 
 
@@ -65,19 +72,33 @@ def _run(name: str, study: Study, store: Path, seeds: int | None, workers: int) 
     from ablation.sweep.processes import warm
 
     warm()  # before the imports of this process, so that both import at once
-    from ablation.cli.progress import Reporter
-    from ablation.cli.show import show_links, show_table
+    from ablation.analyse.plan import outlook
+    from ablation.cli.show import show_links, show_table, show_warnings
     from ablation.publish import summarise
+    from ablation.sweep.tune import settle, tuning_of
+
+    place = _store(store)
+    show_warnings(outlook(study, seeds or study.seeds))
+    study = settle(study, place)
+    if study.tuned and not study.chosen:
+        _train(tuning_of(study), place, None, workers)
+        study = settle(study, place)
+    failed = _train(study, place, seeds, workers)
+    show_table(summarise(study, place, seeds or study.seeds))
+    show_links(place, name, study.quick)
+    return 1 if failed else 0
+
+
+def _train(study: Study, store: "Store", seeds: int | None, workers: int) -> bool:
+    """Train what is lacking and show it as it comes; whether a cell failed."""
+    from ablation.cli.progress import Reporter
     from ablation.sweep.coordinate import run_study
     from ablation.sweep.engine import LocalEngine
 
-    place = _store(store)
     with Reporter(study, workers) as reporter:
-        progress = run_study(study, place, LocalEngine, workers, seeds, reporter.notify)
+        progress = run_study(study, store, LocalEngine, workers, seeds, reporter.notify)
     reporter.summary(progress)
-    show_table(summarise(study, place, seeds or study.seeds))
-    show_links(place, name, study.quick)
-    return 1 if progress.failed else 0
+    return bool(progress.failed)
 
 
 def status(
@@ -89,7 +110,7 @@ def status(
 ) -> None:
     """Show how far each study is: complete, failed, running and missing cells."""
     from ablation.cli.show import show_status
-    from ablation.sweep.results import progress_of
+    from ablation.sweep.tune import progress_of
 
     names = [study] if study else catalogue.names()
     place = _store(store)

@@ -133,7 +133,7 @@ def _by_deal(chosen: torch.Tensor, dealt: torch.Tensor, most: int, copies: int, 
 def _by_copy(chosen: torch.Tensor, spec: DataSpec, copies: int, seed: int) -> Splits:
     if spec.train_most:
         raise Mistake(
-            f"data.train_most wants training originals that no other set has, but data.split is 'copy': choose "
+            "data.train_most wants training originals that no other set has, but data.split is 'copy': take "
             "another split."
         )
     everything = _items(chosen, copies)

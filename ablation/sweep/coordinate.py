@@ -39,7 +39,8 @@ def run_study(
     """
     if study.tuned and study.chosen.keys() != study.declared.keys():
         raise Mistake(
-            f"{study.name} wants {study.tuned.setting} tuned for every arm, but it is not: tune it first."
+            f"{study.name} wants {study.tuned.setting} tuned for every arm, but trials are lacking: run it "
+            "again, once what they failed of is mended."
         )
     seeds = seeds or study.seeds
     data = _checked_data(study, seeds)

@@ -9,6 +9,7 @@ from ablation import catalogue
 from ablation.errors import Mistake
 from ablation.sweep.ledger import Ledger
 from ablation.sweep.results import results
+from ablation.sweep.tune import settle
 from ablation.track.origin import origin
 from ablation.track.read import bury_free, running
 from ablation.track.store import Store
@@ -60,7 +61,7 @@ def _dead(store: Store) -> list[Finding]:
 def _study(store: Store, name: str) -> list[Finding]:
     """What the study's cells say, and whether every cell that Optuna calls COMPLETE has its run in MLflow."""
     try:
-        study = catalogue.load(name)
+        study = settle(catalogue.load(name), store)
         ledger = Ledger.open(store, study)
         if ledger is None or ledger.plan is None:
             return []

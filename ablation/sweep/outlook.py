@@ -1,36 +1,83 @@
-"""What a run of a study would take: cells that are lacking, and the time, once cells have been timed."""
+"""What a run of a study would take: the cells that are lacking, and the time."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ablation.study import Study
+import pandas as pd
+
+from ablation.learn.cost import training_flops
+from ablation.learn.run import identify
+from ablation.study import Cell, Study
 from ablation.sweep.ledger import Ledger
+from ablation.sweep.plan import fingerprints, sources_of
 from ablation.sweep.results import results
+from ablation.sweep.tune import settle, tuning_of
+from ablation.track.read import finished
 from ablation.track.store import Store
 
 
 @dataclass(frozen=True)
 class Workload:
-    """seconds is None until a cell of the study has run here."""
+    """trials: of tuning, still to run before the cells; shared: cells that other studies have trained.
+
+    seconds is None where no cell of the study has run and its file names no time.
+    """
 
     cells: int
     complete: int
+    shared: int
+    trials: int
     workers: int
     seconds: float | None
 
 
 def workload(study: Study, store: Store, seeds: int, workers: int) -> Workload:
-    """The cells still to train, and their time by the mean of each arm's recorded cells.
+    """What is lacking, and its time: by the arithmetic of each cell, at the speed of those that have run.
 
-    Arms without a recorded cell count as the mean of the others. Raises `Mistake` where the plan changed.
+    Where none has, by what the study's file says of a cell. Raises `Mistake` where the plan changed.
     """
-    cells = study.cells(seeds)
+    study = settle(study, store)
+    trials = 0
+    if study.tuned and not study.chosen:
+        trials = len(_lacking(tuning_of(study), store, 1)[0])
+    lacking, frame = _lacking(study, store, seeds)
+    done = set(finished(store)) if store.exists() else set()
+    wanted = [cell for key, cell in lacking.items() if key not in done]
+    seconds = _seconds(study, wanted, frame)
+    if seconds is not None and lacking:
+        seconds *= 1 + trials / max(len(lacking), 1)
+    complete = 0 if frame is None else int((frame.state == "complete").sum())
+    shared = len(lacking) - len(wanted)
+    total = len(study.cells(seeds))
+    return Workload(total, complete, shared, trials, workers, None if seconds is None else seconds / workers)
+
+
+def _lacking(study: Study, store: Store, seeds: int) -> tuple[dict[str, Cell], pd.DataFrame | None]:
+    """The cells to train by fingerprint, and the study's results where it has any."""
+    cells = fingerprints(study.cells(seeds), _data(study, seeds))
     ledger = Ledger.open(store, study)
     if ledger is None or ledger.plan is None:
-        return Workload(len(cells), 0, workers, None)
+        return cells, None
     frame = results(study, store, seeds)
-    lacking = frame[~frame.state.isin(["complete", "diverged"])]
-    seconds = None
-    if "seconds" in frame and frame.seconds.notna().any():
-        by_arm = frame.groupby("arm").seconds.mean().fillna(frame.seconds.mean())
-        seconds = float(by_arm.reindex(lacking.arm).sum()) / workers
-    return Workload(len(cells), int((frame.state == "complete").sum()), workers, seconds)
+    there = set(frame.fingerprint[frame.state.isin(["complete", "diverged"])])
+    return {key: cell for key, cell in cells.items() if key not in there}, frame
+
+
+def _data(study: Study, seeds: int) -> dict[str, str]:
+    specs = {sources_of(cell.spec): cell.spec for cell in study.cells(seeds)}
+    return {sources: identify(spec).data for sources, spec in specs.items()}
+
+
+def _seconds(study: Study, cells: Iterable[Cell], frame: pd.DataFrame | None) -> float | None:
+    """The processor time of `cells`, each by its floating-point operations."""
+    work = [_work(cell) for cell in cells]
+    if frame is not None and "seconds" in frame and frame.seconds.notna().any():
+        timed = frame[frame.seconds.notna()]
+        by_cell = {(cell.arm, cell.seed): cell for cell in study.cells(int(frame.seed.max()) + 1)}
+        done = sum(_work(by_cell[arm, seed]) for arm, seed in zip(timed.arm, timed.seed, strict=True))
+        return float(timed.seconds.sum()) / done * sum(work)
+    return study.cell_seconds * len(work) if study.cell_seconds else None
+
+
+def _work(cell: Cell) -> float:
+    return training_flops(cell.spec, identify(cell.spec).trained)

@@ -47,12 +47,6 @@ def opened(study: Study, store: Store) -> Ledger:
     return ledger
 
 
-def progress_of(study: Study, store: Store) -> pd.DataFrame | None:
-    """The results of a study, or None where it was never run."""
-    ledger = Ledger.open(store, study)
-    return None if ledger is None or ledger.plan is None else results(study, store)
-
-
 def learning_curves(frame: pd.DataFrame, store: Store) -> pd.DataFrame:
     """The learning curves of the complete cells of `results`: arm, seed, epoch, metric, value."""
     return curves(store, frame[frame.state == "complete"])

@@ -7,6 +7,8 @@ seen no number that the study will report.
 
 from dataclasses import replace
 
+import pandas as pd
+
 from ablation.errors import Mistake
 from ablation.spec import vary
 from ablation.study import Study
@@ -53,14 +55,23 @@ def settle(study: Study, store: Store) -> Study:
         return study
     trials = tuning_of(study)
     ledger = Ledger.open(store, trials)
-    if ledger is None or not ledger.has_results:
+    if ledger is None or ledger.plan is None:
         return study
     frame = results(trials, store)
     if not frame.state.isin(["complete", "diverged"]).all():
         return study
     complete = frame[frame.state == "complete"]
-    losses = dict(zip(complete.arm, complete[LOSS], strict=True))
+    losses = dict(zip(complete.arm, complete[LOSS], strict=True)) if len(complete) else {}
     return replace(study, chosen={arm: _best(study, arm, losses) for arm in study.declared})
+
+
+def progress_of(study: Study, store: Store) -> pd.DataFrame | None:
+    """The results of a study, those of its tuning while that lasts, or None where it was never run."""
+    study = settle(study, store)
+    if study.tuned and not study.chosen:
+        study = tuning_of(study)
+    ledger = Ledger.open(store, study)
+    return None if ledger is None or ledger.plan is None else results(study, store)
 
 
 def _best(study: Study, arm: str, losses: dict[str, float]) -> float:

@@ -39,6 +39,15 @@ def settled(store: Store, fingerprint: str, experiment: str) -> Settled | None:
     return min(found, key=lambda pair: pair[0])[1] if found else None
 
 
+def finished(store: Store) -> list[str]:
+    """The fingerprints of the runs that need no other: finished, or diverged."""
+    runs = _search(store, _all(store), f"tags.role = '{ROLE_CELL}'")
+    good = (
+        run for run in runs if run.info.status == "FINISHED" or run.data.tags.get("outcome") == "diverged"
+    )
+    return sorted({run.data.tags["fingerprint"] for run in good})
+
+
 def running(store: Store) -> list[str]:
     """The fingerprints of the runs that say RUNNING."""
     runs = _search(store, _all(store), "attributes.status = 'RUNNING'")

@@ -1,0 +1,67 @@
+"""What a run would take: every cell counted once, time by arithmetic."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ablation.learn.cost import images_seen, training_flops
+from ablation.report import joint
+from ablation.spec import vary
+from ablation.study import Study, Tuned
+from ablation.sweep.coordinate import run_study
+from ablation.sweep.outlook import workload
+from ablation.sweep.tune import tuning_of
+from ablation.track.store import Store
+from doubles import small_study
+from engines import InlineEngine
+
+
+@pytest.fixture
+def study(faces: Path) -> Study:
+    return small_study(faces)
+
+
+def test_pictures_seen_are_passes_or_steps_times_the_mean_batch() -> None:
+    assert images_seen(joint, 714) == 7140
+    assert images_seen(vary(joint, {"train.epochs": 0, "train.steps": 12}), 714) == 714
+    assert images_seen(vary(joint, {"train.epochs": 0, "train.steps": 6}), 64) == 384
+
+
+def test_arithmetic_grows_with_pictures_and_with_the_network() -> None:
+    assert training_flops(joint, 200) == 2 * training_flops(joint, 100)
+    assert training_flops(vary(joint, {"model.latent_dim": 512}), 100) > training_flops(joint, 100)
+    # Convolving before halving costs more than striding.
+    assert training_flops(vary(joint, {"model.downsample": "max_pool"}), 100) > training_flops(joint, 100)
+
+
+def test_before_the_first_run_the_study_file_says_the_time(study: Study, tmp_path: Path) -> None:
+    work = workload(study, Store(tmp_path / "none"), seeds=3, workers=2)
+    assert (work.cells, work.complete, work.shared, work.seconds) == (6, 0, 0, None)
+    timed = workload(replace(study, cell_seconds=10.0), Store(tmp_path / "none"), seeds=3, workers=2)
+    assert timed.seconds == 30
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_there_and_what_other_studies_have_is_not_counted_again(study: Study, store: Store) -> None:
+    run_study(study, store, InlineEngine(), 1, seeds=1)
+    work = workload(study, store, seeds=2, workers=1)
+    assert (work.cells, work.complete, work.shared) == (4, 2, 0)
+    twice = workload(study, store, seeds=3, workers=1)
+    assert twice.seconds is not None
+    assert work.seconds is not None
+    assert twice.seconds == pytest.approx(2 * work.seconds, rel=0.2)
+    other = replace(
+        study, name="other", arms={"latent 8": {}, "latent 2": {"model.latent_dim": 2}}, claims=()
+    )
+    assert (found := workload(other, store, seeds=1, workers=1)).shared == 1
+    engine = InlineEngine()
+    progress = run_study(other, store, engine, 1, seeds=1)
+    assert (progress.trained, progress.reused) == (found.cells - found.shared, found.shared)
+
+
+def test_trials_of_tuning_are_announced_until_they_have_run(study: Study, store: Store) -> None:
+    tuned = replace(study, tuned=Tuned("train.lr", 1e-3, 1e-1, 3))
+    assert workload(tuned, store, seeds=1, workers=1).trials == 6
+    run_study(tuning_of(tuned), store, InlineEngine(), 1)
+    assert workload(tuned, store, seeds=1, workers=1).trials == 0

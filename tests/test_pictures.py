@@ -1,0 +1,81 @@
+"""What training passes over: copies once or anew, fewer originals among more, the same faces held out."""
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+
+from ablation.data.labels import classify
+from ablation.data.sources import load
+from ablation.data.split import split
+from ablation.errors import Mistake
+from ablation.learn.pictures import Pictures, learnt
+from ablation.learn.run import run
+from ablation.report import joint
+from ablation.spec import RunSpec, vary
+from doubles import small_spec
+
+SHIPPED = load(("emoji",))
+
+
+def passes(spec: RunSpec, count: int) -> list[Pictures]:
+    images = load(spec.data.sources)
+    sets = split(images, spec.data, spec.augment.copies, spec.seed)
+    return list(islice(learnt(images, sets, spec).passes, count))
+
+
+def test_copies_are_the_same_in_every_pass_unless_they_are_fresh(faces: Path) -> None:
+    once, again = passes(small_spec(faces), 2)
+    assert torch.equal(once.pixels, again.pixels)
+    first, second = passes(vary(small_spec(faces), {"augment.fresh": True}), 2)
+    assert torch.equal(first.pixels, once.pixels)
+    assert torch.equal(first.labels, second.labels)
+    # Copy 0 is the original in every pass; the others are drawn anew.
+    assert torch.equal(first.pixels[::2], second.pixels[::2])
+    assert not torch.equal(first.pixels[1::2], second.pixels[1::2])
+
+
+def test_a_whole_run_with_fresh_copies_is_the_same_bit_for_bit(faces: Path) -> None:
+    spec = vary(small_spec(faces), {"augment.fresh": True})
+    assert run(spec).metrics == run(spec).metrics
+    assert run(spec).metrics["test_mse"] != run(small_spec(faces)).metrics["test_mse"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_fewer_training_originals_are_among_more_and_nobody_else_is_moved(seed: int) -> None:
+    base = vary(joint, {"data.keyword": "", "data.classes": "none", "train.loss_weight": 0.0}).data
+    whole = split(SHIPPED, base, 0, seed)
+    kept: set[int] = set()
+    for most in (100, 500, 2000):
+        data = vary(joint, {"data.keyword": "", "data.classes": "none", "train.loss_weight": 0.0})
+        some = split(SHIPPED, vary(data, {"data.train_most": most}).data, 0, seed)
+        assert len(some.train) == most
+        assert kept < set(some.train.index.tolist()) <= set(whole.train.index.tolist())
+        assert torch.equal(some.test.index, whole.test.index)
+        assert torch.equal(some.validation.index, whole.validation.index)
+        kept = set(some.train.index.tolist())
+
+
+def test_a_part_of_the_originals_has_no_meaning_where_copies_are_dealt() -> None:
+    data = vary(joint, {"data.split": "copy", "data.train_most": 5}).data
+    with pytest.raises(Mistake, match=r"data.train_most wants .* but data.split is 'copy'"):
+        split(SHIPPED, data, 4, 0)
+
+
+@pytest.mark.parametrize("scheme", ["happy_sad", "five_emotions", "face_subgroups"])
+def test_arms_of_other_classes_learn_from_the_same_images(scheme: str) -> None:
+    among = {"data.keyword": "", "data.among": "face_subgroups", "data.stratify": "five_emotions"}
+    reference = split(SHIPPED, vary(joint, among).data, 0, seed=1)
+    sets = split(SHIPPED, vary(joint, among | {"data.classes": scheme}).data, 0, seed=1)
+    assert torch.equal(sets.train.index, reference.train.index)
+    assert torch.equal(sets.test.index, reference.test.index)
+    named = classify(SHIPPED.text, SHIPPED.subgroup, "face_subgroups")
+    assert all(named[index] >= 0 for index in sets.train.index.tolist())
+
+
+def test_a_class_that_is_too_small_to_split_is_refused_with_its_counts() -> None:
+    # Balanced by happy and sad alone, the five neutral faces are left to chance.
+    data = vary(joint, {"data.classes": "five_emotions"}).data
+    with pytest.raises(Mistake, match=r"every set wants an image of class '\w+', but \w+ has none \(\d+ in"):
+        [split(SHIPPED, data, 0, seed) for seed in range(10)]

@@ -1,0 +1,350 @@
+"""The report anew: one page complete in itself, every claim once, every number on the way to its runs."""
+
+import html.parser
+import re
+from collections import Counter
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+from markdown_it import MarkdownIt
+from matplotlib.figure import Figure
+from PIL import Image
+
+from ablation import page
+from ablation.analyse import analyse
+from ablation.cli.progress import duration
+from ablation.errors import Mistake
+from ablation.export import report as module
+from ablation.export.chapters import BEYOND, Chapter, Evidence, parts
+from ablation.export.claimed import tally
+from ablation.export.reconstructions import reconstructions
+from ablation.export.report import write_report
+from ablation.export.sections import section
+from ablation.export.tables import render, tabulate
+from ablation.spec import vary
+from ablation.study import Claim, Difference, Study
+from ablation.sweep.coordinate import run_study
+from ablation.track.artifacts import RECONSTRUCTIONS, artifact
+from ablation.track.read import cell_runs
+from ablation.track.store import Store
+from doubles import small_study
+from engines import InlineEngine
+from frames import ODD, a_frame, a_study, noisy, some_curves
+
+CENTRE = {"small": 0.020, "middle": 0.018, "large": 0.012, ODD: 0.020, "b": 0.018}
+TEMPLATES = Path(module.__file__).parent / "templates"
+
+
+def sheet(top: int, bottom: int) -> bytes:
+    """A run's picture: five squares of the colour `top` over five of `bottom`, with a gap."""
+    pixels = np.full((10, 28, 3), 255, np.uint8)
+    for left in range(0, 28, 6):
+        pixels[:4, left : left + 4], pixels[6:, left : left + 4] = top, bottom
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def a_chapter(name: str = "sizes", seeds: int = 5, drop: int = 0, **changes: object) -> Chapter:
+    """A chapter of invented runs, `drop` of its cells not run."""
+    study = a_study(name=name, seeds=seeds, **{"part": "1 f", **changes})
+    frame = a_frame(study, seeds, noisy(CENTRE, 0.0005)).assign(
+        code="c0ffee" * 6, started="2026-01-02T03:04:05+00:00"
+    )
+    frame = frame.head(len(frame) - drop)
+    evidence = Evidence(analyse(study, frame, seeds), frame, some_curves(study, seeds))
+    return Chapter(
+        name, study, f"ablation run {name} --seeds {seeds}", len(study.specs) * seeds, "", evidence
+    )
+
+
+def unrun(name: str, part: str, **changes: object) -> Chapter:
+    study = a_study(name=name, part=part, **changes)
+    return Chapter(name, study, f"ablation run {name} --seeds 5", 15, "about 7 min on two cores")
+
+
+CHAPTERS = [
+    unrun("later", "2 f, 10"),
+    unrun("sooner", "2 f, 9", claims=()),
+    unrun("own", ""),
+    replace(a_chapter(), evidence=replace(a_chapter().evidence, sheets={"small": sheet(10, 20)})),
+    Chapter(
+        "changed", a_study(part="1 c"), "ablation run changed", 15, problem="the plan has changed: mend."
+    ),
+    Chapter("broken", None, "ablation run broken", problem="broken.py, line 3: mend the study file."),
+]
+
+
+class Page(html.parser.HTMLParser):
+    """Ids, addresses, images and headings of a page, and the text of every row of its tables."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.addresses: list[str] = []
+        self.tags: Counter[str] = Counter()
+        self.headings: list[str] = []
+        self.rows: list[list[str]] = []
+        self.open = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("src", "href", "srcset", "action", "poster", "data"):
+                self.addresses.append(value or "")
+        if tag in ("h2", "h3"):
+            self.headings.append("")
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        self.open = tag if tag in ("h2", "h3", "td", "th") else self.open
+
+    def handle_endtag(self, tag: str) -> None:
+        self.open = "" if tag == self.open else self.open
+
+    def handle_data(self, data: str) -> None:
+        if self.open in ("h2", "h3"):
+            self.headings[-1] += data
+        elif self.open:
+            self.rows[-1][-1] += data
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    to = tmp_path_factory.mktemp("report")
+    write_report(CHAPTERS, to)
+    return to
+
+
+@pytest.fixture(scope="module")
+def text(written: Path) -> str:
+    return (written / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_page_is_complete_in_itself(text: str) -> None:
+    shown = Page(text)
+    assert all(address.startswith(("data:image/png;base64,", "#")) for address in shown.addresses)
+    assert not {"script", "link", "iframe", "base"} & set(shown.tags)
+    assert not re.search(r"url\(|@import|https?://", text)
+
+
+def test_every_link_has_its_place_and_every_place_one_name(text: str) -> None:
+    shown = Page(text)
+    links = {address[1:] for address in shown.addresses if address.startswith("#")}
+    assert {"sizes", "sizes-runs", "later", "own", "changed", "broken"} <= links <= set(shown.ids)
+    assert len(set(shown.ids)) == len(shown.ids)
+
+
+def test_studies_stand_in_the_reports_order(text: str) -> None:
+    names = [heading.split(" report,")[0].strip() for heading in Page(text).headings]
+    first = ["Part 1: MSE autoencoder", "Changed", "Sizes", "Part 2: Encoder-classifier", "Sooner", "Later"]
+    assert names == [*first, "Part 3: Composite image generator", BEYOND, "Broken", "Own"]
+    assert "what the report claims here has not been studied" in text
+    assert list(parts([])) == names[:1] + names[3:4] + names[6:7]
+
+
+def test_every_claim_is_in_the_summary_once_and_is_counted(text: str) -> None:
+    sections = [section(chapter) for chapter in CHAPTERS]
+    claims = [claim for one in sections for claim in one.claims]
+    summary = [row for row in Page(text.split("<h2>")[0]).rows if row[0] != "Part"]
+    bare = [one for one in sections if not one.claims]
+    assert len(summary) == len(claims) + len(bare)
+    assert Counter(row[1] for row in summary if row[2] != "no result")["larger is sharper"] == 3
+    counts = tally(claims)
+    assert sum(counts.values()) == len(claims) == 8
+    assert counts == {
+        **dict.fromkeys(("supported", "inconclusive"), 1),
+        **dict.fromkeys(("refuted", "equivalent"), 0),
+        **{"not run yet": 4, "no result": 2},
+    }
+    for word, count in counts.items():
+        assert f"<b>{count}</b> {word}" in text
+
+
+def test_the_effect_in_the_summary_is_the_verdicts(text: str) -> None:
+    row = next(row for row in Page(text).rows if row[2:3] == ["supported"])
+    estimate = CHAPTERS[3].evidence.analysis.verdicts[0].estimate
+    assert row[0] == "1 f"
+    want = f"{estimate.mean:+.4f} [{estimate.low:+.4f}, {estimate.high:+.4f}]"
+    assert row[3] == f"Test MSE, fitted change {want.replace('-', '−')}"
+
+
+def test_what_has_not_been_run_is_named_with_its_command_and_time(written: Path, text: str) -> None:
+    for words in (text, (written / "report.md").read_text(encoding="utf-8")):
+        plain = re.sub(r"<[^>]+>|[*`]", "", words)
+        need = "3 arms × 5 seeds = 15 cells, about 7 min on two cores: ablation run later --seeds 5"
+        assert f"Not run yet. {need}" in plain
+        assert "No result. the plan has changed: mend." in plain
+        assert "No result. broken.py, line 3: mend the study file." in plain
+        assert "Again: ablation run sizes --seeds 5" in plain
+
+
+def test_two_reports_are_equal_to_the_byte(written: Path, tmp_path: Path) -> None:
+    paths = write_report(reversed(CHAPTERS), tmp_path / "new" / "folder")
+    for path in paths:
+        assert path.read_bytes() == (written / path.relative_to(tmp_path / "new" / "folder")).read_bytes()
+    assert sorted(paths) == sorted(path for path in (tmp_path / "new").rglob("*.*") if path.is_file())
+
+
+def test_markdown_shows_every_figure_that_was_written(written: Path) -> None:
+    text = (written / "report.md").read_text(encoding="utf-8")
+    shown = [unquote(address) for address in re.findall(r'src="([^"]+)"', markdown_page(text))]
+    assert sorted(shown) == sorted(f"figures/{path.name}" for path in (written / "figures").iterdir())
+    assert len(shown) == 2 + 2 + 2 + 2
+    anchors = re.findall(r'<a id="([^"]+)"></a>', text)
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= set(anchors)
+
+
+def markdown_page(text: str) -> str:
+    return MarkdownIt().enable("table").render(text)
+
+
+def test_any_name_of_an_arm_survives_in_both() -> None:
+    arms = {ODD: {"model.latent_dim": 64}, "b": {"model.latent_dim": 128}}
+    study_claim = (Claim(ODD, Difference("test_mse", "up", ODD)),)
+    chapter = a_chapter("odd", arms=arms, claims=study_claim, question=ODD, source=ODD, part="3 a")
+    content = module._content([chapter])
+    html_page = module._environment("html").get_template("report.html").render(content)
+    markdown = module._environment("md").get_template("report.md").render(content)
+    rows = Page(html_page).rows
+    assert '<b>"a_b"</b>' not in html_page
+    assert [row[1] for row in rows if row[0] == "3 a"] == [ODD]
+    assert f"{ODD}/test_mse/mean" in [row[0] for row in rows]
+    plain = re.sub(r"\s+", " ", ODD)
+    assert plain in [row[1] for row in Page(markdown_page(markdown)).rows if row[0] == "3 a"]
+    assert f'<a id="{chapter.anchor}"></a>' in markdown
+    assert re.fullmatch(r"[A-Za-z0-9_.-]+", chapter.anchor)
+
+
+def test_two_names_have_two_anchors() -> None:
+    names = ["a b", "a-b", "a_b", "a.20b", "a%20b", "ä"]
+    assert len({Chapter(name, None, "").anchor for name in names}) == len(names)
+
+
+def test_each_number_leads_to_its_runs(text: str) -> None:
+    one = section(CHAPTERS[3])
+    sources = CHAPTERS[3].evidence.analysis.sources
+    runs = {run.number: run for run in one.runs}
+    assert set(one.numbers) == set(sources)
+    for key, places in one.numbers.items():
+        found = {(runs[int(place)].arm, runs[int(place)].seed) for place in places.split(", ")}
+        assert found == {(source.arm, source.seed) for source in sources[key]}
+    rows = Page(text).rows
+    want = ["1", "small", "0", "complete", one.runs[0].fingerprint, "run-small-0", "2026-01-02 03:04:05"]
+    assert [*want, "c0ffeec0ff"] in rows
+    assert f'Code: <span class="id">{"c0ffee" * 6} (15 runs)</span>' in text
+
+
+def test_what_is_lacking_is_said() -> None:
+    one = section(a_chapter(drop=2))
+    assert one.lacking == "2 of 15 cells are still to be run."
+    assert [run.state for run in one.runs[-2:]] == ["missing", "missing"]
+    assert section(a_chapter()).lacking == ""
+
+
+def test_tables_look_as_in_an_export_of_the_study(text: str) -> None:
+    alone = render(tabulate(CHAPTERS[3].evidence.analysis), "html")
+    link = re.compile(r' <a href="#sizes-runs">runs</a>')
+    found = [link.sub("", table) for table in re.findall(r"<table data-measure.*?</table>", text, re.S)]
+    assert found == re.findall(r"<table data-measure.*?</table>", alone, re.S)
+    assert (TEMPLATES / "style.css").read_text() in alone
+
+
+def test_inputs_are_shown_once_where_arms_share_them() -> None:
+    same = reconstructions("x", {"a": sheet(10, 20), "b": sheet(10, 30)})
+    assert [list(rows.arms) for rows in same] == [["a", "b"]]
+    other = reconstructions("x", {"a": sheet(10, 20), "b": sheet(11, 30)})
+    assert [list(rows.arms) for rows in other] == [["a"], ["b"]]
+    inputs, first = (Image.open(BytesIO(p.png)).convert("L") for p in (same[0].inputs, same[0].arms["a"]))
+    assert (inputs.size, inputs.getpixel((0, 0)), first.getpixel((0, 4))) == ((28, 5), 10, 20)
+    names = [picture.file for rows in other for picture in (rows.inputs, *rows.arms.values())]
+    assert len(set(names)) == 4
+
+
+def test_absent_reconstructions_are_named() -> None:
+    words = section(CHAPTERS[3]).about_rows
+    assert "a rule chose them, the same in every arm" in words
+    assert words.endswith("No reconstructions of seed 0 are kept for middle and large.")
+
+
+def test_a_studys_own_figures_come_after_the_others() -> None:
+    chapter = a_chapter()
+    own = replace(chapter, evidence=replace(chapter.evidence, extra={"Front of two losses": Figure()}))
+    last = section(own).figures[-1]
+    assert [(p.file, p.alt) for p in last.pictures] == [("sizes-figure-1.png", "Front of two losses")]
+    assert [group.own for group in section(own).figures] == [False, False, False, True]
+
+
+def test_a_smoke_budget_is_marked_on_the_page_and_on_its_studies(tmp_path: Path) -> None:
+    quick = a_study(part="1 f").smoke()
+    frame = a_frame(quick, 2, noisy(CENTRE, 0.001))
+    evidence = Evidence(analyse(quick, frame, 2), frame, some_curves(quick, 2))
+    write_report([Chapter("sizes", quick, "ablation run sizes --seeds 2 --quick", 6, "", evidence)], tmp_path)
+    for name in ("index.html", "report.md"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert text.count("Smoke budget: these numbers mean nothing.") == 3
+        assert "Sizes" in text
+
+
+def test_a_page_is_replaced_whole_and_after_its_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "index.html").write_text("old")
+    monkeypatch.setattr(module, "_draw", lambda picture, path: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_report(CHAPTERS, tmp_path)
+    assert (tmp_path / "index.html").read_text() == "old"
+    assert not [path for path in tmp_path.rglob("*.*") if path.name != "index.html"]
+
+
+@pytest.fixture
+def study(faces: Path) -> Study:
+    return small_study(faces, part="1 f", cell_seconds=6.0)
+
+
+def test_a_store_becomes_a_page_with_what_it_holds_and_what_it_lacks(
+    study: Study, store: Store, tmp_path: Path
+) -> None:
+    run_study(study, store, InlineEngine(), workers=1)
+    changed = replace(study, baseline=vary(study.baseline, {"train.lr": 0.1}))
+    idle = replace(study, name="idle", part="2 e")
+    studies = {"small": study, "idle": idle, "bad": Mistake("bad.py, line 1: mend the study file.")}
+    for folder in ("first", "second"):
+        page.report(studies, store, tmp_path / folder, duration)
+    first, second = ((tmp_path / name / "index.html").read_bytes() for name in ("first", "second"))
+    assert first == second
+    text = first.decode()
+    assert len(re.findall(r'<dd><img alt="(?:Inputs|Reconstructions by latent \d)"', text)) == 3
+    assert "2 arms × 2 seeds = 4 cells, about 12 s on two cores: <code>ablation run idle --seeds 2" in text
+    assert cell_runs(store, "small").run_id[0] in text
+    assert "bad.py, line 1" in text
+    page.report({"small": changed}, store, tmp_path / "third", duration)
+    assert "<b>No result.</b>" in (tmp_path / "third" / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_mirrored_run_shows_the_pictures_of_its_original(
+    study: Study, store: Store, tmp_path: Path
+) -> None:
+    run_study(study, store, InlineEngine(), workers=1)
+    twin = replace(study, name="twin")
+    run_study(twin, store, InlineEngine(), workers=1)
+    assert (cell_runs(store, "twin").reused_from != "").all()
+    page.report({"twin": twin}, store, tmp_path, duration)
+    assert "No reconstructions" not in (tmp_path / "index.html").read_text(encoding="utf-8")
+    mirrored = cell_runs(store, "twin").run_id[0]
+    assert artifact(store, mirrored, RECONSTRUCTIONS) is None
+    assert artifact(store, "f" * 32, RECONSTRUCTIONS) is None
+
+
+def test_without_a_store_there_is_no_page(tmp_path: Path) -> None:
+    with pytest.raises(Mistake, match="holds no runs yet"):
+        page.report({}, Store(tmp_path / "none"), tmp_path / "to", duration)
+    assert not list(tmp_path.iterdir())
