@@ -67,6 +67,7 @@ class AugmentSpec(Settings):
     hue: float = setting(0.1, "shift drawn from [-this, this] of the colour circle", at_least=0, at_most=0.5)
     fill: float = setting(0.0, "grey level of the corners that a rotation bares", at_least=0, at_most=1)
     fresh: bool = setting(False, "draw the copies anew in every pass, not once", neutral=False)
+    held_out: bool = setting(False, "give validation and test pictures copies, too", neutral=False)
 
 
 @dataclass(frozen=True, kw_only=True)

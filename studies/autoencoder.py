@@ -1,7 +1,8 @@
 """Does the autoencoder of part 1 reach its error on emoji that its training has not seen?
 
-Report, part 1 f. The arms are split by subject (leak-free, the baseline) and augment, then split (the
-report's protocol to the letter: copies of one emoji land in training and in test); 30 epochs each.
+Report, part 1 f. The arms are split by subject (leak-free, the baseline), augment, then split (the report's
+protocol to the letter: copies of one emoji land in training and in test) and split, then augment all (by
+subject, its test pictures with 4 copies each, as in the report's, so that only the leak differs); 30 epochs.
 """
 
 from ablation.report import autoencoder
@@ -16,6 +17,7 @@ study = Study(
         "split by subject": {},
         # 254 faces and 4 copies of each, dealt at random once all are augmented.
         "augment, then split": {"data.split": "copy"},
+        "split, then augment all": {"augment.held_out": True},
     },
     measures={"test_mse": 0.0017},  # a tenth of the report's own error
     claims=(
@@ -27,7 +29,8 @@ study = Study(
         Claim("the final error is 0.0168, on unseen emoji", Level("test_mse", "split by subject", 0.0168)),
         Claim(
             "the report's split lets the error look smaller than it is",
-            Difference("test_mse", "down", "augment, then split"),
+            # Augmented test pictures are harder than originals: the leak is judged among the augmented.
+            Difference("test_mse", "down", "augment, then split", to="split, then augment all"),
         ),
     ),
     supported="the report's error stands, and stands on a leak",

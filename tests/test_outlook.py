@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ablation.learn.cost import images_seen, training_flops
+from ablation.learn.cost import images_seen, passes, run_flops
 from ablation.report import joint
-from ablation.spec import vary
+from ablation.spec import TrainSpec, vary
 from ablation.study import Study, Tuned
 from ablation.sweep.coordinate import run_study
 from ablation.sweep.outlook import workload
@@ -23,16 +23,19 @@ def study(faces: Path) -> Study:
 
 
 def test_pictures_seen_are_passes_or_steps_times_the_mean_batch() -> None:
-    assert images_seen(joint, 714) == 7140
-    assert images_seen(vary(joint, {"train.epochs": 0, "train.steps": 12}), 714) == 714
-    assert images_seen(vary(joint, {"train.epochs": 0, "train.steps": 6}), 64) == 384
+    in_steps = TrainSpec(steps=12)
+    assert (images_seen(joint.train, 714), passes(joint.train, 714)) == (7140, 10)
+    assert (images_seen(in_steps, 714), passes(in_steps, 714)) == (714, 1)
+    assert (images_seen(in_steps, 64), passes(in_steps, 64)) == (768, 12)
 
 
-def test_arithmetic_grows_with_pictures_and_with_the_network() -> None:
-    assert training_flops(joint, 200) == 2 * training_flops(joint, 100)
-    assert training_flops(vary(joint, {"model.latent_dim": 512}), 100) > training_flops(joint, 100)
+def test_arithmetic_grows_with_pictures_passes_and_the_network() -> None:
+    once, twice, never = (run_flops(joint, trained, 5) for trained in (100, 200, 0))
+    assert twice - once == pytest.approx(once - never)
+    assert run_flops(joint, 100, 500) > once
+    assert run_flops(vary(joint, {"model.latent_dim": 512}), 100, 5) > once
     # Convolving before halving costs more than striding.
-    assert training_flops(vary(joint, {"model.downsample": "max_pool"}), 100) > training_flops(joint, 100)
+    assert run_flops(vary(joint, {"model.downsample": "max_pool"}), 100, 5) > once
 
 
 def test_before_the_first_run_the_study_file_says_the_time(study: Study, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from ablation.sweep import processes
 from ablation.sweep.coordinate import run_study
 from ablation.sweep.crew import TRIES, Progress
 from ablation.sweep.search import check_search, run_search, search_results
-from ablation.sweep.trials import POPULATION, Trials
+from ablation.sweep.trials import POPULATION, Trials, searched
 from ablation.sweep.worker import Outcome, Task
 from ablation.track.read import cell_runs
 from ablation.track.record import recording
@@ -97,7 +97,7 @@ def found(study: Study, store: Store) -> pd.DataFrame:
 
 
 def trials_of(study: Study, store: Store) -> Trials:
-    trials = Trials.find(store, study)
+    trials = Trials.open(store, searched(study))
     assert trials is not None
     return trials
 

@@ -318,7 +318,7 @@ def test_a_study_whose_every_cell_failed_exports_all_the_same(
         raise OSError("no")
 
     swept(study, store, InlineEngine(fail))
-    assert len(publish(study, store, tmp_path / "out")) == 12
+    assert len(publish(study, store, tmp_path / "out")) == 13
 
 
 def test_odd_names_and_reasons_are_shown_as_they_are(

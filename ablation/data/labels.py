@@ -39,7 +39,9 @@ SCHEMES: dict[str, dict[str, Class]] = {
         "neutral": Class(
             ("neutral face", "expressionless face", "face without mouth", "dotted line face", "unamused face")
         ),
-        "angry": Class(("angry", "pouting", "look of triumph", "symbols covering mouth")),
+        "angry": Class(
+            ("angry face", "pouting face", "pouting cat face", "look of triumph", "symbols covering mouth")
+        ),
         "surprised": Class(("surprised", "hushed", "astonished", "flushed", "shocked", "screaming")),
     },
     # Unicode's subgroups of faces that have five or more. Most of the eight negative ones are angry, so

@@ -76,10 +76,11 @@ def deal(images: Images, spec: DataSpec, seed: int) -> torch.Tensor:
     return torch.tensor([dealt[unit] for unit in units], dtype=torch.int8)
 
 
-def split(images: Images, spec: DataSpec, copies: int, seed: int) -> Splits:
+def split(images: Images, spec: DataSpec, copies: int, seed: int, held_out: int = 0) -> Splits:
     """The chosen images in three sets, with `copies` augmented copies of each beside the original.
 
-    "subject" and "image" deal first: only the training set has copies. "copy" is the report's own
+    "subject" and "image" deal first: only the training set has copies, and what is held out has `held_out`
+    of each. "copy" is the report's own
     protocol: originals and copies alike are dealt at random, so that copies of one image land in
     several sets. `spec.train_most` keeps so many training originals, drawn at random: fewer are always
     among more. A set without an image, or without one of the classes, is a `Mistake`.
@@ -88,7 +89,7 @@ def split(images: Images, spec: DataSpec, copies: int, seed: int) -> Splits:
     if spec.split == "copy":
         splits = _by_copy(chosen, spec, copies, seed)
     else:
-        splits = _by_deal(chosen, deal(images, spec, seed), spec.train_most, copies, seed)
+        splits = _by_deal(chosen, deal(images, spec, seed), spec.train_most, (copies, held_out), seed)
     _check(splits, images, spec)
     return splits
 
@@ -122,12 +123,14 @@ def _order(
     return sorted(first, key=place)
 
 
-def _by_deal(chosen: torch.Tensor, dealt: torch.Tensor, most: int, copies: int, seed: int) -> Splits:
+def _by_deal(
+    chosen: torch.Tensor, dealt: torch.Tensor, most: int, copies: tuple[int, int], seed: int
+) -> Splits:
     train, validation, test = (chosen[dealt[chosen] == number] for number in range(3))
     if most:
         drawn = torch.randperm(len(train), generator=generator(seed, "subset"))[:most]
         train = train[drawn.sort().values]
-    return Splits(_items(train, copies), _items(validation, 0), _items(test, 0))
+    return Splits(_items(train, copies[0]), _items(validation, copies[1]), _items(test, copies[1]))
 
 
 def _by_copy(chosen: torch.Tensor, spec: DataSpec, copies: int, seed: int) -> Splits:

@@ -43,7 +43,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Identity:
-    """fingerprint: of the run; data: of its images; trained: images in a pass over its training set.
+    """fingerprint: of the run; data: of its images; trained, validated: pictures of its two sets.
 
     yardsticks: which of those that `Measure.needs` names its held-out images suffice for.
     """
@@ -51,15 +51,16 @@ class Identity:
     fingerprint: str
     data: str
     trained: int
+    validated: int
     yardsticks: frozenset[str]
 
 
 def identify(spec: RunSpec) -> Identity:
     """What identifies the run; loads the data, and refuses a split that lacks a class."""
     images = load(spec.data.sources)
-    sets = split(images, spec.data, spec.augment.copies, spec.seed)
+    sets = _sets(images, spec)
     key, there = fingerprint(spec, images.fingerprint), yardsticks(images, spec).names
-    return Identity(key, images.fingerprint, len(sets.train), there)
+    return Identity(key, images.fingerprint, len(sets.train), len(sets.validation), there)
 
 
 def run(spec: RunSpec, on_epoch: Callable[[Epoch], None] = lambda epoch: None) -> Result:
@@ -71,7 +72,7 @@ def run(spec: RunSpec, on_epoch: Callable[[Epoch], None] = lambda epoch: None) -
     started = perf_counter()
     torch.use_deterministic_algorithms(True)
     images = load(spec.data.sources)
-    sets = split(images, spec.data, spec.augment.copies, spec.seed)
+    sets = _sets(images, spec)
     pictures = learnt(images, sets, spec)
     model = Autoencoder(spec.model, len(class_names(spec.data.classes)), spec.seed)
     model.to(memory_format=torch.channels_last)  # a twentieth faster on a CPU; `_pictures` come alike
@@ -94,6 +95,11 @@ def run(spec: RunSpec, on_epoch: Callable[[Epoch], None] = lambda epoch: None) -
         seconds=perf_counter() - started,
         images_per_second=sum(epoch.images for epoch in history) / sum(epoch.seconds for epoch in history),
     )
+
+
+def _sets(images: Images, spec: RunSpec) -> Splits:
+    copies = spec.augment.copies
+    return split(images, spec.data, copies, spec.seed, copies if spec.augment.held_out else 0)
 
 
 def _measured(

@@ -1,6 +1,5 @@
 """Run what a study still lacks: check it, find the lacking cells, hand them to a crew seed-major."""
 
-from collections import deque
 from collections.abc import Callable
 
 from ablation.errors import Mistake
@@ -61,7 +60,7 @@ def run_study(
         if lacking:
             workers = min(workers, len(lacking))
             crew = Crew(study, store, ledger, experiment, data, progress, notify)
-            crew.work(lacking, make_engine(workers), workers)
+            crew.work(lacking.items(), len(lacking), make_engine(workers), workers)
         return progress
 
 
@@ -88,18 +87,18 @@ def _check_plan(ledger: Ledger | None, study: Study, data: dict[str, str]) -> No
 
 def _lacking(
     study: Study, store: Store, seeds: int, data: dict[str, str], progress: Progress
-) -> deque[tuple[str, Cell]]:
+) -> dict[str, Cell]:
     """The cells without a finished run; those that have one, or that diverged, are counted in `progress`."""
     cells = fingerprints(study.cells(seeds), data)
     found = results(study, store, seeds).set_index("fingerprint")
-    lacking: deque[tuple[str, Cell]] = deque()
+    lacking: dict[str, Cell] = {}
     for key, cell in cells.items():
         if found.state[key] == "complete":
             progress.there += 1
         elif found.state[key] == "diverged":
             progress.failed[name_of(cell)] = str(found.error[key])
         else:
-            lacking.append((key, cell))
+            lacking[key] = cell
     return lacking
 
 

@@ -1,7 +1,6 @@
 """The cells in work: handed to an engine, as many at a time as there are workers, and noted as they end."""
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from time import monotonic
@@ -59,19 +58,23 @@ class Crew:
     running: dict["Future[Outcome]", _Ticket] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
 
-    def work(self, lacking: deque[tuple[str, Cell]], engine: Engine, workers: int) -> None:
-        """Keep `workers` cells in work until none is lacking; whatever happens, leave nothing RUNNING."""
+    def work(self, cells: Iterable[tuple[str, Cell]], count: int, engine: Engine, workers: int) -> None:
+        """Keep `workers` of the `count` cells in work to the last; whatever happens, leave nothing RUNNING.
+
+        Each of `cells`, by fingerprint, is asked for when a worker is free for it.
+        """
+        waiting, left = iter(cells), count
         try:
-            while lacking or self.running:
-                while lacking and len(self.running) < workers:
-                    key, cell = lacking.popleft()
+            while left or self.running:
+                while left and len(self.running) < workers:
+                    key, cell = next(waiting)
+                    left -= 1
                     self._start(engine, _Ticket(cell, key, self.ledger.begin(cell, key), 1, monotonic()))
                 for future in wait(self.running, return_when=FIRST_COMPLETED).done:
                     ticket = self.running.pop(future)
                     if not self._again(engine, future, ticket):
                         self._finish(future, ticket)
-                        left = len(lacking) + len(self.running)
-                        self._tell(ticket, left / workers)
+                        self._tell(ticket, (left + len(self.running)) / workers)
         finally:
             engine.close()
             bury_free(self.store, [ticket.fingerprint for ticket in self.running.values()])

@@ -7,9 +7,12 @@ from optuna.trial import TrialState
 
 from ablation import catalogue
 from ablation.errors import Mistake
+from ablation.study import Study
 from ablation.sweep.ledger import Ledger
 from ablation.sweep.results import results
-from ablation.sweep.tune import settle
+from ablation.sweep.search import search_results
+from ablation.sweep.trials import searched
+from ablation.sweep.tune import settle, tuning_of
 from ablation.track.origin import origin
 from ablation.track.read import bury_free, running
 from ablation.track.store import Store
@@ -59,24 +62,45 @@ def _dead(store: Store) -> list[Finding]:
 
 
 def _study(store: Store, name: str) -> list[Finding]:
-    """What the study's cells say, and whether every cell that Optuna calls COMPLETE has its run in MLflow."""
+    """What there is of the study in `store`: its cells, and those of its tuning and its search."""
     try:
-        study = settle(catalogue.load(name), store)
-        ledger = Ledger.open(store, study)
-        if ledger is None or ledger.plan is None:
-            return []
-        with store.free(f"study-{name}") as idle:
-            stale = ledger.abandon() if idle else 0
-        cells = results(study, store)
-        complete = {key for key, state in ledger.states().items() if state == TrialState.COMPLETE}
+        study = catalogue.load(name)
+        found = _cells(store, tuning_of(study), name) if study.tuned else []
+        found += _cells(store, settle(study, store), name)
+        return found + (_search(store, study) if study.search else [])
     except Mistake as mistake:
         return [Finding(str(mistake), False)]
+
+
+def _cells(store: Store, study: Study, name: str) -> list[Finding]:
+    """What the cells say, and whether every cell that Optuna calls COMPLETE has its run in MLflow."""
+    ledger = Ledger.open(store, study)
+    if ledger is None or ledger.plan is None:
+        return []
+    findings = _abandoned(store, ledger)
+    cells = results(study, store)
+    complete = {key for key, state in ledger.states().items() if state == TrialState.COMPLETE}
     gone = complete & set(cells.fingerprint[cells.state != "complete"])
     counts = ", ".join(f"{count} {state}" for state, count in cells.state.value_counts().items())
-    findings = [Finding(f"{name}: {counts}")]
-    if stale:
-        findings.append(Finding(f"{name}: {stale} trials of a dead coordinator ended as FAIL"))
+    findings.insert(0, Finding(f"{study.name}: {counts}"))
     if gone:
-        lost = f"{name}: {len(gone)} cells are COMPLETE in Optuna but their runs are gone from MLflow"
+        lost = f"{study.name}: {len(gone)} cells are COMPLETE in Optuna but their runs are gone from MLflow"
         findings.append(Finding(f"{lost}: `ablation run {name}` trains them again", False))
     return findings
+
+
+def _search(store: Store, study: Study) -> list[Finding]:
+    ledger = Ledger.open(store, searched(study))
+    if ledger is None:
+        return []
+    found = search_results(study, store)
+    settled = 0 if found is None else len(found)
+    return [Finding(f"{ledger.study.name}: {settled} trials settled"), *_abandoned(store, ledger)]
+
+
+def _abandoned(store: Store, ledger: Ledger) -> list[Finding]:
+    """End the trials of a coordinator that is dead: nobody holds the study's lock."""
+    with store.free(f"study-{ledger.study.name}") as idle:
+        stale = ledger.abandon() if idle else 0
+    said = f"{ledger.study.name}: {stale} trials of a dead coordinator ended as FAIL"
+    return [Finding(said)] if stale else []

@@ -9,7 +9,7 @@ workers die (docs/decisions/0004-one-coordinator.md).
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import optuna
 from optuna.distributions import CategoricalDistribution, IntDistribution
@@ -35,7 +35,7 @@ class Ledger:
         self.study, self._optuna = study, optuna_study
 
     @classmethod
-    def open(cls, store: Store, study: Study) -> "Ledger | None":
+    def open(cls, store: Store, study: Study) -> Self | None:
         """The ledger of a study that has been run, else None; writes nothing."""
         if not (store.exists() and store.has_ledger):
             return None
@@ -45,7 +45,7 @@ class Ledger:
         return cls(study, optuna.load_study(study_name=study.name, storage=storage))
 
     @classmethod
-    def create(cls, store: Store, study: Study) -> "Ledger":
+    def create(cls, store: Store, study: Study) -> Self:
         """The ledger of the study, made where it is missing."""
         directions = [DIRECTIONS[measure(name).better] for name in study.measures]
         with store.lock("create"):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ablation.learn.cost import training_flops
+from ablation.learn.cost import run_flops
 from ablation.learn.run import identify
 from ablation.study import Cell, Study
 from ablation.sweep.ledger import Ledger
@@ -80,4 +80,5 @@ def _seconds(study: Study, cells: Iterable[Cell], frame: pd.DataFrame | None) ->
 
 
 def _work(cell: Cell) -> float:
-    return training_flops(cell.spec, identify(cell.spec).trained)
+    found = identify(cell.spec)
+    return run_flops(cell.spec, found.trained, found.validated)

@@ -1,13 +1,12 @@
 """Search a study's settings for two objectives at once: Optuna is asked, workers compute, Optuna is told."""
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import pandas as pd
 from optuna.trial import TrialState
 
 from ablation.learn.run import identify
-from ablation.study import Cell, Search, Study
+from ablation.study import Study
 from ablation.sweep.crew import Crew, Progress
 from ablation.sweep.engine import Engine
 from ablation.sweep.plan import check_unchanged, sources_of
@@ -34,10 +33,10 @@ def run_search(
     """
     search, whole = check_search(study), searched(study)
     data = identify(whole.baseline).data
-    _check_plan(Trials.find(store, study), store, study, data)
+    _check_plan(Trials.open(store, whole), store, study, data)
     store.create()
     with store.sole(f"study-{whole.name}", f"the search of {study.name}"):
-        trials = Trials.make(store, study)
+        trials = Trials.create(store, whole)
         _check_plan(trials, store, study, data)
         experiment = store.experiment(whole.name, {"mlflow.note.content": f"**{whole.question}**"})
         save_views(store, experiment, whole.varied, whole.measures)
@@ -48,15 +47,15 @@ def run_search(
         progress = Progress(search.trials, failed=dict(settled.error[settled.state == "diverged"]))
         progress.there = int((settled.state == "complete").sum())
         lacking = [turn for turn in range(search.trials) if turn not in set(settled.number)]
-        turns = Turns(lacking, trials, search, data)
         if progress.done:
             progress.last = f"{progress.done} trials were there already"
         notify(progress)
-        if turns:
-            workers = min(workers, len(turns))
+        if lacking:
+            workers = min(workers, len(lacking))
             sources = {sources_of(whole.baseline): data}
             crew = Crew(whole, store, trials, experiment, sources, progress, notify)
-            crew.work(turns, make_engine(workers), workers)
+            turns = (trials.ask(turn, search, data) for turn in lacking)
+            crew.work(turns, len(lacking), make_engine(workers), workers)
         return progress
 
 
@@ -66,26 +65,12 @@ def search_results(study: Study, store: Store) -> pd.DataFrame | None:
     Columns: number (the turn, from 0), state ("complete" or "diverged"), fingerprint, run_id, error, then
     the searched settings and the objectives (NaN where it diverged). Raises `Mistake` where the plan changed.
     """
-    trials = Trials.find(store, study) if study.search else None
+    trials = Trials.open(store, searched(study)) if study.search else None
     if trials is None or trials.plan is None:
         return None
     _check_plan(trials, store, study, trials.plan["data"])
     found = _settled(trials, store)
     return None if found.empty else found.reset_index(drop=True)
-
-
-class Turns(deque[tuple[str, Cell]]):
-    """The turns still to take, as a crew takes cells; each is asked for when a worker is free for it."""
-
-    def __init__(self, turns: Iterable[int], trials: Trials, search: Search, data: str) -> None:
-        baseline = trials.study.baseline  # stands in for the settings until they are asked for
-        super().__init__(("", Cell(str(turn), baseline.seed, baseline)) for turn in turns)
-        self._trials, self._search, self._data = trials, search, data
-
-    def popleft(self) -> tuple[str, Cell]:
-        """The next turn's fingerprint and cell."""
-        _, cell = super().popleft()
-        return self._trials.ask(int(cell.arm), self._search, self._data)
 
 
 def _check_plan(trials: Trials | None, store: Store, study: Study, data: str) -> None:

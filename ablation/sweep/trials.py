@@ -15,7 +15,6 @@ from ablation.seeds import derive
 from ablation.spec import fingerprint, flat, identity, vary
 from ablation.study import Cell, Search, Study
 from ablation.sweep.ledger import Ledger
-from ablation.track.store import Store
 from ablation.tuning import TUNING_SEED
 
 STARTUP = 4  # trials drawn at random before TPE has something to learn from
@@ -100,17 +99,6 @@ class Trials(Ledger):
     is taken again with the settings that it was given, so that a run that was recorded before its
     coordinator died is found again.
     """
-
-    @classmethod
-    def make(cls, store: Store, study: Study) -> "Trials":
-        """The trials of the study's search, made where they are missing."""
-        return cls(searched(study), Ledger.create(store, searched(study))._optuna)
-
-    @classmethod
-    def find(cls, store: Store, study: Study) -> "Trials | None":
-        """The trials of the study's search, or None where it was never run; writes nothing."""
-        found = Ledger.open(store, searched(study))
-        return None if found is None else cls(found.study, found._optuna)
 
     def last(self) -> dict[int, FrozenTrial]:
         """The trial of every turn that was taken: the complete one, else the latest."""
