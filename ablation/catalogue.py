@@ -8,6 +8,8 @@ from pathlib import Path
 from ablation.errors import Mistake, unknown
 from ablation.study import Study
 
+DERIVED = ("-quick", "-tuning", "-search")
+"""How the names of studies end that are made from another."""
 BESIDE_PACKAGE = Path(__file__).parents[1] / "studies"
 
 
@@ -34,6 +36,11 @@ def load(name: str) -> Study:
     found = _execute(path)
     if not isinstance(found, Study):
         raise Mistake(f"{path} wants `study = Study(...)` at its top level, but sets {type(found).__name__}.")
+    if path.stem.endswith(DERIVED):
+        raise Mistake(
+            f"{path.name} has a name that is kept for what belongs to another study ({', '.join(DERIVED)}): "
+            "rename the file."
+        )
     return replace(found, name=path.stem)
 
 

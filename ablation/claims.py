@@ -68,7 +68,12 @@ Rule = Trend | Difference | Interaction | Level
 
 @dataclass(frozen=True)
 class Claim:
-    """What the report says will happen, in its words, and the rule on effects that decides it."""
+    """What the report says will happen, in its words, and the rule on effects that decides it.
+
+    A claim that does not count is judged like any other, and the study's conclusion does not rest on it:
+    a control, or a question beside the report's.
+    """
 
     text: str
     rule: Rule
+    counts: bool = True

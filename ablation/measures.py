@@ -8,7 +8,7 @@ from ablation.errors import unknown
 
 @dataclass(frozen=True)
 class Measure:
-    """One number of a finished run: what it is called, which way is better, how it is printed.
+    """One number of a finished run: what it is called, which way is better if any, how it is printed.
 
     needs: what the run must have for it: "classes" of its own, or, in the images of its sources that its
     training never sees, "subgroups" for the probe, "common" texts or faces of either "mood".
@@ -16,7 +16,7 @@ class Measure:
 
     name: str
     label: str
-    better: Literal["lower", "higher"]
+    better: Literal["lower", "higher", "neither"]
     digits: int
     needs: Literal["", "classes", "subgroups", "common", "mood"] = ""
 
@@ -30,7 +30,7 @@ MEASURES = {
         Measure("test_macro_f1", "Test macro F1", "higher", 3, "classes"),
         Measure("test_cross_entropy", "Test cross-entropy", "lower", 3, "classes"),
         Measure("probe_accuracy", "Probe accuracy", "higher", 3, "subgroups"),
-        Measure("effective_rank", "Effective rank of the codes", "higher", 1, "subgroups"),
+        Measure("effective_rank", "Effective rank of the codes", "neither", 1, "subgroups"),
         Measure("common_mse", "Common test MSE", "lower", 4, "common"),
         Measure("mood_balanced_accuracy", "Happy or sad, balanced accuracy", "higher", 3, "mood"),
         Measure("validation_mse", "Validation MSE", "lower", 4),

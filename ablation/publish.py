@@ -33,7 +33,7 @@ def read(study: Study, store: Store, seeds: int | None = None) -> Reading:
     study = settle(study, store)
     cells = results(study, store, seeds)
     looks = tuple(opened(study, store).looks)
-    return Reading(cells, looks, analyse(study, cells, int(cells.seed.max()) + 1, looks))
+    return Reading(cells, looks, analyse(study, cells, int(cells.seed.nunique()), looks))
 
 
 def summarise(study: Study, store: Store, seeds: int | None = None) -> Analysis:

@@ -87,8 +87,8 @@ def _check_against(study: "Study") -> None:
         for name in (arm, other):
             if name not in study.declared:
                 raise unknown("arm", name, study.declared)
-        if arm in (other, study.reference):
-            raise Mistake(f"against[{arm!r}] wants an arm that is not the baseline, and another arm to it.")
+        if arm == study.reference:
+            raise Mistake(f"the baseline {arm!r} is set against no arm, but against has {other!r}: drop it.")
 
 
 def _check_tuned(study: "Study") -> None:

@@ -38,7 +38,8 @@ class Study:
     the data: "corrected_t" (Nadeau and Bengio 2003, for splits resampled from one pool),
     "t" or "sign_flip" (exact; both for independent replications).
 
-    against[arm] is the arm that the effects of `arm` are differences to, where it is not the baseline.
+    against[arm] is the arm that the effects of `arm` are differences to, where it is not the baseline; an
+    arm that is set against itself is a baseline of its own, for those set against it.
     `tuned` is a setting that is chosen afresh for every arm before its cells run, and chosen[arm] what was
     chosen. `search` is a two-objective search beside the arms. `part` is the report's, as in "2 f, 2".
     `cell_seconds` is what a cell took on two cores, on average: what `list` can say without a store.

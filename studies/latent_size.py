@@ -24,6 +24,7 @@ study = Study(
     against={f"alone {n}": "alone 128" for n in SIZES if n != 128},
     # A tenth of the report's own error; one face in ten; one emoji in fifty; one direction.
     measures={
+        "test_mse": 0.0017,
         "common_mse": 0.0017,
         "mood_balanced_accuracy": 0.1,
         "probe_accuracy": 0.02,
@@ -34,10 +35,11 @@ study = Study(
             "larger latent spaces improve classification",
             Trend("mood_balanced_accuracy", "up", "model.latent_dim"),
         ),
-        Claim("larger latent spaces degrade reconstruction", Trend("common_mse", "up", "model.latent_dim")),
+        Claim("larger latent spaces degrade reconstruction", Trend("test_mse", "up", "model.latent_dim")),
         Claim(
             "larger latent spaces degrade the reconstruction of the autoencoder alone",
-            Trend("common_mse", "up", "model.latent_dim", around="alone 128"),
+            Trend("test_mse", "up", "model.latent_dim", around="alone 128"),
+            counts=False,  # the control: where it holds, too, the classes are not to blame
         ),
     ),
     supported="the bottleneck hypothesis is valid",

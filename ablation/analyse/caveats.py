@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from ablation.analyse.budgets import budget_caveats
 from ablation.analyse.cells import lacking, values
 from ablation.analyse.effects import FEWEST_SEEDS, Effect
 from ablation.analyse.grid import one_picture
@@ -15,12 +16,6 @@ from ablation.analyse.statistics import TESTS
 from ablation.analyse.words import SMOKE, count, difference_digits, listing, number, percent
 from ablation.measures import measure as find_measure
 from ablation.study import Study
-
-SIZES = (
-    *("data.sources", "data.keyword", "data.classes", "data.among", "data.train_most", "data.parts"),
-    *("augment.copies", "train.batch_size"),
-)
-"""Settings that change how many optimiser steps an epoch takes."""
 
 
 def caveats(
@@ -107,7 +102,8 @@ def _method(study: Study, cells: pd.DataFrame) -> Iterator[str]:
         parts = " : ".join(map(str, study.baseline.data.parts))
         yield (
             f"Intervals are {level} Student t intervals with the variance of Nadeau and Bengio (2003), since "
-            f"all splits ({parts}) are drawn from one pool of images."
+            f"all splits are drawn from one pool of images, as test : train of the deal ({parts}) has it, "
+            "whatever part of its side a measure is taken on."
         )
     else:
         yield f"Intervals are {level} Student t intervals over seeds, taken as independent replications."
@@ -122,10 +118,7 @@ def _method(study: Study, cells: pd.DataFrame) -> Iterator[str]:
 
 
 def _data(study: Study, cells: pd.DataFrame) -> Iterator[str]:
-    steps = [name for name in study.varied if name in SIZES]
-    if steps and any(spec.train.epochs for spec in study.specs.values()):
-        names = f"{listing(steps)} {'varies' if len(steps) == 1 else 'vary'}"
-        yield f"The budget is counted in epochs and {names}, so arms differ in optimiser steps."
+    yield from budget_caveats(study, cells)
     if unpaired := list(_unpaired(study, cells)):
         other = "the arm that it is set against" if study.against else "baseline"
         yield (
@@ -139,7 +132,7 @@ def _unpaired(study: Study, cells: pd.DataFrame) -> Iterator[str]:
         for arm in study.specs:
             table = values(cells, name, [arm, study.reference_of(arm)])[1]
             spread = len(table) > 2 and bool((np.ptp(table, axis=0) > 0).all())
-            if arm != study.reference and spread and np.corrcoef(table.T).min() < 0:
+            if arm != study.reference_of(arm) and spread and np.corrcoef(table.T).min() < 0:
                 yield f"{arm} on {find_measure(name).label}"
 
 

@@ -23,6 +23,7 @@ from ablation.claims import Difference, Rule
 from ablation.measures import measure as find_measure
 from ablation.study import Study
 
+Judgement = Literal["better", "worse", "higher", "lower", "equivalent", "inconclusive"]
 FEWEST_SEEDS = 5
 """Below this a study is exploratory: it gets intervals, but no p-values and no verdicts."""
 
@@ -62,13 +63,13 @@ class Effect:
     p: float | None
     p_holm: float | None
     p_equivalence_holm: float | None
-    verdict: Literal["better", "worse", "equivalent", "inconclusive"]
+    verdict: Judgement
     seeds: tuple[int, ...]
     equal: bool
 
 
 def effects(study: Study, cells: pd.DataFrame) -> tuple[Effect, ...]:
-    """The effect of every arm but the baseline's on every measure, measure by measure.
+    """The effect of every arm that is set against another on every measure, measure by measure.
 
     `cells` has one row per planned cell. Seeds under which the arm or its reference is not complete
     are left out of the estimate, and such an effect is not tested: what is left is not the sample that
@@ -109,7 +110,7 @@ def adjusted(ps: Iterable[float | None]) -> tuple[float | None, ...]:
 
 
 def _of_measure(study: Study, cells: pd.DataFrame, name: str) -> Iterable[Effect]:
-    arms = [arm for arm in study.specs if arm != study.reference]
+    arms = [arm for arm in study.specs if arm != study.reference_of(arm)]
     found = [contrast(study, cells, Difference(name, "up", arm)) for arm in arms]
     ps, equals = adjusted(c.p for c in found), adjusted(c.p_equivalence for c in found)
     for arm, c, p, p_equal in zip(arms, found, ps, equals, strict=True):
@@ -118,13 +119,13 @@ def _of_measure(study: Study, cells: pd.DataFrame, name: str) -> Iterable[Effect
         yield Effect(arm, reference, name, c.estimate, c.p, p, p_equal, verdict, c.seeds, c.equal)
 
 
-def _verdict(
-    study: Study, name: str, mean: float, p: float | None, p_equal: float | None
-) -> Literal["better", "worse", "equivalent", "inconclusive"]:
+def _verdict(study: Study, name: str, mean: float, p: float | None, p_equal: float | None) -> Judgement:
     if p is None or p_equal is None:
         return "inconclusive"
     if p_equal < study.alpha:
         return "equivalent"
     if p < study.alpha:
+        if find_measure(name).better == "neither":
+            return "higher" if mean > 0 else "lower"
         return "better" if (mean > 0) == (find_measure(name).better == "higher") else "worse"
     return "inconclusive"

@@ -36,7 +36,9 @@ def front_of(study: Study, frame: pd.DataFrame) -> Front:
     and the hypervolumes of two searches could not be compared.
     """
     assert study.search is not None
-    directions = [measure(name).better for name in study.search.objectives]
+    directions: list[Better] = [
+        "lower" if measure(name).better == "lower" else "higher" for name in study.search.objectives
+    ]
     complete = (frame["state"] == "complete").to_numpy()
     points = frame.loc[complete, list(study.search.objectives)].to_numpy(dtype=float)
     members = np.zeros(len(frame), dtype=bool)

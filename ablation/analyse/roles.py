@@ -23,7 +23,8 @@ def tuned_caveats(study: Study) -> Iterator[str]:
         f"{name} is tuned afresh for every arm, over {count(tuned.trials, 'trial')} each: the same values "
         f"from {tuned.least:g} to {tuned.largest:g}, evenly spaced on a logarithmic scale. Chosen is the one "
         "with the least validation loss, the arm's own, on the validation images of one split of its own "
-        f"(seed {TUNING_SEED}), which draws from the same pool as the seeds' test sets."
+        f"(seed {TUNING_SEED}, study {study.name}-tuning), which draws from the same pool as the seeds' test "
+        "sets."
     )
     if chosen := [f"{study.chosen[arm]:g} for {arm}" for arm in study.specs if arm in study.chosen]:
         yield f"Chosen {name}: {listing(chosen)}."

@@ -57,10 +57,11 @@ class Analysis:
     @property
     def others(self) -> dict[str, str]:
         """The arm that each arm's effects are differences to, where it is not the baseline."""
-        return {arm: other for arm, other in self.study.against.items() if other != self.study.reference}
+        against = self.study.against.items()
+        return {arm: other for arm, other in against if other not in (arm, self.study.reference)}
 
     def effect(self, arm: str, measure: str) -> Effect | None:
-        """The effect of `arm` on `measure`; None for the reference, which differs from nothing."""
+        """The effect of `arm` on `measure`; None for a baseline, which is set against nothing."""
         return next((e for e in self.effects if (e.arm, e.measure) == (arm, measure)), None)
 
 

@@ -54,15 +54,14 @@ def show_plan(study: Study, outlook: "Outlook", work: "Workload") -> None:
     console.print(Text.assemble((study.name, "bold"), f": {study.question}\n"))
     for sentence in outlook.sentences:
         console.print(f"  {sentence}")
-    lacking = work.cells - work.complete - work.shared
     time = (
         f"about {duration(work.seconds)}" if work.seconds is not None else "time known once one cell has run"
     )
     shared = f", {work.shared} more in other studies" if work.shared else ""
     trials = f"{work.trials} trials of tuning and " if work.trials else ""
     console.print(
-        f"  {work.complete} cells are there{shared}; {trials}{lacking} cells to train on {work.workers} at a "
-        f"time: {time}."
+        f"  {work.complete} cells are there{shared}; {trials}{work.lacking} cells to train on "
+        f"{work.workers} at a time: {time}."
     )
     show_warnings(outlook)
 
@@ -118,7 +117,7 @@ def show_status(states: "Mapping[str, pd.DataFrame | Mistake | None]", detailed:
         else:
             counts = cells.state.value_counts()
             numbers = (str(counts.get(state, 0)) for state in STATES)
-            grid.add_row(name, *numbers, str(cells.seed.max() + 1))
+            grid.add_row(name, *numbers, str(cells.seed.nunique()))
     console.print(grid)
     for cells in states.values():
         if isinstance(cells, Mistake):

@@ -65,7 +65,16 @@ def run(
         from ablation.cli.search import search_each
 
         return search_each(declared, _store(store), seeds, workers or cores())
-    return max(_run(name, study, store, seeds, workers or cores()) for name, study in declared.items())
+    return max(_run_or_say(name, study, store, seeds, workers or cores()) for name, study in declared.items())
+
+
+def _run_or_say(name: str, study: Study, store: Path, seeds: int | None, workers: int) -> int:
+    """Run the study; a mistake in it is said, and does not stop the studies after it."""
+    try:
+        return _run(name, study, store, seeds, workers)
+    except Mistake as mistake:
+        typer.echo(str(mistake), err=True)
+        return 2
 
 
 def _run(name: str, study: Study, store: Path, seeds: int | None, workers: int) -> int:

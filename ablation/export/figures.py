@@ -156,7 +156,7 @@ def _draw_curve(axes: Axes, curve: Curve, color: Any) -> None:
 
 
 def _arrow(better: str) -> str:
-    return "← better" if better == "lower" else "better →"
+    return {"lower": "← better", "higher": "better →"}.get(better, "")
 
 
 def _colors(n: int) -> list[Any]:

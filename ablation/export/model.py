@@ -108,6 +108,8 @@ def _panel(analysis: Analysis, measure: Measure) -> Panel:
 
 def _best(measure: Measure, means: Mapping[str, Estimate]) -> str:
     """The best mean as printed, so that arms a reader cannot tell apart are best together."""
+    if measure.better == "neither":
+        return ABSENT
     found = [e.mean for e in means.values() if e.n]
     best = (min if measure.better == "lower" else max)(found, default=float("nan"))
     return number(best, measure.digits)

@@ -50,7 +50,7 @@ def _content(chapters: Iterable[Chapter]) -> dict[str, Any]:
     return {
         "parts": found,
         "tally": tally(claims),
-        "about": f"{count(len(claims), 'claim')} of the report, put to the test. {ABOUT}",
+        "about": f"{count(len(claims), 'claim')}, put to the test. {ABOUT}",
         "nothing": "No study yet: what the report claims here has not been studied.",
         "raw": Raw,
         "code": _code,

@@ -50,10 +50,10 @@ def run_study(
         _check_plan(ledger, study, data)
         experiment = store.experiment(study.name, _tags(study))
         save_views(store, experiment, study.columns, study.measures)
+        ledger.look(seeds)
         if not ledger.has_results:
             ledger.plan = plan_of(study, data)
         ledger.abandon()
-        ledger.look(seeds)
         progress = Progress(total=len(study.cells(seeds)))
         lacking = _lacking(study, store, seeds, data, progress)
         notify(progress)

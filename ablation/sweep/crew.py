@@ -83,7 +83,8 @@ class Crew:
     def _start(self, engine: Engine, ticket: _Ticket) -> None:
         data = self.data[sources_of(ticket.cell.spec)]
         label = Label(self.study.name, ticket.cell.arm, ticket.fingerprint, data, self.study.quick)
-        self.running[engine.submit(Task(ticket.cell.spec, label, self.experiment, self.store.root))] = ticket
+        place = self.experiment, self.store.root, tuple(self.study.measures)
+        self.running[engine.submit(Task(ticket.cell.spec, label, *place))] = ticket
 
     def _again(self, engine: Engine, future: "Future[Outcome]", ticket: _Ticket) -> bool:
         """Hand in a cell again whose worker was killed, until its tries are spent."""

@@ -25,7 +25,12 @@ from ablation.track.store import Store
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 MOST_SEEDS = 1_000_000
-DIRECTIONS = {"lower": StudyDirection.MINIMIZE, "higher": StudyDirection.MAXIMIZE}
+# Optuna wants a direction of every value, also of one that has no better end.
+DIRECTIONS = {
+    "lower": StudyDirection.MINIMIZE,
+    "higher": StudyDirection.MAXIMIZE,
+    "neither": StudyDirection.MAXIMIZE,
+}
 
 
 class Ledger:

@@ -18,13 +18,15 @@ from ablation.track.store import Store
 
 @dataclass(frozen=True)
 class Workload:
-    """trials: of tuning, still to run before the cells; shared: cells that other studies have trained.
+    """lacking: cells to train; shared: those that other studies have trained; trials: of tuning, to run.
 
-    seconds is None where no cell of the study has run and its file names no time.
+    Before the tuning it is not known what others have trained. seconds is None where no cell of the study
+    has run and its file names no time.
     """
 
     cells: int
     complete: int
+    lacking: int
     shared: int
     trials: int
     workers: int
@@ -37,19 +39,21 @@ def workload(study: Study, store: Store, seeds: int, workers: int) -> Workload:
     Where none has, by what the study's file says of a cell. Raises `Mistake` where the plan changed.
     """
     study = settle(study, store)
-    trials = 0
-    if study.tuned and not study.chosen:
-        trials = len(_lacking(tuning_of(study), store, 1)[0])
-    lacking, frame = _lacking(study, store, seeds)
-    done = set(finished(store)) if store.exists() else set()
-    wanted = [cell for key, cell in lacking.items() if key not in done]
-    seconds = _seconds(study, wanted, frame)
-    if seconds is not None and lacking:
-        seconds *= 1 + trials / max(len(lacking), 1)
-    complete = 0 if frame is None else int((frame.state == "complete").sum())
-    shared = len(lacking) - len(wanted)
-    total = len(study.cells(seeds))
-    return Workload(total, complete, shared, trials, workers, None if seconds is None else seconds / workers)
+    cells, frame = _lacking(study, store, seeds)
+    untuned = study.tuned is not None and not study.chosen
+    trials = list(_lacking(tuning_of(study), store, 1)[0].values()) if untuned else []
+    there = set(finished(store)) if store.exists() and not untuned else set()
+    lacking = [cell for key, cell in cells.items() if key not in there]
+    seconds = _seconds(study, [*trials, *lacking], frame)
+    return Workload(
+        cells=len(study.cells(seeds)),
+        complete=0 if frame is None else int((frame.state == "complete").sum()),
+        lacking=len(lacking),
+        shared=len(cells) - len(lacking),
+        trials=len(trials),
+        workers=workers,
+        seconds=None if seconds is None else seconds / workers,
+    )
 
 
 def _lacking(study: Study, store: Store, seeds: int) -> tuple[dict[str, Cell], pd.DataFrame | None]:
@@ -73,7 +77,7 @@ def _seconds(study: Study, cells: Iterable[Cell], frame: pd.DataFrame | None) ->
     work = [_work(cell) for cell in cells]
     if frame is not None and "seconds" in frame and frame.seconds.notna().any():
         timed = frame[frame.seconds.notna()]
-        by_cell = {(cell.arm, cell.seed): cell for cell in study.cells(int(frame.seed.max()) + 1)}
+        by_cell = {(cell.arm, cell.seed): cell for cell in study.cells(int(frame.seed.nunique()))}
         done = sum(_work(by_cell[arm, seed]) for arm, seed in zip(timed.arm, timed.seed, strict=True))
         return float(timed.seconds.sum()) / done * sum(work)
     return study.cell_seconds * len(work) if study.cell_seconds else None

@@ -10,7 +10,7 @@ from ablation.study import Cell, Study
 
 
 def plan_of(study: Study, data: Mapping[str, str]) -> dict[str, Any]:
-    """What must not change once runs exist: arms, claims, measures, test and data, as plain JSON.
+    """What must not change once runs exist: arms, what they are set against, claims, measures, test and data.
 
     data[sources] is the fingerprint of the images of `sources_of` an arm.
     """
@@ -20,7 +20,9 @@ def plan_of(study: Study, data: Mapping[str, str]) -> dict[str, Any]:
         "alpha": study.alpha,
         "reference": study.reference,
         "measures": dict(study.measures),
-        "claims": {claim.text: asdict(claim.rule) for claim in study.claims},
+        "claims": {claim.text: asdict(claim.rule) | {"counts": claim.counts} for claim in study.claims},
+        "against": dict(study.against),
+        "supported": study.supported,
         "arms": {name: _settings(spec) for name, spec in study.specs.items()},
     }
 

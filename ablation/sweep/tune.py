@@ -53,6 +53,8 @@ def settle(study: Study, store: Store) -> Study:
     """
     if study.tuned is None or study.chosen:
         return study
+    if recorded := _recorded(study, store):
+        return replace(study, chosen=recorded)
     trials = tuning_of(study)
     ledger = Ledger.open(store, trials)
     if ledger is None or ledger.plan is None:
@@ -63,6 +65,16 @@ def settle(study: Study, store: Store) -> Study:
     complete = frame[frame.state == "complete"]
     losses = dict(zip(complete.arm, complete[LOSS], strict=True)) if len(complete) else {}
     return replace(study, chosen={arm: _best(study, arm, losses) for arm in study.declared})
+
+
+def _recorded(study: Study, store: Store) -> dict[str, float]:
+    """What was chosen when the study's cells ran, as its plan has it: then a lost trial changes nothing."""
+    assert study.tuned is not None
+    ledger = Ledger.open(store, study)
+    if ledger is None or ledger.plan is None or not ledger.has_results:
+        return {}
+    arms = ledger.plan["arms"]
+    return {arm: arms[arm][study.tuned.setting] for arm in study.declared if arm in arms}
 
 
 def progress_of(study: Study, store: Store) -> pd.DataFrame | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from threadpoolctl import threadpool_limits
 
+from ablation.errors import Mistake
 from ablation.learn.run import Result, run
 from ablation.learn.train import Diverged
 from ablation.spec import RunSpec
@@ -24,12 +25,13 @@ THREADS = 1  # of every worker, whatever their number: so that the number of wor
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker needs: the spec, and where and under which label its run is recorded."""
+    """What a worker needs: the spec, where and under which label its run is recorded, what it measures."""
 
     spec: RunSpec
     label: Label
     experiment: str
     store: Path
+    measures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,12 @@ def _check_same_data(result: Result, label: Label) -> None:
 
 
 def _reused(store: Store, task: Task, known: Settled) -> Outcome:
+    found = store.client.get_run(known.run_id).data.metrics
+    if not known.diverged and (lacking := [name for name in task.measures if name not in found]):
+        raise Mistake(
+            f"the recorded run {known.run_id} lacks {', '.join(lacking)}, which this version measures: "
+            "delete it in MLflow, and it is computed again"
+        )
     elsewhere = known.experiment != task.experiment
     run_id = mirror(store, task.experiment, task.spec, task.label, known) if elsewhere else known.run_id
     metrics = dict(store.client.get_run(run_id).data.metrics)
