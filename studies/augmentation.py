@@ -2,8 +2,8 @@
 
 Report, parts 1 h and 2 f, speculation 3. As the report had it, at equal epochs, copies bring about four times
 the steps: the arms are all, 30 epochs (4 copies, the baseline) and none, 30 epochs. At 150 steps each: none,
-flip only, rotation only, jitter only, all, 4 copies, all, 50 copies and all, fresh (4 copies drawn anew in every
-pass); these are set against none. In 150 steps training sees 50 copies little more than once each.
+flip only, rotation only, jitter only, all, 4 copies, all, 50 copies and all, fresh (4 copies drawn anew in
+every pass); these are set against none. In 150 steps training sees 50 copies little more than once each.
 """
 
 from ablation.report import STEPS, autoencoder
@@ -22,6 +22,7 @@ study = Study(
         "introduced variations that make reconstruction harder. (part 2 f, 3)"
     ),
     part="1 h",
+    cell_seconds=44,
     baseline=autoencoder,
     arms={
         "all, 30 epochs": {},

@@ -12,6 +12,7 @@ study = Study(
     question="Does the autoencoder reach its error on emoji that its training has not seen?",
     source="Final average MSE error(testset): 0.0168 (part 1 f)",
     part="1 f",
+    cell_seconds=88,
     baseline=autoencoder,
     arms={
         "split by subject": {},

@@ -17,6 +17,7 @@ study = Study(
         "more structured latent space. (part 2 e)"
     ),
     part="2 e",
+    cell_seconds=30,
     baseline=joint,
     arms={
         "joint": {},

@@ -17,11 +17,12 @@ study = Study(
         "Conv Layers with Strided Convolutions: Reduce spatial dimensions without max-pooling, preventing "
         "information loss. Latent Dimension = 128: Balances compression and expressiveness. Dropout (0.2) in "
         "Latent Layer: Prevents overfitting in feature representation (regularisation). ReLU Activation: "
-        "Used in the encoder and decoder (except last layer) for non-linearity. Sigmoid in Final Layer: Ensures "
-        "pixel values remain in a valid image range. Adam Optimizer (LR = 1e-3, Weight Decay = 1e-5): "
-        "Provides stable convergence with L2 regularization. (part 1 c)"
+        "Used in the encoder and decoder (except last layer) for non-linearity. Sigmoid in Final Layer: "
+        "Ensures pixel values remain in a valid image range. Adam Optimizer (LR = 1e-3, Weight Decay = "
+        "1e-5): Provides stable convergence with L2 regularization. (part 1 c)"
     ),
     part="1 c",
+    cell_seconds=43,
     baseline=vary(autoencoder, {"train.epochs": 0, "train.steps": STEPS}),
     arms={
         "as reported": {},

@@ -22,6 +22,7 @@ study = Study(
         "long run, it indicates that a more complex auxiliary task benefits the autoencoder. (part 2 f, 1)"
     ),
     part="2 f, 1",
+    cell_seconds=40,
     baseline=vary(
         joint,
         {

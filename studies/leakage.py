@@ -27,6 +27,7 @@ study = Study(
         "final dataset is split into 60% training, 20% validation, and 20% test sets. (part 2 a)"
     ),
     part="2 a",
+    cell_seconds=33,
     baseline=joint,
     arms={f"joint, {name}": split for name, split in SPLITS.items()}
     | {f"faces, {name}": FACES | split for name, split in SPLITS.items()},

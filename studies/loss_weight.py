@@ -15,6 +15,7 @@ study = Study(
         "suffers; too low, and classification has little impact. (part 2 e)"
     ),
     part="2 e, lambda",
+    cell_seconds=29,
     baseline=joint,
     arms={
         f"lambda {weight:g}": {"train.loss_weight": weight} for weight in (0.0, 0.005, 0.05, 0.5, 5.0, 50.0)

@@ -16,6 +16,7 @@ study = Study(
         "dataset, which has enough original images, to not need augmentation. (part 2 f, 3)"
     ),
     part="2 f, 3",
+    cell_seconds=49,
     baseline=vary(autoencoder, {"train.epochs": 0, "train.steps": STEPS}),
     arms={"faces, augmented": {}, "faces": {"augment.copies": 0}}
     | {

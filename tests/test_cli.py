@@ -197,7 +197,7 @@ def test_the_verbs_on_a_finished_study(ablation: Run, store: Store, tmp_path: Pa
     run_study(study, store, InlineEngine(), workers=1)
     summarise(study, store)
     place = ("--store", store.root)
-    assert "2 cells are there, 0 to train" in ablation("plan", path, *place)[1]
+    assert "2 cells are there; 0 cells to train" in ablation("plan", path, *place)[1]
     assert "complete" in ablation("status", path, *place)[1]
     for format, sign in (("md", "|"), ("tex", r"\toprule"), ("csv", "mean"), ("html", "<table")):
         code, table, _ = ablation("table", path, "--format", format, *place)

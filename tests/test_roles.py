@@ -28,8 +28,8 @@ def test_the_tuned_setting_its_range_and_its_choices_are_said() -> None:
     assert how == (
         "train.lr is tuned afresh for every arm, over 5 trials each: the same values from 0.0001 to 0.01, "
         "evenly spaced on a logarithmic scale. Chosen is the one with the least validation loss, the arm's "
-        "own, on the validation images of one split of its own (seed 1000000), which draws from the same "
-        "pool as the seeds' test sets."
+        "own, on the validation images of one split of its own (seed 1000000, study sizes-tuning), which "
+        "draws from the same pool as the seeds' test sets."
     )
     assert chosen == "Chosen train.lr: 0.001 for small, 0.001 for middle and 0.000316 for large."
     assert list(edge_warnings(study)) == []

@@ -132,7 +132,10 @@ def test_the_conclusion_is_the_studys_only_if_every_claim_is_supported() -> None
         "Not shown: size matters (supported: “large is more accurate”; inconclusive: “larger is sharper”)."
     )
     study = a_study(claims=())
-    assert "makes no claim" in judged(noisy(LEVEL, 0.01), noisy(MORE, 0.01), study=study).conclusion
+    assert (
+        "makes no claim that decides it"
+        in judged(noisy(LEVEL, 0.01), noisy(MORE, 0.01), study=study).conclusion
+    )
 
 
 @pytest.mark.parametrize("sd", [0.0001, 0.001, 0.003, 0.01])
@@ -273,7 +276,9 @@ def test_pairing_that_did_not_help_is_said() -> None:
 def test_unequal_steps_are_said() -> None:
     study = a_study(arms={"none": {"augment.copies": 0}, "fifty": {"augment.copies": 50}}, claims=())
     analysis = analyse(study, a_frame(study, 5, lambda a, s: 0.01 * s), 5)
-    assert any("augment.copies varies, so arms differ in optimiser steps" in c for c in analysis.caveats)
+    assert any(
+        "augment.copies varies, so that these arms differ in optimiser steps" in c for c in analysis.caveats
+    )
 
 
 def test_every_number_names_its_cells() -> None:
@@ -308,3 +313,12 @@ def test_outlook_warns_of_what_cannot_succeed() -> None:
     assert "exploratory" in outlook(a_study(), 3).warnings[0]
     assert "Smoke" in outlook(a_study().smoke(), 2).warnings[0]
     assert "no number of seeds gets below" in " ".join(outlook(a_study(), 5).sentences)
+
+
+def test_the_conclusion_rests_on_the_claims_that_count() -> None:
+    study = a_study()
+    whole = analyse(study, a_frame(study, 8, lambda arm, seed: 0.01 * seed), 8)
+    beside = a_study(claims=tuple(replace(claim, counts=False) for claim in study.claims))
+    found = analyse(beside, a_frame(beside, 8, lambda arm, seed: 0.01 * seed), 8)
+    assert [v.word for v in found.verdicts] == [v.word for v in whole.verdicts]
+    assert "makes no claim that decides it" in found.conclusion

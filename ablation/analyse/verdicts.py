@@ -50,7 +50,7 @@ def conclusion(study: Study, verdicts: Sequence[Verdict]) -> str:
     """What follows for the study: its `supported` sentence if every claim that counts is, else what not."""
     verdicts = [verdict for verdict in verdicts if verdict.claim.counts]
     if not verdicts:
-        return "No claim decides the study; its effects stand for themselves."
+        return "The study makes no claim that decides it; its effects stand for themselves."
     if all(v.word == "supported" for v in verdicts):
         return _sentence(study.supported or "every claim of the study is supported")
     groups = {word: [f"“{v.claim.text}”" for v in verdicts if v.word == word] for word in WORDS}
