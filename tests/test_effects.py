@@ -16,6 +16,7 @@ from ablation.analyse.effects import adjusted, contrast, effects
 from ablation.analyse.grid import one_picture
 from ablation.analyse.rules import slope
 from ablation.errors import Mistake
+from ablation.export.model import tabulate
 from ablation.spec import vary
 from ablation.study import Study, Trend
 from frames import ODD, a_frame, a_study, noisy
@@ -69,6 +70,32 @@ def test_direction_of_better_is_the_measures(shift: float, verdict: str) -> None
         "large", "test_accuracy"
     ]
     assert by_mse.verdict == by_accuracy.verdict == verdict
+
+
+def test_a_measure_without_a_better_end_is_higher_or_lower_and_none_is_best() -> None:
+    study = a_study(measures={"effective_rank": 0.5}, claims=())
+    frame = a_frame(study, 8, lambda arm, seed: 0.0)
+    rank = {"small": 2.0, "middle": 5.0, "large": 9.0}
+    frame["effective_rank"] = [
+        rank[arm] + 0.01 * (seed % 3) for arm, seed in zip(frame.arm, frame.seed, strict=True)
+    ]
+    frame.loc[frame.arm == "large", "effective_rank"] += 0.02 * (frame.seed % 2)
+    frame.loc[frame.arm == "small", "effective_rank"] -= 0.02 * (frame.seed % 2)
+    words = {effect.arm: effect.verdict for effect in effects(study, planned(study, frame, 8))}
+    assert words == {"small": "lower", "large": "higher"}
+    (panel,) = tabulate(analyse(study, frame, 8)).panels
+    assert not any(row.best for row in panel.rows)
+
+
+def test_an_arm_that_is_set_against_itself_is_a_baseline_and_takes_no_place_in_the_family() -> None:
+    study = a_study()
+    frame = a_frame(study, 8, noisy({"small": 0.3, "middle": 0.4, "large": 0.9}, 0.01))
+    own = replace(study, against={"large": "large"}, claims=())
+    before, after = found(study, frame, 8), found(own, frame, 8)
+    assert {arm for arm, _ in after} == {"small"}
+    assert after["small", "test_mse"].estimate == before["small", "test_mse"].estimate
+    assert after["small", "test_mse"].p_holm == after["small", "test_mse"].p
+    assert [row.baseline for row in tabulate(analyse(own, frame, 8)).panels[0].rows] == [False, True, True]
 
 
 def test_noise_is_inconclusive_not_equivalent() -> None:

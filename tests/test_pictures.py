@@ -79,3 +79,15 @@ def test_a_class_that_is_too_small_to_split_is_refused_with_its_counts() -> None
     data = vary(joint, {"data.classes": "five_emotions"}).data
     with pytest.raises(Mistake, match=r"every set wants an image of class '\w+', but \w+ has none \(\d+ in"):
         [split(SHIPPED, data, 0, seed) for seed in range(10)]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_held_out_pictures_get_copies_where_asked_and_stay_who_they_are(seed: int) -> None:
+    plain = split(SHIPPED, joint.data, 4, seed)
+    alike = split(SHIPPED, joint.data, 4, seed, held_out=4)
+    assert torch.equal(alike.train.index, plain.train.index)
+    for name in ("validation", "test"):
+        before, after = getattr(plain, name), getattr(alike, name)
+        assert len(after) == 5 * len(before)
+        assert torch.equal(after.index.unique(), before.index.unique())
+        assert sorted(after.copy.unique().tolist()) == [0, 1, 2, 3, 4]

@@ -180,6 +180,7 @@ def test_a_study_that_another_process_runs_is_refused_with_its_holder(study: Stu
             "latent 4.model.latent_dim: 4 became 5",
         ),
         ({"claims": ()}, "claims"),
+        ({"against": {"latent 4": "latent 4"}, "claims": ()}, "against"),
         ({"measures": {"test_mse": 0.5, "test_balanced_accuracy": 0.05}}, "test_mse: 0.01 became 0.5"),
     ],
 )
@@ -198,6 +199,18 @@ def test_nothing_is_written_where_the_data_is_wrong(study: Study, tmp_path: Path
     with pytest.raises(Mistake, match="zebra"):
         swept(wrong, Store(tmp_path / "never"))
     assert folder_of(tmp_path) == []
+
+
+def test_a_recorded_run_without_the_measure_is_named_and_not_taken(study: Study, store: Store) -> None:
+    spec = vary(study.baseline, {"seed": 0})
+    found = identify(spec)
+    label = Label("older", "latent 8", found.fingerprint, found.data)
+    with recording(store, store.experiment("older", {}), spec, label) as older:
+        pass  # finished by a version that measured nothing of what this study does
+    progress = swept(study, store, seeds=1)
+    assert list(progress.failed) == ["latent 8, seed 0"]
+    assert f"the recorded run {older.run_id} lacks test_mse" in progress.failed["latent 8, seed 0"]
+    assert progress.trained == 1
 
 
 def test_results_of_a_study_that_was_never_run_say_what_to_do(

@@ -322,3 +322,14 @@ def test_the_conclusion_rests_on_the_claims_that_count() -> None:
     found = analyse(beside, a_frame(beside, 8, lambda arm, seed: 0.01 * seed), 8)
     assert [v.word for v in found.verdicts] == [v.word for v in whole.verdicts]
     assert "makes no claim that decides it" in found.conclusion
+
+
+def test_equal_steps_that_are_not_equal_pictures_are_said() -> None:
+    budget = {"train.epochs": 0, "train.steps": 100}
+    study = a_study(arms={"few": budget, "many": budget | {"augment.copies": 9}}, claims=())
+    frame = a_frame(study, 5, lambda arm, seed: 0.01 * seed)
+    frame["images_train"] = [{"few": 65.0, "many": 640.0}.get(arm, 100.0) for arm in frame.arm]
+    said = " ".join(analyse(study, frame, 5).caveats)
+    assert "In 100 steps arms see 3,250 to 6,400 pictures" in said
+    frame["images_train"] = 640.0
+    assert "arms see" not in " ".join(analyse(study, frame, 5).caveats)
