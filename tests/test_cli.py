@@ -206,7 +206,8 @@ def test_the_verbs_on_a_finished_study(ablation: Run, store: Store, tmp_path: Pa
     assert "no table format 'pdf'" in refused(ablation("table", path, "--format", "pdf", *place))
     code, said, _ = ablation("export", path, "--to", tmp_path / "out", *place)
     assert code == 0
-    names = ["table.md", "table.tex", "table.csv", "table.html", "runs.csv", "provenance.json"]
+    names = ["table.md", "table.tex", "table.csv", "table.html"]
+    names += ["runs.csv", "verdicts.csv", "provenance.json"]
     names += [f"{figure}.{kind}" for figure in ("effects", "measures", "curves") for kind in ("png", "pdf")]
     assert sorted(names) == folder_of(tmp_path / "out")
     assert all(name in said for name in names)
