@@ -1,7 +1,6 @@
 """A study to a folder: tables, figures, every run, and the way back from each number to its runs."""
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from ablation.analyse import Analysis, analyse
 from ablation.analyse.words import SMOKE
 from ablation.errors import Mistake
 from ablation.export import figures
+from ablation.export.files import folder, replace, write
 from ablation.export.judged import verdicts_csv
 from ablation.export.panels import curve_panels, effect_panels, measure_panels
 from ablation.export.provenance import provenance as provenance_json
@@ -44,10 +44,10 @@ def export(
     analysis = analyse(study, frame, seeds, looks)
     texts = _written(analysis, frame) | {"provenance.json": provenance_json(analysis, provenance)}
     drawn = _drawn(analysis, frame, curves)
-    _folder(to)
-    writers = {name: partial(_write, text) for name, text in texts.items()}
+    folder(to)
+    writers = {name: partial(write, text) for name, text in texts.items()}
     writers |= {f"{n}.{suffix}": partial(figures.save, drawn[n]) for n in drawn for suffix in ("png", "pdf")}
-    return [_replace(to / name, write) for name, write in writers.items()]
+    return [replace(to / name, writer) for name, writer in writers.items()]
 
 
 def _written(analysis: Analysis, frame: pd.DataFrame) -> dict[str, str]:
@@ -66,30 +66,3 @@ def _drawn(analysis: Analysis, frame: pd.DataFrame, curves: pd.DataFrame) -> dic
     for figure in drawn.values() if analysis.study.quick else ():
         figures.warn(figure, SMOKE)
     return drawn
-
-
-def _folder(to: Path) -> None:
-    try:
-        to.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise Mistake(
-            f"export wants a folder, but {to} is a file or lies in one: name another folder."
-        ) from None
-    except PermissionError:
-        raise Mistake(f"export may not write to {to}: name a folder that is yours.") from None
-
-
-def _write(text: str, path: Path) -> None:
-    path.write_bytes(text.encode())
-
-
-def _replace(path: Path, write: Callable[[Path], None]) -> Path:
-    """Write beside `path` and move into place, so that no reader ever sees half a file."""
-    # The suffix stays last: it tells matplotlib the format.
-    draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        write(draft)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return path

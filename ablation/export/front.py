@@ -18,7 +18,7 @@ from seaborn import despine
 from ablation.analyse.front import Front, front_of
 from ablation.analyse.words import SMOKE
 from ablation.export import figures
-from ablation.export.export import _folder, _replace, _write
+from ablation.export.files import folder, replace, write
 from ablation.export.runs import text as cell
 from ablation.measures import measure
 from ablation.study import Search, Study
@@ -35,9 +35,9 @@ def export_search(study: Study, frame: pd.DataFrame, to: Path) -> list[Path]:
     """
     found = front_of(study, frame)
     figure, rows = pareto(frame, study, found), search_csv(frame, study, found)
-    _folder(to)
-    drawn = [_replace(to / f"pareto.{suffix}", partial(figures.save, figure)) for suffix in ("png", "pdf")]
-    return [_replace(to / "search.csv", partial(_write, rows)), *drawn]
+    folder(to)
+    drawn = [replace(to / f"pareto.{suffix}", partial(figures.save, figure)) for suffix in ("png", "pdf")]
+    return [replace(to / "search.csv", partial(write, rows)), *drawn]
 
 
 def search_csv(frame: pd.DataFrame, study: Study, found: Front) -> str:

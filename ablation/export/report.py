@@ -10,7 +10,7 @@ from ablation.analyse.words import SMOKE, count
 from ablation.export.chapters import Chapter, parts
 from ablation.export.claimed import tally
 from ablation.export.embed import Picture
-from ablation.export.export import _folder, _replace, _write
+from ablation.export.files import folder, replace, write
 from ablation.export.sections import Section, section
 from ablation.export.tables import Raw, _environment
 
@@ -36,9 +36,9 @@ def write_report(chapters: Iterable[Chapter], to: Path) -> list[Path]:
     writers: dict[Path, Callable[[Path], object]] = {
         to / FIGURES / picture.file: partial(_draw, picture) for one in sections for picture in _pictures(one)
     }
-    writers |= {to / name: partial(_write, text) for name, text in pages.items()}
-    _folder(to / FIGURES if len(writers) > len(pages) else to)
-    return [_replace(path, write) for path, write in writers.items()]  # type: ignore[arg-type]
+    writers |= {to / name: partial(write, text) for name, text in pages.items()}
+    folder(to / FIGURES if len(writers) > len(pages) else to)
+    return [replace(path, writer) for path, writer in writers.items()]  # type: ignore[arg-type]
 
 
 def _content(chapters: Iterable[Chapter]) -> dict[str, Any]:
