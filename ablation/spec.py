@@ -14,6 +14,21 @@ from ablation.errors import Mistake, unknown
 from ablation.settings import Setting, check, setting
 
 FINGERPRINT_VERSION = 1
+METHODS = (
+    "pair",
+    "mean",
+    "balanced",
+    "nearest",
+    "additive",
+    "boundary",
+    "pca",
+    "scatter",
+    "random",
+    "variance",
+    "shortened",
+    "centre",
+)
+"""Ways to a direction: `ablation.compose.directions` has a function of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +124,21 @@ class TrainSpec(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ComposeSpec(Settings):
+    """How the trained network's codes are composed, a : b :: c : d (report, parts 3 a and 3 c).
+
+    It changes no weight: runs that differ in it alone are one training. The neutral values are the report's.
+    """
+
+    method: str = setting("pair", "the way to a direction", choices=METHODS, neutral="pair")
+    rank: int = setting(
+        0, "of the subspace, where there is one; 0 chooses on validation", at_least=0, neutral=0
+    )
+    strength: float = setting(1.0, "of the edit: 1 adds the whole offset", at_least=0, neutral=1.0)
+    weigh: bool = setting(False, "choose the strength on validation in place of it", neutral=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunSpec(Settings):
     """One training run, whole: equal specs give equal weights on the same machine."""
 
@@ -116,6 +146,7 @@ class RunSpec(Settings):
     augment: AugmentSpec = AugmentSpec()
     model: ModelSpec = ModelSpec()
     train: TrainSpec
+    compose: ComposeSpec = ComposeSpec()
     seed: int = setting(0, "the replication", at_least=0)
 
     def __post_init__(self) -> None:
@@ -150,6 +181,17 @@ def vary(spec: RunSpec, changes: Mapping[str, Any]) -> RunSpec:
     return dataclasses.replace(spec, **top, **parts)
 
 
+def parse(settings: Mapping[str, Any]) -> RunSpec:
+    """The spec whose `flat` form, as JSON gives it back, is `settings`; later settings are at default."""
+    budget = {name: settings[f"train.{name}"] for name in ("epochs", "steps")}
+    return vary(RunSpec(train=TrainSpec(**budget)), settings)
+
+
+def trunk(spec: RunSpec) -> RunSpec:
+    """What `spec` trains, whatever is composed with it: runs of one trunk have equal weights."""
+    return dataclasses.replace(spec, compose=ComposeSpec())
+
+
 def fingerprint(spec: RunSpec, data: str) -> str:
     """16 hexadecimal digits that identify the run: a hash of every setting and of the data's own hash.
 
@@ -170,7 +212,13 @@ _ABSENT = object()
 
 def _neutral(name: str) -> object:
     group, _, leaf = name.rpartition(".")
-    groups = {"data": DataSpec, "augment": AugmentSpec, "model": ModelSpec, "train": TrainSpec}
+    groups = {
+        "data": DataSpec,
+        "augment": AugmentSpec,
+        "model": ModelSpec,
+        "train": TrainSpec,
+        "compose": ComposeSpec,
+    }
     owner: type[Settings] = groups.get(group, RunSpec)
     field = next(f for f in dataclasses.fields(owner) if f.name == leaf)
     return field.metadata.get("neutral", _ABSENT)

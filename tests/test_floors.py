@@ -22,6 +22,7 @@ FLOORS = [
     "study",
     "catalogue",
     "data",
+    "compose",
     "learn",
     "track",
     "sweep",
@@ -29,6 +30,7 @@ FLOORS = [
     "export",
     "publish",
     "page",
+    "composing",
     "cli",
 ]
 
@@ -37,9 +39,9 @@ OWNERS = {
     "huggingface_hub": {"data"},
     "pyarrow": {"data"},
     "PIL": {"data"},
-    "torch": {"seeds", "data", "learn", "track", "sweep.worker"},
+    "torch": {"seeds", "data", "compose", "learn", "track", "sweep.worker"},
     "torchvision": {"sweep.doctor"},
-    "sklearn": {"learn"},
+    "sklearn": {"compose", "learn"},
     "mlflow": {"track"},
     "safetensors": {"track"},
     "optuna": {"sweep"},

@@ -11,6 +11,7 @@ from ablation.learn.model import IMAGE_SIZE, Autoencoder
 from ablation.spec import ModelSpec, RunSpec, TrainSpec
 
 YARDSTICKS = 800  # images measured once a run, about: the probe's codes and the held-out faces
+COMPOSED = 5000  # images encoded or decoded, about, where codes are composed anew
 
 
 def run_flops(spec: RunSpec, trained: int, validated: int) -> float:
@@ -21,6 +22,11 @@ def run_flops(spec: RunSpec, trained: int, validated: int) -> float:
     forward, both = _flops_of_an_image(spec.model, len(class_names(spec.data.classes)))
     measured = passes(spec.train, trained) * validated + YARDSTICKS
     return images_seen(spec.train, trained) * both + measured * forward
+
+
+def composing_flops(spec: RunSpec) -> float:
+    """Floating-point operations of a run that takes another's weights and composes with them anew."""
+    return (YARDSTICKS + COMPOSED) * _flops_of_an_image(spec.model, len(class_names(spec.data.classes)))[0]
 
 
 def passes(spec: TrainSpec, images: int) -> int:

@@ -36,6 +36,11 @@ class Learnt:
     validation: Pictures
     test: Pictures
 
+    @property
+    def learning(self) -> tuple[Iterator[Pictures], Pictures]:
+        """What training sees: the passes, and what is measured after each."""
+        return self.passes, self.validation
+
 
 def learnt(images: Images, sets: Splits, spec: RunSpec) -> Learnt:
     """The pictures of the three sets, with their classes, augmented where the split has copies.

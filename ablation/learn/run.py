@@ -12,6 +12,7 @@ from ablation.data.images import Images
 from ablation.data.labels import class_names
 from ablation.data.sources import load
 from ablation.data.split import Splits, split
+from ablation.learn.composition import Composition, composition
 from ablation.learn.evaluate import evaluate, reconstruct
 from ablation.learn.model import Autoencoder
 from ablation.learn.pictures import Pictures, learnt
@@ -35,10 +36,20 @@ class Result:
     history: tuple[Epoch, ...]
     metrics: dict[str, float]
     model: Autoencoder = field(repr=False)
+    composition: Composition = field(repr=False)
     examples: Tensor = field(repr=False)
     reconstructions: Tensor = field(repr=False)
     seconds: float
     images_per_second: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run of the same trunk left: its weights by name, its learning curves, and its MLflow run."""
+
+    weights: dict[str, Tensor] = field(repr=False)
+    history: tuple[Epoch, ...] = field(repr=False)
+    run_id: str
 
 
 @dataclass(frozen=True)
@@ -63,11 +74,14 @@ def identify(spec: RunSpec) -> Identity:
     return Identity(key, images.fingerprint, len(sets.train), len(sets.validation), there)
 
 
-def run(spec: RunSpec, on_epoch: Callable[[Epoch], None] = lambda epoch: None) -> Result:
+def run(
+    spec: RunSpec, on_epoch: Callable[[Epoch], None] = lambda epoch: None, trained: Trained | None = None
+) -> Result:
     """Train and measure `spec`. Equal specs give equal bits on one machine with one number of threads.
 
     `on_epoch` sees every epoch as it ends and may raise to stop the run. The test set is read once,
-    after training. Raises `Diverged` where a loss or a final number is not finite.
+    after training. With `trained`, a run of the same trunk, nothing is trained again: its weights and curves
+    are taken. Raises `Diverged` where a loss or a final number is not finite.
     """
     started = perf_counter()
     torch.use_deterministic_algorithms(True)
@@ -76,10 +90,14 @@ def run(spec: RunSpec, on_epoch: Callable[[Epoch], None] = lambda epoch: None) -
     pictures = learnt(images, sets, spec)
     model = Autoencoder(spec.model, len(class_names(spec.data.classes)), spec.seed)
     model.to(memory_format=torch.channels_last)  # a twentieth faster on a CPU; `_pictures` come alike
+    if trained is not None:
+        model.load_state_dict(trained.weights)
+    epochs = trained.history if trained else fit(model, *pictures.learning, spec.train, spec.seed)
     history = []
-    for epoch in fit(model, pictures.passes, pictures.validation, spec.train, spec.seed):
+    for epoch in epochs:
         history.append(epoch)
         on_epoch(epoch)
+    composed = composition(model, images, spec)
     examples = _examples(images, pictures.test, spec)
     return Result(
         spec=spec,
@@ -88,13 +106,21 @@ def run(spec: RunSpec, on_epoch: Callable[[Epoch], None] = lambda epoch: None) -
         history=tuple(history),
         metrics=_measured(model, history[-1], pictures.test, images, spec)
         | _counts(sets, model)
-        | _rarest(pictures.test),
+        | _rarest(pictures.test)
+        | composed.numbers,
         model=model,
+        composition=composed,
         examples=examples,
         reconstructions=reconstruct(model, examples),
         seconds=perf_counter() - started,
-        images_per_second=sum(epoch.images for epoch in history) / sum(epoch.seconds for epoch in history),
+        images_per_second=_speed(history),
     )
+
+
+def _speed(history: list[Epoch]) -> float:
+    """Images a second of training; 0 where nothing was trained."""
+    seconds = sum(epoch.seconds for epoch in history)
+    return sum(epoch.images for epoch in history) / seconds if seconds else 0.0
 
 
 def _sets(images: Images, spec: RunSpec) -> Splits:

@@ -12,6 +12,7 @@ from sklearn.metrics import recall_score
 from torch import Tensor
 from torch.nn import functional as F
 
+from ablation.compose.askings import askings
 from ablation.data.images import Images
 from ablation.data.labels import class_names, classify, scheme_of
 from ablation.data.split import deal
@@ -26,18 +27,23 @@ TEST = 2  # in a deal
 
 @dataclass(frozen=True)
 class Yardsticks:
-    """Indices of images, int64: of the common test set, of faces of either mood, of the probe's two sides."""
+    """Indices of images, int64: of the common test set, of faces of either mood, of the probe's two sides.
+
+    analogies: whether there are analogies with truths that nothing learned from.
+    """
 
     common: Tensor
     mood: Tensor
     probe_train: Tensor
     probe_test: Tensor
+    analogies: bool = False
 
     @property
     def names(self) -> frozenset[str]:
         """What the images suffice for: what `Measure.needs` asks."""
         kept = {"subgroups": self.probe_test, "common": self.common, "mood": self.mood}
-        return frozenset(name for name, index in kept.items() if len(index))
+        found = {name for name, index in kept.items() if len(index)}
+        return frozenset(found | {"analogies"} if self.analogies else found)
 
 
 def yardsticks(images: Images, spec: RunSpec) -> Yardsticks:
@@ -50,12 +56,14 @@ def yardsticks(images: Images, spec: RunSpec) -> Yardsticks:
     pool = probe_pool(images.subject, images.subgroup)
     if len({images.subgroup[index] for index in pool.tolist()}) < 2:
         pool = nothing
-    sides = [pool[dealt[pool] == side] for side in (0, TEST)]
+    sides = pool[dealt[pool] == 0], pool[dealt[pool] == TEST]
     if spec.data.split == "copy":
         return Yardsticks(nothing, nothing, *sides)
     word = spec.data.common.casefold()
     common = [i for i, text in enumerate(images.text) if held_out[i] and word in text.casefold()]
-    return Yardsticks(torch.tensor(common, dtype=torch.int64), _mood(images, held_out, spec), *sides)
+    mood = _mood(images, held_out, spec)
+    asked = bool(askings(images, spec.data, spec.seed))
+    return Yardsticks(torch.tensor(common, dtype=torch.int64), mood, *sides, asked)
 
 
 def measured(model: Autoencoder, images: Images, spec: RunSpec) -> dict[str, float]:

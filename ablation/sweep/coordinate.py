@@ -5,11 +5,12 @@ from collections.abc import Callable
 from ablation.errors import Mistake
 from ablation.learn.run import identify
 from ablation.measures import measure
+from ablation.spec import trunk
 from ablation.study import Cell, Study
 from ablation.sweep.crew import Crew, Progress, name_of
 from ablation.sweep.engine import Engine
 from ablation.sweep.ledger import Ledger
-from ablation.sweep.plan import check_unchanged, fingerprints, plan_of, sources_of
+from ablation.sweep.plan import check_unchanged, fingerprints, plan_of, sources_of, trunks_first
 from ablation.sweep.results import results
 from ablation.track.store import Store
 from ablation.track.views import save_views
@@ -18,6 +19,7 @@ WANTED = {
     "subgroups": "images with subgroups (a column 'subgroup' with two or more of at least 5 subjects)",
     "common": "held-out texts that contain data.common",
     "mood": "held-out faces of Unicode's happy and sad subgroups, and classes that speak of happy and sad",
+    "analogies": "families of analogies with truths among the validation and the test images",
 }
 """What a measure needs beyond the arm's own test set, by `Measure.needs`."""
 
@@ -59,7 +61,8 @@ def run_study(
         notify(progress)
         if lacking:
             workers = min(workers, len(lacking))
-            crew = Crew(study, store, ledger, experiment, data, progress, notify)
+            composing = len(lacking) - len({trunk(cell.spec) for cell in lacking.values()})
+            crew = Crew(study, store, ledger, experiment, data, progress, notify, composing)
             crew.work(lacking.items(), len(lacking), make_engine(workers), workers)
         return progress
 
@@ -89,7 +92,7 @@ def _lacking(
     study: Study, store: Store, seeds: int, data: dict[str, str], progress: Progress
 ) -> dict[str, Cell]:
     """The cells without a finished run; those that have one, or that diverged, are counted in `progress`."""
-    cells = fingerprints(study.cells(seeds), data)
+    cells = trunks_first(fingerprints(study.cells(seeds), data))
     found = results(study, store, seeds).set_index("fingerprint")
     lacking: dict[str, Cell] = {}
     for key, cell in cells.items():

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
+from statistics import fmean
 from time import monotonic
 
 from ablation.study import Cell, Study
@@ -14,6 +15,7 @@ from ablation.track.read import bury_free
 from ablation.track.record import Label
 from ablation.track.store import Store
 
+COMPOSING = 0.1  # of a training's time, about
 TRIES = 3  # of a cell whose worker was killed
 
 
@@ -46,7 +48,11 @@ class _Ticket:
 
 @dataclass
 class Crew:
-    """The cells in work, and what happens when one comes back."""
+    """The cells in work, and what happens when one comes back.
+
+    composing: how many of the cells, the last ones, take weights that others trained; seconds[whether it did]
+    are those of each cell that has run.
+    """
 
     study: Study
     store: Store
@@ -55,8 +61,9 @@ class Crew:
     data: dict[str, str]
     progress: Progress
     notify: Callable[[Progress], None]
+    composing: int = 0
     running: dict["Future[Outcome]", _Ticket] = field(default_factory=dict)
-    seconds: list[float] = field(default_factory=list)
+    seconds: dict[bool, list[float]] = field(default_factory=lambda: {False: [], True: []})
 
     def work(self, cells: Iterable[tuple[str, Cell]], count: int, engine: Engine, workers: int) -> None:
         """Keep `workers` of the `count` cells in work to the last; whatever happens, leave nothing RUNNING.
@@ -74,7 +81,7 @@ class Crew:
                     ticket = self.running.pop(future)
                     if not self._again(engine, future, ticket):
                         self._finish(future, ticket)
-                        self._tell(ticket, (left + len(self.running)) / workers)
+                        self._tell(ticket, left + len(self.running), workers)
         finally:
             engine.close()
             bury_free(self.store, [ticket.fingerprint for ticket in self.running.values()])
@@ -103,7 +110,7 @@ class Crew:
             self.progress.reused += outcome.reused
             self.progress.trained += not outcome.reused
             if not outcome.reused:
-                self.seconds.append(monotonic() - ticket.started)
+                self.seconds[outcome.built].append(monotonic() - ticket.started)
             return
         self.ledger.fail(ticket.trial)
         if error and lost(error):
@@ -112,11 +119,19 @@ class Crew:
         reason = killed if error and lost(error) else f"{type(error).__name__}: {error}"
         self.progress.failed[name_of(ticket.cell)] = outcome.error if outcome else reason
 
-    def _tell(self, ticket: _Ticket, rounds_left: float) -> None:
+    def _tell(self, ticket: _Ticket, left: int, workers: int) -> None:
         self.progress.last = name_of(ticket.cell)
-        if self.seconds:
-            self.progress.seconds_left = rounds_left * sum(self.seconds) / len(self.seconds)
+        if any(self.seconds.values()):
+            composing = min(left, self.composing)
+            cost = (left - composing) * self._cost(built=False) + composing * self._cost(built=True)
+            self.progress.seconds_left = cost / workers
         self.notify(self.progress)
+
+    def _cost(self, built: bool) -> float:
+        """Mean seconds of a cell; before one has run, by what the other kind takes."""
+        if self.seconds[built]:
+            return fmean(self.seconds[built])
+        return fmean(self.seconds[not built]) * (COMPOSING if built else 1 / COMPOSING)
 
 
 def name_of(cell: Cell) -> str:

@@ -1,12 +1,13 @@
 """What a run of a study would take: the cells that are lacking, and the time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pandas as pd
 
-from ablation.learn.cost import run_flops
+from ablation.learn.cost import composing_flops, run_flops
 from ablation.learn.run import identify
+from ablation.spec import trunk
 from ablation.study import Cell, Study
 from ablation.sweep.ledger import Ledger
 from ablation.sweep.plan import fingerprints, sources_of
@@ -73,16 +74,37 @@ def _data(study: Study, seeds: int) -> dict[str, str]:
 
 
 def _seconds(study: Study, cells: Iterable[Cell], frame: pd.DataFrame | None) -> float | None:
-    """The processor time of `cells`, each by its floating-point operations."""
-    work = [_work(cell) for cell in cells]
-    if frame is not None and "seconds" in frame and frame.seconds.notna().any():
-        timed = frame[frame.seconds.notna()]
-        by_cell = {(cell.arm, cell.seed): cell for cell in study.cells(int(frame.seed.nunique()))}
-        done = sum(_work(by_cell[arm, seed]) for arm, seed in zip(timed.arm, timed.seed, strict=True))
-        return float(timed.seconds.sum()) / done * sum(work)
-    return study.cell_seconds * len(work) if study.cell_seconds else None
+    """The processor time of `cells`, each by its floating-point operations.
+
+    Cells that train are timed by those that have, and cells that take their weights by those that did.
+    """
+    timed = frame[frame.seconds.notna()] if frame is not None and "seconds" in frame else None
+    if timed is None or timed.empty:
+        return study.cell_seconds * len(list(cells)) if study.cell_seconds else None
+    by_cell = {
+        (cell.arm, cell.seed): cell for cell in study.cells(int(timed.seed.max()) + 1 - study.first_seed)
+    }
+    there = [by_cell[arm, seed] for arm, seed in zip(timed.arm, timed.seed, strict=True)]
+    built = list(timed.built_on != "")
+    rates = {}
+    for kind in (False, True):
+        here = [n for n, one in enumerate(built) if one == kind]
+        if here:
+            rates[kind] = timed.seconds.iloc[here].sum() / sum(_work(there[n], built=kind) for n in here)
+    known = next(iter(rates.values()))
+    return float(sum(_work(c, built=b) * rates.get(b, known) for c, b in _building(cells, there)))
 
 
-def _work(cell: Cell) -> float:
+def _building(cells: Iterable[Cell], there: Iterable[Cell]) -> Iterator[tuple[Cell, bool]]:
+    """Each cell with whether it will take the weights of another, of those `there` or before it."""
+    trained = {trunk(cell.spec) for cell in there}
+    for cell in cells:
+        yield cell, trunk(cell.spec) in trained and cell.spec != trunk(cell.spec)
+        trained.add(trunk(cell.spec))
+
+
+def _work(cell: Cell, built: bool) -> float:
+    if built:
+        return composing_flops(cell.spec)
     found = identify(cell.spec)
     return run_flops(cell.spec, found.trained, found.validated)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ablation.errors import Mistake
-from ablation.spec import RunSpec, fingerprint, identity
+from ablation.spec import RunSpec, fingerprint, identity, trunk
 from ablation.study import Cell, Study
 
 
@@ -51,6 +51,15 @@ def sources_of(spec: RunSpec) -> str:
 def fingerprints(cells: list[Cell], data: Mapping[str, str]) -> dict[str, Cell]:
     """The cells by their fingerprint, in order."""
     return {fingerprint(cell.spec, data[sources_of(cell.spec)]): cell for cell in cells}
+
+
+def trunks_first(cells: Mapping[str, Cell]) -> dict[str, Cell]:
+    """One cell of every training before those that only compose with it anew: else workers wait for it."""
+    firsts: dict[RunSpec, str] = {}
+    for key, cell in cells.items():
+        firsts.setdefault(trunk(cell.spec), key)
+    first = set(firsts.values())
+    return dict(sorted(cells.items(), key=lambda item: item[0] not in first))
 
 
 def _leaves(plan: Any, prefix: str = "") -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ablation.track.read import Settled, bury, cell_lock, settled
 from ablation.track.record import Label, recording
 from ablation.track.reuse import mirror
 from ablation.track.store import Store
+from ablation.track.weights import trunk_of
 
 THREADS = 1  # of every worker, whatever their number: so that the number of workers changes no result
 
@@ -38,12 +39,14 @@ class Task:
 class Outcome:
     """A recorded run. metrics: the final ones, and those of the last epoch.
 
-    reused: it was there already, computed for another study or before a crash.
+    reused: it was there already, computed for another study or before a crash. built: it took the weights
+    of another run.
     """
 
     run_id: str
     metrics: dict[str, float]
     reused: bool = False
+    built: bool = False
     diverged: bool = False
     error: str = ""
 
@@ -70,14 +73,17 @@ def work(task: Task) -> Outcome:
             return _reused(store, task, known)
         run_id = ""
         try:
-            with recording(store, task.experiment, task.spec, task.label) as recorder:
+            with (
+                trunk_of(store, task.spec, task.label.data) as trained,
+                recording(store, task.experiment, task.spec, task.label, trained) as recorder,
+            ):
                 run_id = recorder.run_id
-                result = run(task.spec, recorder.epoch)
+                result = run(task.spec, recorder.epoch, trained)
                 _check_same_data(result, task.label)
-                recorder.result(result)
+                recorder.result(result, trained)
         except Diverged as error:
             return Outcome(run_id, {}, diverged=True, error=str(error))
-        return Outcome(run_id, result.history[-1].metrics | result.metrics)
+        return Outcome(run_id, result.history[-1].metrics | result.metrics, built=trained is not None)
 
 
 def _check_same_data(result: Result, label: Label) -> None:

@@ -9,6 +9,9 @@ from mlflow.exceptions import MlflowException
 from ablation.track.store import Store
 
 RECONSTRUCTIONS = "reconstructions.png"
+SPEC = "spec.json"
+WEIGHTS = "model.safetensors"
+COMPOSITION = "composition.csv"
 
 
 def artifact(store: Store, run_id: str, name: str) -> bytes | None:

@@ -7,6 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ablation.data.pictures import grid
+from ablation.learn.composition import Composition
 from ablation.learn.run import Result
 from ablation.learn.train import Epoch
 
@@ -26,6 +27,13 @@ def save_learning_curves(history: tuple[Epoch, ...], path: Path) -> None:
         axes.set(xlabel="epoch", ylabel=LABELS[name])
         axes.legend(frameon=False)
     figure.savefig(path, dpi=100)
+
+
+def save_composites(composition: Composition, path: Path) -> None:
+    """A row an analogy, as PNG: a, b, c, c reconstructed, the composite, d reconstructed, d."""
+    strips = composition.strips
+    enlarged = strips.flatten(0, 1).repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    grid(enlarged, columns=strips.shape[1]).save(path)
 
 
 def save_reconstructions(result: Result, path: Path) -> None:

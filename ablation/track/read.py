@@ -10,7 +10,7 @@ from mlflow.entities import Run, ViewType
 from ablation.track.store import ROLE_CELL, Store
 
 PAGE = 1000  # runs asked for at once
-KEPT_TAGS = ("arm", "fingerprint", "outcome", "error", "reused_from", "packages")
+KEPT_TAGS = ("arm", "fingerprint", "outcome", "error", "reused_from", "built_on", "packages")
 CURVES = tuple(
     f"{side}_{name}" for side in ("train", "validation") for name in ("mse", "cross_entropy", "accuracy")
 )
@@ -37,6 +37,24 @@ def settled(store: Store, fingerprint: str, experiment: str) -> Settled | None:
             error = run.data.tags.get("error", "")
             found.append((order, Settled(run.info.run_id, run.info.experiment_id, diverged, error)))
     return min(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def finished_with(store: Store, trunk: str) -> list[str]:
+    """The finished runs, oldest first, that trained what has the fingerprint `trunk`; mirrors left out."""
+    runs = [
+        run
+        for tag in ("fingerprint", "trunk")
+        for run in _search(store, _all(store), f"tags.{tag} = '{trunk}' and attributes.status = 'FINISHED'")
+    ]
+    return [run.info.run_id for run in runs if not {"reused_from", "built_on"} & run.data.tags.keys()]
+
+
+def standing(store: Store) -> pd.DataFrame:
+    """The finished cell runs that trained, in any experiment, as `cell_runs` has them."""
+    text = f"tags.role = '{ROLE_CELL}' and attributes.status = 'FINISHED'"
+    runs = (run for run in _search(store, _all(store), text))
+    rows = [_row(run) for run in runs if not {"reused_from", "built_on", "quick"} & run.data.tags.keys()]
+    return pd.DataFrame(rows)
 
 
 def finished(store: Store) -> list[str]:

@@ -8,15 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from safetensors.torch import save_file
 
-from ablation.learn.run import Result
+from ablation.learn.run import Result, Trained
 from ablation.learn.train import Diverged, Epoch
-from ablation.spec import RunSpec, flat
+from ablation.spec import RunSpec, fingerprint, flat, trunk
+from ablation.track.artifacts import COMPOSITION, SPEC, WEIGHTS
 from ablation.track.origin import origin
-from ablation.track.pictures import save_learning_curves, save_reconstructions
+from ablation.track.pictures import save_composites, save_learning_curves, save_reconstructions
 from ablation.track.store import ROLE_CELL, Store
 
 FLUSH_SECONDS = 2.0  # so that quick epochs cost one write in two seconds, and a crash loses no more
@@ -30,6 +32,11 @@ SHELVES = {
     "images_": "size/",
     "originals_": "size/",
     "parameters": "size/",
+    "gain_of_": "composition/",
+    "truths_": "composition/",
+    "strength_": "composition/",
+    "rank_": "composition/",
+    "coherence_": "composition/",
 }
 
 
@@ -83,8 +90,8 @@ class Recorder:
             self._waiting = []
         self._flushed = time.monotonic()
 
-    def result(self, result: Result) -> None:
-        """Write the final numbers and the run's files."""
+    def result(self, result: Result, trained: Trained | None = None) -> None:
+        """Write the final numbers and the run's files; the weights stay with the run that trained them."""
         self.flush()
         now = int(time.time() * 1000)
         speed = {"seconds": result.seconds, "images_per_second": result.images_per_second}
@@ -92,16 +99,24 @@ class Recorder:
         self.client.log_batch(self.run_id, metrics=numbers)
         with tempfile.TemporaryDirectory() as folder:
             _write_files(result, Path(folder))
+            if trained is None:
+                _write_weights(result, Path(folder))
             self.client.log_artifacts(self.run_id, folder)
 
 
 @contextmanager
-def recording(store: Store, experiment: str, spec: RunSpec, label: Label) -> Iterator[Recorder]:
+def recording(
+    store: Store, experiment: str, spec: RunSpec, label: Label, trained: Trained | None = None
+) -> Iterator[Recorder]:
     """A new run that ends FINISHED, FAILED (an error) or KILLED (an interrupt), as its body ends.
 
-    A diverged run is FAILED with the tag outcome=diverged: the spec decides it, so it is a result.
+    A diverged run is FAILED with the tag outcome=diverged: the spec decides it, so it is a result. The tag
+    `trunk` is what it trains, and `built_on` the run whose weights it took, where it took any.
     """
-    run = store.client.create_run(experiment, tags=label.tags(spec.seed) | _origin_tags())
+    tags = label.tags(spec.seed) | _origin_tags() | {"trunk": fingerprint(trunk(spec), label.data)}
+    if trained is not None:
+        tags["built_on"] = trained.run_id
+    run = store.client.create_run(experiment, tags=tags)
     recorder = Recorder(store, run.info.run_id)
     status = "KILLED"
     try:
@@ -113,8 +128,8 @@ def recording(store: Store, experiment: str, spec: RunSpec, label: Label) -> Ite
         status = "FAILED"
         outcome = "diverged" if isinstance(error, Diverged) else "failed"
         recorder.flush()
-        tags = [RunTag("outcome", outcome), RunTag("error", f"{type(error).__name__}: {error}"[:4000])]
-        store.client.log_batch(recorder.run_id, tags=tags)
+        why = [RunTag("outcome", outcome), RunTag("error", f"{type(error).__name__}: {error}"[:4000])]
+        store.client.log_batch(recorder.run_id, tags=why)
         raise
     finally:
         store.client.set_terminated(recorder.run_id, status)
@@ -132,12 +147,18 @@ def _log_dataset(store: Store, run_id: str, dataset: DatasetInput) -> None:
         store.client.log_inputs(run_id, datasets=[dataset])
 
 
-def _write_files(result: Result, folder: Path) -> None:
+def _write_weights(result: Result, folder: Path) -> None:
     weights = {name: tensor.contiguous() for name, tensor in result.model.state_dict().items()}
-    save_file(weights, folder / "model.safetensors", metadata={"fingerprint": result.fingerprint})
+    save_file(weights, folder / WEIGHTS, metadata={"fingerprint": result.fingerprint})
+
+
+def _write_files(result: Result, folder: Path) -> None:
     save_learning_curves(result.history, folder / "learning_curves.png")
     save_reconstructions(result, folder / "reconstructions.png")
-    (folder / "spec.json").write_text(json.dumps(flat(result.spec), indent=1) + "\n")
+    if result.composition.rows:
+        save_composites(result.composition, folder / "composites.png")
+        pd.DataFrame(result.composition.rows).to_csv(folder / COMPOSITION, index=False)
+    (folder / SPEC).write_text(json.dumps(flat(result.spec), indent=1) + "\n")
     here = origin()
     environment = {"packages": here.packages, "hardware": here.hardware, "commit": here.commit}
     (folder / "environment.json").write_text(json.dumps(environment, indent=1) + "\n")

@@ -1,0 +1,84 @@
+"""How near composites come to their truths, as numbers of a run: analogies, encoded, edited and decoded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import fmean, median
+
+import torch
+from torch import Tensor
+
+from ablation.compose.analogies import TEST, TRAIN
+from ablation.compose.askings import askings
+from ablation.compose.families import DARK, NO_TONE
+from ablation.compose.scores import gains
+from ablation.data.images import Images
+from ablation.learn.bench import SIDES, Bench, Row
+from ablation.learn.model import Autoencoder
+from ablation.spec import RunSpec
+
+FLOORS = ("b alone", "pixel arithmetic", "a random offset", "the mean of its kind", "the nearest known")
+MEANS = ("hit", "hit of all", "attribute gained", "identity kept", "inside the change", "off the manifold")
+
+
+@dataclass(frozen=True)
+class Composition:
+    """numbers: metrics of the run. rows: a record an analogy. strips: uint8 (m, 7, 3, 64, 64).
+
+    A strip is a, b, c, the input's reconstruction, the composite, the truth's reconstruction and the truth.
+    """
+
+    numbers: dict[str, float] = field(default_factory=dict)
+    rows: tuple[Row, ...] = ()
+    strips: Tensor = field(
+        default_factory=lambda: torch.empty(0, 7, 3, 64, 64, dtype=torch.uint8), repr=False
+    )
+
+
+def composition(model: Autoencoder, images: Images, spec: RunSpec) -> Composition:
+    """Every analogy of the run composed by `spec.compose` and measured; empty where there is none."""
+    asks = askings(images, spec.data, spec.seed)
+    if not asks:
+        return Composition()
+    bench = Bench(model, images, asks, spec)
+    rows = tuple(
+        row for ask in asks for side in SIDES if side in ask.asked for row in bench.measured(ask, side)
+    )
+    numbers = _numbers(rows) | {name: v for ask in asks for name, v in bench.settings(ask).items()}
+    return Composition(numbers, rows, torch.cat([bench.strips(ask) for ask in asks]))
+
+
+def _numbers(rows: Sequence[Row]) -> dict[str, float]:
+    """The metrics: gains by family and their mean, and the means over families of the other numbers."""
+    unseen, seen = (_by_family(rows, SIDES[side]) for side in (TEST, TRAIN))
+    numbers = {f"gain_{name}": gain(part) for name, part in unseen.items()}
+    numbers["gain"] = fmean(numbers.values())
+    if dark := [row for row in unseen.get("tone", []) if (row["from"], row["to"]) == (NO_TONE, DARK)]:
+        numbers["gain_dark_tone"] = gain(dark)
+    if seen:
+        numbers["gain_seen"] = fmean(gain(part) for part in seen.values())
+    for floor in FLOORS:
+        found = [gain(part, f"error of {floor}") for part in unseen.values()]
+        numbers[f"gain_of_{floor}".replace(" ", "_")] = fmean(found)
+    for name in MEANS:
+        numbers[name.replace(" ", "_")] = fmean(fmean(_column(part, name)) for part in unseen.values())
+    return numbers | {
+        f"truths_{name}": len({row["d"] for row in part}) * 1.0 for name, part in unseen.items()
+    }
+
+
+def _by_family(rows: Sequence[Row], side: str) -> dict[str, list[Row]]:
+    parts: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["side"] == side:
+            parts.setdefault(str(row["family"]), []).append(row)
+    return parts
+
+
+def _column(rows: Sequence[Row], name: str) -> list[float]:
+    return [float(row[name]) for row in rows]
+
+
+def gain(rows: Sequence[Row], column: str = "error") -> float:
+    """The median over truths of the normalised gain (`compose.scores.gains`)."""
+    error, copy, ceiling = (torch.tensor(_column(rows, name)) for name in (column, "copy", "ceiling"))
+    return median(gains(error, copy, ceiling, [str(row["d"]) for row in rows]).values())

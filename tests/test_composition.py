@@ -1,0 +1,207 @@
+"""Composition as numbers of a run: a leak shows, the guard sees it, and nothing is trained twice."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from ablation.compose.analogies import TEST, Deal
+from ablation.compose.askings import Asking, askings
+from ablation.data.images import Images
+from ablation.data.sources import load
+from ablation.data.split import deal
+from ablation.learn.bench import SIDES, Bench
+from ablation.learn.composition import composition, gain
+from ablation.learn.evaluate import encode
+from ablation.learn.mixing import Mixer, place
+from ablation.learn.model import Autoencoder
+from ablation.learn.pictures import Pictures
+from ablation.learn.run import run
+from ablation.learn.train import fit
+from ablation.report import composed
+from ablation.spec import RunSpec, flat, parse, trunk, vary
+from ablation.study import Claim, Difference, Study
+from ablation.sweep.coordinate import run_study
+from ablation.sweep.outlook import workload
+from ablation.sweep.results import results
+from ablation.track.artifacts import COMPOSITION, artifact
+from ablation.track.store import Store
+from ablation.track.weights import best_run, model_of
+from analogies import draw_shapes
+from engines import InlineEngine
+
+SMALL = {"model.channels": (8, 16), "model.latent_dim": 8, "train.steps": 5, "train.batch_size": 8}
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_shapes(tmp_path_factory.mktemp("shapes") / "shapes.parquet")
+
+
+@pytest.fixture(scope="module")
+def spec(shapes: Path) -> RunSpec:
+    """Of the first seed that has truths on both sides: the family is small."""
+    base = vary(composed, SMALL | {"data.sources": (str(shapes),), "data.common": ""})
+    images = load(base.data.sources)
+    return next(vary(base, {"seed": n}) for n in range(20) if askings(images, base.data, n))
+
+
+@pytest.fixture
+def study(spec: RunSpec) -> Study:
+    return Study(
+        name="composing",
+        question="Does the mean do better than the pair?",
+        source="a double",
+        baseline=vary(spec, {"seed": 0}),
+        arms={
+            "pair": {},
+            "mean": {"compose.method": "mean"},
+            "PCA": {"compose.method": "pca", "compose.weigh": True},
+        },
+        measures={"gain": 0.05, "gain_shape": 0.05},
+        claims=(Claim("the mean does better", Difference("gain", "up", "mean")),),
+        seeds=1,
+        first_seed=spec.seed,
+    )
+
+
+def test_a_run_says_how_its_codes_compose(spec: RunSpec) -> None:
+    result = run(spec)
+    rows = pd.DataFrame(result.composition.rows)
+    unseen = rows[rows.side == "unseen"]
+    assert set(unseen.family) == {"shape"}
+    assert result.metrics["gain"] == result.metrics["gain_shape"]
+    assert result.metrics["truths_shape"] == unseen.d.nunique()
+    assert result.composition.strips.shape[1:] == (7, 3, 64, 64)
+    assert run(spec).composition.numbers == result.composition.numbers
+
+
+def test_what_is_composed_changes_no_weight_and_no_other_number(spec: RunSpec) -> None:
+    one, other = run(spec), run(vary(spec, {"compose.method": "centre", "compose.strength": 0.5}))
+    assert all(
+        torch.equal(a, b) for a, b in zip(one.model.parameters(), other.model.parameters(), strict=True)
+    )
+    assert one.metrics["test_mse"] == other.metrics["test_mse"]
+    assert one.metrics["gain"] != other.metrics["gain"]
+    assert one.fingerprint != other.fingerprint
+
+
+def test_no_strength_is_no_gain(spec: RunSpec) -> None:
+    still = run(vary(spec, {"compose.strength": 0.0}))
+    assert still.metrics["gain"] == 0
+
+
+def test_the_spec_that_composes_as_the_report_did_is_its_own_trunk(spec: RunSpec) -> None:
+    other = vary(spec, {"compose.method": "pca", "compose.rank": 2})
+    assert trunk(spec) == spec
+    assert trunk(other) == spec
+    assert parse(flat(other)) == other
+
+
+def test_a_planted_truth_raises_the_score_and_the_guard_takes_it_out(shapes: Path, spec: RunSpec) -> None:
+    images = load((str(shapes),))
+    (ask,) = askings(images, spec.data, spec.seed)
+    dealt = deal(images, spec.data, spec.seed)
+    honest = (dealt == 0).nonzero().flatten()
+    truths = sorted({one.d for one in ask.asked[TEST]})
+    leaky = torch.cat([honest, torch.tensor(truths).repeat(3)])
+    scores = {
+        name: _score(images, ask, spec, indices) for name, indices in (("honest", honest), ("leaky", leaky))
+    }
+    assert scores["leaky"] < scores["honest"] - 0.001
+    guard = Deal(images, dealt, leaky)
+    assert not any(guard.unseen(truth) for truth in truths)
+    assert all(Deal(images, dealt, honest).unseen(truth) for truth in truths)
+
+
+def _score(images: Images, ask: Asking, spec: RunSpec, trained: torch.Tensor) -> float:
+    """The error of composites of a network that learned from these images, whatever the guard says."""
+    budget = vary(
+        spec, {"train.steps": 200, "model.channels": (8, 16), "model.latent_dim": 16, "model.dropout": 0.0}
+    )
+    model = Autoencoder(budget.model, 0, 0)
+    pictures = Pictures(images.pixels[trained], torch.full((len(trained),), -1))
+    for _ in fit(model, iter([pictures] * 200), pictures, budget.train, 0):
+        pass
+    rows = Bench(model, images, (ask,), budget).measured(ask, TEST)
+    return sum(float(row["error"]) for row in rows) / len(rows)
+
+
+def test_a_gain_is_a_median_over_truths() -> None:
+    rows = [
+        {"d": d, "error": error, "copy": 1.0, "ceiling": 0.0}
+        for d, error in (("x", 0.9), ("x", 0.7), ("y", 0.5), ("z", 0.4))
+    ]
+    assert gain(rows) == pytest.approx(0.5)
+
+
+def test_a_study_trains_a_trunk_once_and_composes_with_its_weights(study: Study, store: Store) -> None:
+    progress = run_study(study, store, InlineEngine(), 1)
+    frame = results(study, store).set_index("arm")
+    assert (progress.trained, progress.failed) == (3, {})
+    assert frame.built_on["pair"] == ""
+    assert set(frame.built_on[["mean", "PCA"]]) == {frame.run_id["pair"]}
+    assert frame.test_mse.nunique() == 1
+    alone = run(vary(study.specs["mean"], {"seed": study.first_seed}))
+    assert frame.gain["mean"] == alone.metrics["gain"]
+    for arm in study.arms:
+        table = artifact(store, frame.run_id[arm], COMPOSITION)
+        assert table is not None
+        assert table.startswith(b"side,family,from,to,a,b,c,d,error")
+
+
+def test_without_a_trunk_in_the_store_the_first_arm_trains_it(study: Study, store: Store) -> None:
+    bare = replace(
+        study, baseline=study.specs["mean"], arms={"mean": {}, "PCA": study.arms["PCA"]}, claims=()
+    )
+    run_study(bare, store, InlineEngine(), 1)
+    frame = results(bare, store).set_index("arm")
+    assert frame.built_on["PCA"] == frame.run_id["mean"]
+
+
+def test_the_plan_counts_a_training_once(study: Study, store: Store) -> None:
+    run_study(study, store, InlineEngine(), 1)
+    more = workload(study, store, seeds=2, workers=1)
+    assert (more.cells, more.complete, more.lacking) == (6, 3, 3)
+    assert more.seconds is not None
+    assert more.seconds > 0
+
+
+def test_a_model_comes_back_from_its_run_and_from_one_that_took_its_weights(
+    study: Study, store: Store
+) -> None:
+    run_study(study, store, InlineEngine(), 1)
+    frame = results(study, store).set_index("arm")
+    pixels = load(study.baseline.data.sources).pixels[:2]
+    codes = [encode(model_of(store, frame.run_id[arm])[1], pixels) for arm in ("pair", "mean")]
+    assert torch.equal(*codes)
+    assert model_of(store, frame.run_id["mean"])[0].compose.method == "mean"
+    assert best_run(store) == frame.run_id["pair"]
+
+
+def test_any_three_pictures_are_mixed_and_judged_where_the_truth_is_known(
+    shapes: Path, spec: RunSpec
+) -> None:
+    images = load((str(shapes),))
+    model = Autoencoder(spec.model, 0, spec.seed)
+    mixer = Mixer(model, images, spec)
+    where = images.text.index
+    blue, red, ring = where("large blue circle"), where("red heart"), where("large red circle")
+    found = place(images, blue, red, ring)
+    assert found is not None
+    assert images.text[found.truth] == "blue heart"
+    mix = mixer.mix(blue, red, ring, "mean", (0.0, 1.0))
+    assert mix.gains[0] == 0
+    assert mix.pictures.shape == (2, 3, 64, 64)
+    assert place(images, blue, red, where("large green square")) is None
+    assert mixer.mix(blue, red, where("large green square"), "pair", (1.0,)).truth is None
+
+
+def test_nothing_is_composed_where_nothing_is_asked(faces: Path) -> None:
+    spec = vary(composed, SMALL | {"data.sources": (str(faces),)})
+    images = load((str(faces),))
+    found = composition(Autoencoder(spec.model, 0, 0), images, spec)
+    assert (found.numbers, found.rows, len(found.strips)) == ({}, (), 0)
+    assert set(SIDES.values()) == {"seen", "unseen"}
