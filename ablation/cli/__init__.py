@@ -10,7 +10,7 @@ from types import FrameType
 
 import typer
 
-from ablation.cli import data, report, store, studies
+from ablation.cli import compose, data, report, store, studies
 from ablation.errors import Mistake
 
 INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
@@ -24,6 +24,7 @@ app = typer.Typer(
 studies.add_to(app)
 store.add_to(app)
 report.add_to(app)
+compose.add_to(app)
 app.add_typer(data.app, name="data")
 
 

@@ -1,0 +1,117 @@
+"""The verb compose: a strip, a sentence, and mistakes that leave nothing behind."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from ablation.cli import app
+from ablation.compose.askings import askings
+from ablation.data.sources import load
+from ablation.errors import Mistake
+from ablation.report import composed
+from ablation.spec import vary
+from ablation.study import Study
+from ablation.sweep.coordinate import run_study
+from ablation.track.store import Store
+from analogies import draw_shapes
+from engines import InlineEngine
+
+ASK = {"--target": "large blue circle", "--plus": "red heart", "--minus": "large red circle"}
+
+
+@pytest.fixture(scope="module")
+def made(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with one small run on drawn shapes."""
+    root = tmp_path_factory.mktemp("compose")
+    store = Store(root / "store")
+    store.create()
+    source = str(draw_shapes(root / "shapes.parquet"))
+    base = vary(
+        composed,
+        {
+            "data.sources": (source,),
+            "data.common": "",
+            "model.channels": (4, 8),
+            "model.latent_dim": 8,
+            "train.steps": 3,
+        },
+    )
+    seed = next(n for n in range(20) if askings(load((source,)), base.data, n))
+    study = Study(
+        name="shapes",
+        question="?",
+        source="a double",
+        baseline=base,
+        arms={"as it is": {}, "mean": {"compose.method": "mean"}},
+        measures={"gain": 0.05},
+        seeds=1,
+        first_seed=seed,
+    )
+    run_study(study, store, InlineEngine(), 1)
+    return store.root
+
+
+def ask(store: Path, out: Path, **changes: str) -> str:
+    words = ASK | {"--store": str(store), "--out": str(out)} | {f"--{k}": v for k, v in changes.items()}
+    result = CliRunner().invoke(
+        app, ["compose", *(word for pair in words.items() for word in pair)], catch_exceptions=False
+    )
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_strip_shows_inputs_composites_and_the_truth(made: Path, tmp_path: Path) -> None:
+    said = ask(made, tmp_path / "strip.png")
+    assert "The truth is 'blue heart'" in said
+    assert "at 0.25" in said
+    ask(made, tmp_path / "one.png", strength="0.8", method="mean")
+    with Image.open(tmp_path / "strip.png") as many, Image.open(tmp_path / "one.png") as one:
+        assert one.width < many.width
+
+
+def test_equal_questions_give_equal_pictures(made: Path, tmp_path: Path) -> None:
+    pictures = []
+    for name in ("a.png", "b.png"):
+        ask(made, tmp_path / name, method="pca")
+        pictures.append((tmp_path / name).read_bytes())
+    assert pictures[0] == pictures[1]
+
+
+def test_three_that_are_no_analogy_have_no_gain(made: Path, tmp_path: Path) -> None:
+    assert "no gain to tell" in ask(made, tmp_path / "strip.png", minus="large green square")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"target": "large blue circel"}, "large blue circle"),
+        ({"method": "pka"}, "did you mean 'pca'"),
+        ({"strength": "much"}, "--strength wants a number from 0 to 10"),
+        ({"strength": "-1"}, "--strength wants"),
+        ({"strength": "nan"}, "--strength wants"),
+        ({"run": "nobody"}, "has no run 'nobody'"),
+        ({"method": "mean", "minus": "large green square"}, "three pictures of one family"),
+    ],
+)
+def test_a_mistake_is_a_sentence_and_leaves_nothing(
+    made: Path, tmp_path: Path, changes: dict[str, str], said: str
+) -> None:
+    with pytest.raises(Mistake) as mistake:
+        ask(made, tmp_path / "strip.png", **changes)
+    assert said in str(mistake.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_is_no_file_is_refused(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Mistake, match="names a folder or lies in none"):
+        ask(made, tmp_path / "file" / "strip.png")
+    with pytest.raises(Mistake, match="names a folder or lies in none"):
+        ask(made, tmp_path)
+
+
+def test_an_empty_store_is_said(tmp_path: Path) -> None:
+    with pytest.raises(Mistake, match="holds no runs yet"):
+        ask(tmp_path / "none", tmp_path / "strip.png")
