@@ -16,8 +16,6 @@ def composed(
     store: Store, run: str, names: tuple[str, str, str], method: str, strength: float | None, out: Path
 ) -> str:
     """Write the strip of target, plus and minus to `out`; what there is to say of it, in lines."""
-    if out.is_dir() or not out.absolute().parent.is_dir():
-        raise Mistake(f"--out wants a file, but {out} names a folder or lies in none: name a picture.")
     mixer, run_id = mixer_of(store, run)
     target, plus, minus = (resolve(mixer.images, name) for name in names)
     mix = mixer.mix(target, plus, minus, method, STRENGTHS if strength is None else (strength,))

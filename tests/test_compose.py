@@ -1,5 +1,6 @@
 """The verb compose: a strip, a sentence, and mistakes that leave nothing behind."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from ablation.report import composed
 from ablation.spec import vary
 from ablation.study import Study
 from ablation.sweep.coordinate import run_study
+from ablation.track.artifacts import artifact
 from ablation.track.store import Store
+from ablation.track.weights import best_run
 from analogies import draw_shapes
 from engines import InlineEngine
 
@@ -25,8 +28,7 @@ ASK = {"--target": "large blue circle", "--plus": "red heart", "--minus": "large
 def made(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with one small run on drawn shapes."""
     root = tmp_path_factory.mktemp("compose")
-    store = Store(root / "store")
-    store.create()
+    store = Store(Path(shutil.copytree(blank, root / "store")))
     source = str(draw_shapes(root / "shapes.parquet"))
     base = vary(
         composed,
@@ -115,3 +117,24 @@ def test_a_place_that_is_no_file_is_refused(made: Path, tmp_path: Path) -> None:
 def test_an_empty_store_is_said(tmp_path: Path) -> None:
     with pytest.raises(Mistake, match="holds no runs yet"):
         ask(tmp_path / "none", tmp_path / "strip.png")
+
+
+def test_the_page_has_every_cat_and_says_what_was_unseen(store: Store, tmp_path: Path) -> None:
+    small = vary(composed, {"model.channels": (4, 8), "model.latent_dim": 8, "train.steps": 2})
+    study = Study(
+        name="emoji",
+        question="?",
+        source="a double",
+        baseline=small,
+        arms={"mean": {"compose.method": "mean"}},
+        measures={"test_mse": 0.01},
+        seeds=1,
+    )
+    run_study(study, store, InlineEngine(), 1)
+    page = tmp_path / "composer.html"
+    result = CliRunner().invoke(
+        app, ["composer", "--store", str(store.root), "--out", str(page)], catch_exceptions=False
+    )
+    assert "432 choices" in result.output
+    assert "Its training saw nothing of" in page.read_text(encoding="utf-8")
+    assert artifact(store, best_run(store), page.name) == page.read_bytes()

@@ -31,6 +31,7 @@ FLOORS = [
     "publish",
     "page",
     "composing",
+    "composer",
     "cli",
 ]
 

@@ -1,4 +1,4 @@
-"""The verb compose: a target with an attribute of another picture, from a finished run."""
+"""The verbs compose and composer: a target with an attribute of another picture, from a finished run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +15,7 @@ MOST_STRENGTH = 10.0
 def add_to(app: typer.Typer) -> None:
     """Add the verb to the command line."""
     app.command()(compose)
+    app.command()(composer)
 
 
 def _strength(text: str | float) -> float:
@@ -25,6 +26,12 @@ def _strength(text: str | float) -> float:
     if not 0 <= number <= MOST_STRENGTH:
         raise Mistake(f"--strength wants a number from 0 to {MOST_STRENGTH:g}, but got {text!r}.")
     return number
+
+
+def _picture(path: Path) -> Path:
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise Mistake(f"--out wants a file, but {path} names a folder or lies in none: name a file.")
+    return path
 
 
 NAME = "By text, emoji or code point (U+1F63B)."
@@ -51,5 +58,18 @@ def compose(
     from ablation.composing import composed
     from ablation.track.store import Store
 
-    said = composed(Store(store), run, (target, plus, minus), method, strength, out)
-    typer.echo(said)
+    typer.echo(composed(Store(store), run, (target, plus, minus), method, strength, _picture(out)))
+
+
+def composer(
+    out: Annotated[Path, typer.Option("--out", help="Where the page goes (HTML).")] = Path("composer.html"),
+    run: Annotated[
+        str, typer.Option("--run", help="MLflow run id; the one with the best composition gain if not given.")
+    ] = "",
+    store: StoreFolder = DEFAULT_STORE,
+) -> None:
+    """Write a page on which to choose target, plus, minus and method, and drag the strength."""
+    from ablation.composer import compose_page
+    from ablation.track.store import Store
+
+    typer.echo(compose_page(Store(store), run, _picture(out)))

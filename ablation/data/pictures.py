@@ -25,6 +25,14 @@ def grid(pixels: torch.Tensor, columns: int) -> Image.Image:
     return sheet
 
 
+COLOURS = 32
+
+
+def small_png(image: Image.Image) -> bytes:
+    """The picture as PNG in COLOURS colours: a third of the bytes, and to the eye the same at this size."""
+    return png(image.quantize(COLOURS, dither=Image.Dither.NONE))
+
+
 def png(image: Image.Image) -> bytes:
     """The picture as the bytes of a PNG file."""
     buffer = BytesIO()

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ablation.export.files import replace
 
 INCHES = 1.25  # a picture
-LETTERS = 17  # a line of a caption
+LETTERS = 20  # a line of a caption
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Frame:
 
 def write_strip(frames: list[Frame], to: Path) -> Path:
     """Draw the frames from left to right into the PNG file `to`, whole or not at all; the path."""
-    figure = Figure(figsize=(INCHES * len(frames), 2 * INCHES + 0.9), layout="constrained")
+    figure = Figure(figsize=(INCHES * len(frames), 2 * INCHES + 1.1), layout="constrained")
     FigureCanvasAgg(figure)
     for column, frame in zip(figure.subplots(2, len(frames), squeeze=False).T, frames, strict=True):
         for axes, picture in zip(column, (frame.picture, frame.again), strict=True):

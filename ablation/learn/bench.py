@@ -1,8 +1,8 @@
 """A model at work on analogies: codes, edits, and every number of a composite beside its truth."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from itertools import product
 
 import torch
@@ -34,6 +34,7 @@ class Bench:
     images: Images
     asks: tuple[Asking, ...]
     spec: RunSpec
+    _choices: dict[str, tuple[int, float]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def pool(self) -> list[int]:
@@ -80,11 +81,10 @@ class Bench:
 
     def chosen(self, ask: Asking) -> tuple[int, float]:
         """Rank and strength: as declared, or those of least error on validation analogies."""
-        return self._choices[ask.family.name]
-
-    @cached_property
-    def _choices(self) -> dict[str, tuple[int, float]]:
-        return {ask.family.name: self._choose(ask, self.spec.compose) for ask in self.asks}
+        name = ask.family.name
+        if name not in self._choices:
+            self._choices[name] = self._choose(ask, self.spec.compose)
+        return self._choices[name]
 
     def _choose(self, ask: Asking, how: ComposeSpec) -> tuple[int, float]:
         method = "pca" if how.method in AS_PCA else how.method
@@ -163,8 +163,7 @@ class Bench:
         return errors(known[nearest], d)
 
     def _gained(self, ask: Asking, side: int, made: Tensor) -> Tensor:
-        known = ask.known[side]
-        judge = Judge(self.images.pixels[list(known.values())], [value for _, value in known])
+        judge = _judge(self.images, ask, side)
         right = [said == one.step[1] for said, one in zip(judge(made), ask.asked[side], strict=True)]
         return torch.tensor(right, dtype=torch.float32)
 
@@ -189,6 +188,13 @@ class Bench:
         shown = [(decoded(self.model, codes) * 255).round().to(torch.uint8) for codes in (c, edited, d)]
         a, b, raw_c, raw_d = (self.images.pixels[[getattr(asked[n], k) for n in first]] for k in "abcd")
         return torch.stack([a, b, raw_c, *shown, raw_d], dim=1)
+
+
+@lru_cache(maxsize=32)
+def _judge(images: Images, ask: Asking, side: int) -> Judge:
+    """Of the attribute of a family; every arm under a seed has the same."""
+    known = ask.known[side]
+    return Judge(images.pixels[list(known.values())], [value for _, value in known])
 
 
 def decoded(model: Autoencoder, codes: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from ablation.data.images import Images
 from ablation.data.split import deal, split
 from ablation.errors import Mistake
 from ablation.learn.bench import Bench, decoded
-from ablation.learn.evaluate import encode
+from ablation.learn.evaluate import encode, reconstruct
 from ablation.learn.model import Autoencoder
 from ablation.seeds import derive
 from ablation.spec import ComposeSpec, RunSpec
@@ -63,6 +63,7 @@ class Mixer:
         self.model, self.images, self.spec = model, images, spec
         self._asks = {ask.family.name: ask for ask in askings(images, spec.data, spec.seed)}
         self._benches: dict[str, Bench] = {}
+        self._knowns: dict[tuple[str, int], Known] = {}
         trained = split(images, spec.data, spec.augment.copies, spec.seed).train.index
         self._deal = Deal(images, deal(images, spec.data, spec.seed), trained)
 
@@ -92,6 +93,14 @@ class Mixer:
         )
         return mix if found is None else self._judged(mix, found.truth, made, codes[0])
 
+    def unseen(self, index: int) -> bool:
+        """Whether this run's training took in neither the picture nor another of its subject."""
+        return self._deal.unseen(index)
+
+    def reconstructed(self, indices: Sequence[int]) -> Tensor:
+        """Reconstructions of the pictures of these indices, uint8 (n, 3, 64, 64)."""
+        return reconstruct(self.model, self.images.pixels[list(indices)])
+
     def _judged(self, mix: Mix, truth: int, made: Tensor, target: Tensor) -> Mix:
         d = self.images.pixels[[truth]] / 255
         best = decoded(self.model, encode(self.model, self.images.pixels[[truth]]))
@@ -105,7 +114,7 @@ class Mixer:
             answer=self.images.pixels[truth],
             ceiling=_bytes(best)[0],
             gains=tuple(found.values()),
-            unseen=self._deal.unseen(truth),
+            unseen=self.unseen(truth),
         )
 
     def _chosen(self, found: Place | None, method: str) -> tuple[int, float]:
@@ -129,6 +138,12 @@ class Mixer:
 
     def _known(self, found: Place) -> Known:
         """What this run may learn from without the truth, or another picture of its subject."""
+        key = found.family.name, found.truth
+        if key not in self._knowns:
+            self._knowns[key] = self._look_up(found)
+        return self._knowns[key]
+
+    def _look_up(self, found: Place) -> Known:
         ask: Asking | None = self._asks.get(found.family.name)
         rows = (
             ask.known[TEST] if ask else {k: i for k, i in found.family.at.items() if self._deal.on(i, TRAIN)}

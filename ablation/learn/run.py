@@ -83,9 +83,9 @@ def run(
     after training. With `trained`, a run of the same trunk, nothing is trained again: its weights and curves
     are taken. Raises `Diverged` where a loss or a final number is not finite.
     """
-    started = perf_counter()
     torch.use_deterministic_algorithms(True)
-    images = load(spec.data.sources)
+    images = load(spec.data.sources)  # once a process: not a part of the time that the next cell will take
+    started = perf_counter()
     sets = _sets(images, spec)
     pictures = learnt(images, sets, spec)
     model = Autoencoder(spec.model, len(class_names(spec.data.classes)), spec.seed)

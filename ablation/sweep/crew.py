@@ -15,7 +15,7 @@ from ablation.track.read import bury_free
 from ablation.track.record import Label
 from ablation.track.store import Store
 
-COMPOSING = 0.1  # of a training's time, about
+COMPOSING = 0.03  # of a training, about: what it takes to compose with its weights
 TRIES = 3  # of a cell whose worker was killed
 
 

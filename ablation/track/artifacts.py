@@ -14,6 +14,11 @@ WEIGHTS = "model.safetensors"
 COMPOSITION = "composition.csv"
 
 
+def keep(store: Store, run_id: str, path: Path) -> None:
+    """Keep a copy of the file with the run."""
+    store.client.log_artifact(run_id, str(path))
+
+
 def artifact(store: Store, run_id: str, name: str) -> bytes | None:
     """The file called `name` of a run, or None where the run keeps none.
 
