@@ -29,6 +29,8 @@ METHODS = (
     "centre",
 )
 """Ways to a direction: `ablation.compose.directions` has a function of each."""
+SUBSPACES = ("pca", "scatter", "random", "variance", "shortened")
+"""Those with a rank."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +138,19 @@ class ComposeSpec(Settings):
     )
     strength: float = setting(1.0, "of the edit: 1 adds the whole offset", at_least=0, neutral=1.0)
     weigh: bool = setting(False, "choose the strength on validation in place of it", neutral=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rank and self.method not in SUBSPACES:
+            raise Mistake(
+                f"compose.rank is {self.rank}, but the method {self.method!r} has no subspace: leave it at 0 "
+                f"or take one of {', '.join(SUBSPACES)}."
+            )
+        if self.weigh and self.strength != 1:
+            raise Mistake(
+                f"compose.weigh chooses the strength, but compose.strength is {self.strength:g}: "
+                "leave one out."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

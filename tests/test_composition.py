@@ -179,6 +179,11 @@ def test_a_model_comes_back_from_its_run_and_from_one_that_took_its_weights(
     assert torch.equal(*codes)
     assert model_of(store, frame.run_id["mean"])[0].compose.method == "mean"
     assert best_run(store) == frame.run_id["pair"]
+    other = replace(study, name="other", arms={"mean": study.arms["mean"], "pair": {}}, claims=())
+    run_study(other, store, InlineEngine(), 1)
+    mirrored = results(other, store).set_index("arm")
+    assert mirrored.built_on["mean"] == frame.run_id["pair"]
+    assert torch.equal(encode(model_of(store, mirrored.run_id["mean"])[1], pixels), codes[0])
 
 
 def test_any_three_pictures_are_mixed_and_judged_where_the_truth_is_known(

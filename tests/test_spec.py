@@ -29,10 +29,10 @@ def test_varying_changes_the_named_setting_alone() -> None:
 @given(st.sampled_from(sorted(flat(joint))), st.integers(2, 9))
 def test_equal_specs_and_only_they_have_equal_fingerprints(name: str, number: int) -> None:
     value = flat(joint)[name]
+    # Settings that make no sense alone come with what they need.
+    needed = {"train.steps": {"train.epochs": 0}, "compose.rank": {"compose.method": "pca"}}
     if type(value) is int:
-        other = vary(
-            joint, {name: value + number} if name != "train.steps" else {name: number, "train.epochs": 0}
-        )
+        other = vary(joint, {name: value + number} | needed.get(name, {}))
         assert fingerprint(other, "data") != fingerprint(joint, "data")
         assert fingerprint(vary(other, flat(joint)), "data") == fingerprint(joint, "data")
 
@@ -93,3 +93,16 @@ def test_specs_are_frozen() -> None:
         joint.seed = 1  # type: ignore[misc]
     assert isinstance(hash(joint), int)
     assert isinstance(joint, RunSpec)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"compose.method": "mean", "compose.rank": 2}, "has no subspace"),
+        ({"compose.weigh": True, "compose.strength": 0.5}, "chooses the strength"),
+        ({"compose.method": "magic"}, "must be one of 'pair'"),
+    ],
+)
+def test_an_edit_that_would_ignore_a_setting_is_refused(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(Mistake, match=said):
+        vary(joint, changes)

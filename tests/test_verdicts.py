@@ -333,3 +333,13 @@ def test_equal_steps_that_are_not_equal_pictures_are_said() -> None:
     assert "In 100 steps arms see 3,250 to 6,400 pictures" in said
     frame["images_train"] = 640.0
     assert "arms see" not in " ".join(analyse(study, frame, 5).caveats)
+
+
+def test_what_gains_rest_on_is_said_aloud() -> None:
+    study = a_study(measures={"gain": 0.05}, claims=())
+    frame = a_frame(study, 5, mse=noisy({"small": 0, "middle": 0, "large": 0}, 0.1))
+    frame = frame.assign(gain=frame.test_mse, truths_faces=2.0 + frame.seed % 2, pool_faces=9.0)
+    text = " ".join(analyse(study, frame, 5).caveats)
+    assert "2 to 3 of 9 (faces) in a run" in text
+    assert "effective n" in text
+    assert "effective n" not in caveats_of(a_study())

@@ -13,6 +13,7 @@ from ablation.analyse.grid import one_picture
 from ablation.analyse.roles import edge_warnings, tuned_caveats
 from ablation.analyse.splits import split_caveats
 from ablation.analyse.statistics import TESTS
+from ablation.analyse.truths import truth_caveats
 from ablation.analyse.words import SMOKE, count, difference_digits, listing, number, percent
 from ablation.measures import measure as find_measure
 from ablation.study import Study
@@ -33,6 +34,7 @@ def caveats(
         *_method(study, cells),
         *tuned_caveats(study),
         *split_caveats(study, cells),
+        *truth_caveats(study, cells),
         *_data(study, cells),
     )
 

@@ -58,6 +58,12 @@ class Family:
         }
 
     @property
+    def truths(self) -> set[int]:
+        """Every picture that could be asked for, seen or unseen."""
+        found = (pair for step in self.steps for pair in self.pairs(step).items())
+        return {after for stays, (_, after) in found if self.onto in ("", stays)}
+
+    @property
     def values(self) -> tuple[str, ...]:
         """The values of the attribute, in the order of the images."""
         return tuple(dict.fromkeys(value for _, value in self.at))

@@ -103,11 +103,12 @@ class Bench:
         return min(product(ranks, strengths), key=error)
 
     def settings(self, ask: Asking) -> dict[str, float]:
-        """What was chosen for the family, and whether its offsets agree more than by chance."""
+        """What was chosen for the family, how many truths it has at all, and how far its offsets agree."""
         rank, strength = self.chosen(ask)
         ours, chance = coherence(self.known(ask, TEST), ask.family.steps)
         name = ask.family.name
         found = {f"strength_{name}": strength, f"rank_{name}": float(rank)}
+        found |= {f"pool_{name}": float(len(ask.family.truths))}
         found |= {f"coherence_{name}": ours, f"coherence_shuffled_{name}": chance}
         return {key: value for key, value in found.items() if value == value}
 

@@ -34,6 +34,7 @@ SHELVES = {
     "parameters": "size/",
     "gain_of_": "composition/",
     "truths_": "composition/",
+    "pool_": "composition/",
     "strength_": "composition/",
     "rank_": "composition/",
     "coherence_": "composition/",

@@ -18,7 +18,7 @@ def mirror(store: Store, experiment: str, spec: RunSpec, label: Label, original:
     source = store.client.get_run(original.run_id)
     run = store.client.create_run(experiment, tags=label.tags(spec.seed) | {"reused_from": original.run_id})
     note = f"Reused: computed once, as run `{original.run_id}` of the study `{source.data.tags['study']}`."
-    origin = ("mlflow.source.git.commit", "dirty", "packages")
+    origin = ("mlflow.source.git.commit", "dirty", "packages", "built_on")
     tags = [RunTag("mlflow.note.content", note)]
     tags += [RunTag(name, source.data.tags[name]) for name in origin if name in source.data.tags]
     if original.diverged:

@@ -69,13 +69,12 @@ def model_of(store: Store, run_id: str) -> tuple[RunSpec, Autoencoder]:
     Raises `Mistake` where there is no such run, or none of its files.
     """
     try:
-        tags = store.client.get_run(run_id).data.tags
+        original = store.client.get_run(run_id).data.tags.get("reused_from", run_id)
+        kept = store.client.get_run(original).data.tags.get("built_on", original)
     except MlflowException:
         raise Mistake(
             f"{store.root} has no run {run_id!r}: take an id from MLflow, or leave --run out for the best."
         ) from None
-    original = tags.get("reused_from", run_id)
-    kept = tags.get("built_on", original)
     settings, weights = artifact(store, original, SPEC), artifact(store, kept, WEIGHTS)
     if settings is None or weights is None:
         raise Mistake(f"the run {run_id!r} keeps no weights: name one that finished, or leave --run out.")
