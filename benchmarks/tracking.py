@@ -17,7 +17,7 @@ from pathlib import Path
 from time import perf_counter
 
 from ablation import catalogue
-from ablation.learn.run import Result, identify
+from ablation.learn.run import Result, Trained, identify
 from ablation.learn.train import Epoch
 from ablation.spec import RunSpec
 from ablation.sweep import worker
@@ -31,7 +31,9 @@ class Stopwatch:
     def __init__(self) -> None:
         self.seconds, self._run = 0.0, worker.run
 
-    def __call__(self, spec: RunSpec, on_epoch: Callable[[Epoch], None]) -> Result:
+    def __call__(
+        self, spec: RunSpec, on_epoch: Callable[[Epoch], None], trained: Trained | None = None
+    ) -> Result:
         watching = 0.0
 
         def timed(epoch: Epoch) -> None:
@@ -41,7 +43,7 @@ class Stopwatch:
             watching += perf_counter() - started
 
         started = perf_counter()
-        result = self._run(spec, timed)
+        result = self._run(spec, timed, trained)
         self.seconds = perf_counter() - started - watching
         return result
 

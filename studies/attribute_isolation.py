@@ -35,7 +35,7 @@ study = Study(
         "precisely. (part 3 c, 1)"
     ),
     part="3 c, 1",
-    cell_seconds=60,
+    cell_seconds=40,
     baseline=composed,
     arms={
         "one pair": {},

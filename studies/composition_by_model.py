@@ -20,7 +20,7 @@ study = Study(
         "augmentation techniques could be applied to increase the dataset size. (part 3 c, 2)"
     ),
     part="3 c, 2",
-    cell_seconds=140,
+    cell_seconds=190,
     baseline=vary(composed, {"train.steps": 600, "compose.method": "mean", "compose.weigh": True}),
     arms={
         "all emoji": {},

@@ -16,7 +16,7 @@ study = Study(
         "to control the strength of the attribute. (part 3 c, 3)"
     ),
     part="3 c, 3",
-    cell_seconds=60,
+    cell_seconds=80,
     baseline=composed,
     arms={f"strength {s:g}": {"compose.strength": s} for s in (0, 0.25, 0.5, 0.75, 1, 1.25, 1.5)}
     | {"chosen": {"compose.weigh": True}},
