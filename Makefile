@@ -18,7 +18,7 @@ report: $(VENV)/ready
 	$(BIN)/ablation report --to report
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

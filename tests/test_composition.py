@@ -25,6 +25,7 @@ from ablation.spec import RunSpec, flat, parse, trunk, vary
 from ablation.study import Claim, Difference, Study
 from ablation.sweep.coordinate import run_study
 from ablation.sweep.outlook import workload
+from ablation.sweep.plan import trunks_first
 from ablation.sweep.results import results
 from ablation.track.artifacts import COMPOSITION, artifact
 from ablation.track.store import Store
@@ -150,6 +151,13 @@ def test_a_study_trains_a_trunk_once_and_composes_with_its_weights(study: Study,
         table = artifact(store, frame.run_id[arm], COMPOSITION)
         assert table is not None
         assert table.startswith(b"side,family,from,to,a,b,c,d,error")
+
+
+def test_one_cell_of_every_training_comes_first(study: Study) -> None:
+    cells = {f"{cell.arm} {cell.seed}": cell for cell in study.cells(2)}
+    seeds = [study.first_seed, study.first_seed + 1]
+    pairs, others = [f"pair {n}" for n in seeds], [f"{arm} {n}" for n in seeds for arm in ("mean", "PCA")]
+    assert list(trunks_first(cells)) == pairs + others
 
 
 def test_without_a_trunk_in_the_store_the_first_arm_trains_it(study: Study, store: Store) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib import pyplot
 
 from ablation.analyse.front import front, front_of, hypervolume
 from ablation.cli.search import show_front
@@ -116,6 +117,7 @@ def test_the_hypervolume_agrees_with_optunas() -> None:
         study.add_trial(optuna.trial.create_trial(values=[first, -second]))
     with mpl.rc_context():
         axes = optuna.visualization.matplotlib.plot_hypervolume_history(study, [reference[0], -reference[1]])
+    pyplot.close(axes.figure)  # type: ignore[arg-type]  # Optuna draws with pyplot, which keeps what it draws
     better = ["lower", "higher"]
     turned = points * [1, -1]
     for number, value in enumerate(axes.lines[0].get_ydata(), start=1):  # type: ignore[arg-type, var-annotated]
