@@ -10,7 +10,7 @@ from ablation.report import joint
 from ablation.spec import TrainSpec, vary
 from ablation.study import Study, Tuned
 from ablation.sweep.coordinate import run_study
-from ablation.sweep.outlook import workload
+from ablation.sweep.outlook import makespan, workload
 from ablation.sweep.tune import tuning_of
 from ablation.track.store import Store
 from doubles import small_study
@@ -44,6 +44,13 @@ def test_before_the_first_run_the_study_file_says_the_time(study: Study, tmp_pat
     timed = workload(replace(study, cell_seconds=10.0), Store(tmp_path / "none"), seeds=3, workers=2)
     assert timed.seconds == 30
     assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_finish_no_sooner_than_their_share_or_the_longest_cell() -> None:
+    assert makespan([10.0] * 3, workers=2) == 20
+    assert makespan([1.0, 1.0, 8.0], workers=2) == 9
+    assert makespan([3.0, 4.0], workers=1) == 7
+    assert makespan([], workers=2) == 0
 
 
 def test_what_is_there_and_what_other_studies_have_is_not_counted_again(study: Study, store: Store) -> None:

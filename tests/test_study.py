@@ -11,6 +11,8 @@ from ablation.errors import Mistake
 from ablation.report import joint
 from ablation.spec import flat
 from ablation.study import Claim, Difference, Study, Trend
+from ablation.sweep.coordinate import checked_data
+from ablation.sweep.plan import sources_of
 from doubles import small_study
 
 
@@ -104,6 +106,12 @@ def test_a_wrong_study_is_refused_in_a_sentence(
 ) -> None:
     with pytest.raises(Mistake, match=message):
         dataclasses.replace(study, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_every_cell_of_every_study_can_be_split_and_measured(name: str) -> None:
+    study = catalogue.load(name)
+    assert checked_data(study, study.seeds).keys() == {sources_of(spec) for spec in study.specs.values()}
 
 
 @pytest.mark.parametrize("name", catalogue.names())

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from os.path import relpath
 from shlex import quote
 from shutil import which
+from time import process_time
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -54,9 +55,10 @@ def show_plan(study: Study, outlook: "Outlook", work: "Workload") -> None:
     console.print(Text.assemble((study.name, "bold"), f": {study.question}\n"))
     for sentence in outlook.sentences:
         console.print(f"  {sentence}")
-    time = (
-        f"about {duration(work.seconds)}" if work.seconds is not None else "time known once one cell has run"
-    )
+    # What this command needed to import, to load and to check, a run needs at its start, and about as much
+    # again for the workers' start and the table.
+    seconds = None if work.seconds is None else work.seconds + process_time()
+    time = f"about {duration(seconds)}" if seconds is not None else "time known once one cell has run"
     shared = f", {work.shared} more in other studies" if work.shared else ""
     trials = f"{work.trials} trials of tuning and " if work.trials else ""
     console.print(

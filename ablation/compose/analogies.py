@@ -83,18 +83,17 @@ def _drawn(found: list[Analogy], most: int, draws: torch.Generator) -> list[Anal
 
 
 def _asked(family: Family, step: Step, deal: Deal, side: int, draws: torch.Generator) -> Iterator[Analogy]:
-    pairs = family.pairs(step)
+    pairs, subject = family.pairs(step), deal.images.subject
+    able = {
+        giver: (subject[a], subject[b])
+        for giver, (a, b) in pairs.items()
+        if family.onto or (deal.on(a, TRAIN) and deal.on(b, TRAIN))
+    }
     for taker, (c, d) in pairs.items():
         wanted = deal.on(d, side) and deal.unseen(d) != (side == TRAIN)
         if not wanted or family.onto not in ("", taker) or not (deal.on(c, TRAIN) or deal.on(c, side)):
             continue
-        givers = [
-            giver
-            for giver, (a, b) in pairs.items()
-            if giver != taker
-            and not (deal.kin(a, d) or deal.kin(b, d))
-            and (bool(family.onto) or (deal.on(a, TRAIN) and deal.on(b, TRAIN)))
-        ]
+        givers = [giver for giver, of in able.items() if giver != taker and subject[d] not in of]
         if givers:
             giver = givers[int(torch.randint(len(givers), (), generator=draws))]
             yield Analogy(step, giver, taker, *pairs[giver], c, d)

@@ -6,6 +6,7 @@ classes still agree on who is held out.
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import cycle
 from math import gcd
 
@@ -18,6 +19,7 @@ from ablation.seeds import generator
 from ablation.spec import DataSpec
 
 SETS = ("train", "validation", "test")
+DEALS = 64  # kept: arms that share data share them under a seed, and so does everything that is measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +63,7 @@ def select(images: Images, spec: DataSpec) -> torch.Tensor:
     return torch.tensor(chosen)
 
 
+@lru_cache(maxsize=DEALS)
 def deal(images: Images, spec: DataSpec, seed: int) -> torch.Tensor:
     """The set of every image, int8 (n,): 0 train, 1 validation, 2 test.
 
@@ -76,6 +79,7 @@ def deal(images: Images, spec: DataSpec, seed: int) -> torch.Tensor:
     return torch.tensor([dealt[unit] for unit in units], dtype=torch.int8)
 
 
+@lru_cache(maxsize=DEALS)
 def split(images: Images, spec: DataSpec, copies: int, seed: int, held_out: int = 0) -> Splits:
     """The chosen images in three sets, with `copies` augmented copies of each beside the original.
 

@@ -6,6 +6,7 @@ different images, or tell different classes apart, are measured alike.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from sklearn.metrics import recall_score
@@ -15,12 +16,12 @@ from torch.nn import functional as F
 from ablation.compose.askings import askings
 from ablation.data.images import Images
 from ablation.data.labels import class_names, classify, scheme_of
-from ablation.data.split import deal
+from ablation.data.split import DEALS, deal
 from ablation.learn.evaluate import encode, evaluating, reconstruct
 from ablation.learn.model import Autoencoder
 from ablation.learn.probe import effective_rank, probe_accuracy, probe_pool
 from ablation.learn.train import Diverged
-from ablation.spec import RunSpec
+from ablation.spec import DataSpec, RunSpec
 
 TEST = 2  # in a deal
 
@@ -51,18 +52,23 @@ def yardsticks(images: Images, spec: RunSpec) -> Yardsticks:
 
     After a split by copies nothing is held out: no common test set is left, and no mood.
     """
-    dealt, nothing = deal(images, spec.data, spec.seed), torch.empty(0, dtype=torch.int64)
+    return _yardsticks(images, spec.data, spec.seed)
+
+
+@lru_cache(maxsize=DEALS)
+def _yardsticks(images: Images, data: DataSpec, seed: int) -> Yardsticks:
+    dealt, nothing = deal(images, data, seed), torch.empty(0, dtype=torch.int64)
     held_out = (dealt == TEST).tolist()
     pool = probe_pool(images.subject, images.subgroup)
     if len({images.subgroup[index] for index in pool.tolist()}) < 2:
         pool = nothing
     sides = pool[dealt[pool] == 0], pool[dealt[pool] == TEST]
-    if spec.data.split == "copy":
+    if data.split == "copy":
         return Yardsticks(nothing, nothing, *sides)
-    word = spec.data.common.casefold()
+    word = data.common.casefold()
     common = [i for i, text in enumerate(images.text) if held_out[i] and word in text.casefold()]
-    mood = _mood(images, held_out, spec)
-    asked = bool(askings(images, spec.data, spec.seed))
+    mood = _mood(images, held_out, data)
+    asked = bool(askings(images, data, seed))
     return Yardsticks(torch.tensor(common, dtype=torch.int64), mood, *sides, asked)
 
 
@@ -100,11 +106,11 @@ def _probed(model: Autoencoder, images: Images, found: Yardsticks, spec: RunSpec
     }
 
 
-def _mood(images: Images, held_out: list[bool], spec: RunSpec) -> Tensor:
+def _mood(images: Images, held_out: list[bool], data: DataSpec) -> Tensor:
     """The held-out faces of either mood, where the run's own classes say something of both."""
     moods = classify(images.text, images.subgroup, "mood")
     index = [i for i, mood in enumerate(moods) if held_out[i] and mood >= 0]
-    said = {one.mood for one in scheme_of(spec.data.classes).values()}
+    said = {one.mood for one in scheme_of(data.classes).values()}
     both = {"happy", "sad"} <= said and len({moods[i] for i in index}) == 2
     return torch.tensor(index if both else [], dtype=torch.int64)
 

@@ -44,7 +44,7 @@ def run_study(
             "again, once what they failed of is mended."
         )
     seeds = seeds or study.seeds
-    data = _checked_data(study, seeds)
+    data = checked_data(study, seeds)
     _check_plan(Ledger.open(store, study), study, data)
     store.create()
     with store.sole(f"study-{study.name}", f"the study {study.name}"):
@@ -67,8 +67,11 @@ def run_study(
         return progress
 
 
-def _checked_data(study: Study, seeds: int) -> dict[str, str]:
-    """The fingerprint of the images by source, once every cell can be split and measured as declared."""
+def checked_data(study: Study, seeds: int) -> dict[str, str]:
+    """The fingerprint of the images by source, once every cell can be split and measured as declared.
+
+    Raises `Mistake` for the first cell that cannot.
+    """
     data = {}
     for cell in study.cells(seeds):
         found = identify(cell.spec)

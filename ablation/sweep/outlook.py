@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from heapq import heapreplace
 
 import pandas as pd
 
@@ -53,8 +54,16 @@ def workload(study: Study, store: Store, seeds: int, workers: int) -> Workload:
         shared=len(cells) - len(lacking),
         trials=len(trials),
         workers=workers,
-        seconds=None if seconds is None else seconds / workers,
+        seconds=None if seconds is None else makespan(seconds, workers),
     )
+
+
+def makespan(seconds: Iterable[float], workers: int) -> float:
+    """How long `workers` take for cells of so many seconds, each handed to the first that is free."""
+    free = [0.0] * workers
+    for cell in seconds:
+        heapreplace(free, free[0] + cell)
+    return max(free)
 
 
 def _lacking(study: Study, store: Store, seeds: int) -> tuple[dict[str, Cell], pd.DataFrame | None]:
@@ -73,14 +82,14 @@ def _data(study: Study, seeds: int) -> dict[str, str]:
     return {sources: identify(spec).data for sources, spec in specs.items()}
 
 
-def _seconds(study: Study, cells: Iterable[Cell], frame: pd.DataFrame | None) -> float | None:
-    """The processor time of `cells`, each by its floating-point operations.
+def _seconds(study: Study, cells: Iterable[Cell], frame: pd.DataFrame | None) -> list[float] | None:
+    """The processor time of each of `cells`, by its floating-point operations.
 
     Cells that train are timed by those that have, and cells that take their weights by those that did.
     """
     timed = frame[frame.seconds.notna()] if frame is not None and "seconds" in frame else None
     if timed is None or timed.empty:
-        return study.cell_seconds * len(list(cells)) if study.cell_seconds else None
+        return [study.cell_seconds for _ in cells] if study.cell_seconds else None
     by_cell = {
         (cell.arm, cell.seed): cell for cell in study.cells(int(timed.seed.max()) + 1 - study.first_seed)
     }
@@ -92,7 +101,7 @@ def _seconds(study: Study, cells: Iterable[Cell], frame: pd.DataFrame | None) ->
         if here:
             rates[kind] = timed.seconds.iloc[here].sum() / sum(_work(there[n], built=kind) for n in here)
     known = next(iter(rates.values()))
-    return float(sum(_work(c, built=b) * rates.get(b, known) for c, b in _building(cells, there)))
+    return [float(_work(c, built=b) * rates.get(b, known)) for c, b in _building(cells, there)]
 
 
 def _building(cells: Iterable[Cell], there: Iterable[Cell]) -> Iterator[tuple[Cell, bool]]:
