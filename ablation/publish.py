@@ -17,14 +17,17 @@ from ablation.sweep.search import search_results
 from ablation.sweep.tune import settle
 from ablation.track.arms import record_arm
 from ablation.track.store import Store
+from ablation.track.truths import gains_of_truths
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A study's cells, a row each, the numbers of seeds it was run with, and what follows from them."""
+    """A study's cells, a row each, the numbers of seeds it was run with, what every truth gained, and what
+    follows from them."""
 
     cells: pd.DataFrame
     looks: tuple[int, ...]
+    truths: pd.DataFrame
     analysis: Analysis
 
 
@@ -33,7 +36,8 @@ def read(study: Study, store: Store, seeds: int | None = None) -> Reading:
     study = settle(study, store)
     cells = results(study, store, seeds)
     looks = tuple(opened(study, store).looks)
-    return Reading(cells, looks, analyse(study, cells, int(cells.seed.nunique()), looks))
+    truths = gains_of_truths(store, cells, study.measures)
+    return Reading(cells, looks, truths, analyse(study, cells, int(cells.seed.nunique()), looks, truths))
 
 
 def summarise(study: Study, store: Store, seeds: int | None = None) -> Analysis:
@@ -54,7 +58,9 @@ def publish(study: Study, store: Store, to: Path, seeds: int | None = None) -> l
     reading = read(study, store, seeds)
     study = reading.analysis.study
     curves = learning_curves(reading.cells, store)
-    paths = export(study, reading.cells, curves, to, _provenance(reading.cells), looks=reading.looks)
+    paths = export(
+        study, reading.cells, curves, to, _provenance(reading.cells), reading.looks, reading.truths
+    )
     trials = search_results(study, store)
     return paths if trials is None else paths + export_search(study, trials, to)
 

@@ -20,6 +20,7 @@ from ablation.learn.model import Autoencoder
 from ablation.learn.pictures import Pictures
 from ablation.learn.run import run
 from ablation.learn.train import fit
+from ablation.publish import publish, read
 from ablation.report import composed
 from ablation.spec import RunSpec, flat, parse, trunk, vary
 from ablation.study import Claim, Difference, Study
@@ -151,6 +152,23 @@ def test_a_study_trains_a_trunk_once_and_composes_with_its_weights(study: Study,
         table = artifact(store, frame.run_id[arm], COMPOSITION)
         assert table is not None
         assert table.startswith(b"side,family,from,to,a,b,c,d,error")
+
+
+def test_what_every_truth_gained_comes_back_from_the_runs(study: Study, store: Store, tmp_path: Path) -> None:
+    run_study(study, store, InlineEngine(), 1, seeds=2)
+    reading = read(study, store)
+    medians = (
+        reading.truths[reading.truths.measure == "gain"].groupby(["arm", "seed", "family"]).gain.median()
+    )
+    numbers = reading.cells.set_index(["arm", "seed"]).gain
+    assert medians.groupby(["arm", "seed"]).mean().to_dict() == pytest.approx(numbers.to_dict())
+    for verdict, over in zip(reading.analysis.verdicts, reading.analysis.crossed, strict=True):
+        assert over is not None
+        assert over.estimate == pytest.approx(verdict.estimate.mean)
+    publish(study, store, tmp_path / "out")
+    written = pd.read_csv(tmp_path / "out" / "truths.csv")
+    assert set(written.truth) == set(reading.truths.truth)
+    assert pd.read_csv(tmp_path / "out" / "verdicts.csv").effective_n.gt(0).all()
 
 
 def test_one_cell_of_every_training_comes_first(study: Study) -> None:

@@ -7,9 +7,11 @@ import pandas as pd
 
 from ablation.analyse.caveats import caveats
 from ablation.analyse.cells import planned, values
+from ablation.analyse.crossed import Crossed, crossed
 from ablation.analyse.effects import Effect, effects
 from ablation.analyse.roles import fixed_words
 from ablation.analyse.statistics import Estimate, interval, replication_ratio
+from ablation.analyse.truths import crossed_caveats
 from ablation.analyse.verdicts import Verdict, conclusion, verdicts
 from ablation.analyse.words import percent
 from ablation.study import Study
@@ -43,6 +45,7 @@ class Analysis:
     caveats: tuple[str, ...]
     fixed: str
     sources: Mapping[str, tuple[Source, ...]]
+    crossed: tuple[Crossed | None, ...] = ()
 
     @property
     def exploratory(self) -> bool:
@@ -65,17 +68,25 @@ class Analysis:
         return next((e for e in self.effects if (e.arm, e.measure) == (arm, measure)), None)
 
 
-def analyse(study: Study, frame: pd.DataFrame, seeds: int, looks: Sequence[int] = ()) -> Analysis:
+def analyse(
+    study: Study,
+    frame: pd.DataFrame,
+    seeds: int,
+    looks: Sequence[int] = (),
+    truths: pd.DataFrame | None = None,
+) -> Analysis:
     """Means, effects and verdicts of `study` over its first `seeds` seeds.
 
     `frame` has one row per cell, in any order, with the columns arm, seed, state, fingerprint, run_id
     and every measure; a cell without a row is missing. Tests and caveats also read the columns
     images_test, images_test_rarest, images_mood_rarest, images_probe, code and packages where there are
-    any. `looks` are the numbers of seeds that the study was run with, in order.
+    any. `looks` are the numbers of seeds that the study was run with, in order; `truths` what every truth
+    gained, where the study measures gains (`crossed`).
     """
     cells = planned(study, frame, seeds)
     means = {(arm, name): _mean(study, cells, arm, name) for name in study.measures for arm in study.specs}
     found, judged = effects(study, cells), verdicts(study, cells)
+    twice = tuple(None if truths is None else crossed(study, v.claim.rule, truths) for v in judged)
     return Analysis(
         study,
         seeds,
@@ -83,9 +94,10 @@ def analyse(study: Study, frame: pd.DataFrame, seeds: int, looks: Sequence[int] 
         found,
         judged,
         conclusion(study, judged),
-        caveats(study, cells, found, looks),
+        (*caveats(study, cells, found, looks), *crossed_caveats(judged, twice)),
         fixed_words(study),
         _sources(study, cells, found, judged),
+        twice,
     )
 
 

@@ -1,9 +1,11 @@
 """On how many truths composition is judged: gains of one run share few pictures, and seeds one pool."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from ablation.analyse.crossed import DRAWS, Crossed
+from ablation.analyse.verdicts import Verdict
 from ablation.analyse.words import listing
 from ablation.measures import measure
 from ablation.study import Study
@@ -36,3 +38,25 @@ def _counts(good: pd.DataFrame, family: str) -> str:
     pool = good.get(f"{POOL}{family}", pd.Series(dtype=float)).dropna()
     of = f" of {int(pool.max())}" if len(pool) else ""
     return f"{low if low == high else f'{low} to {high}'}{of} ({family})"
+
+
+def crossed_caveats(judged: Sequence[Verdict], over: Sequence[Crossed | None]) -> Iterator[str]:
+    """What becomes of the claims on gains when truths are drawn anew like seeds; `over` has one a claim."""
+    drawn = [(n, v, c) for n, (v, c) in enumerate(zip(judged, over, strict=True), 1) if c is not None]
+    if not drawn:
+        return
+    each = [
+        f"claim {n} {c.estimate:+.2f} [{c.low:+.2f}, {c.high:+.2f}] ({c.truths} truths, effective n "
+        f"{c.effective:.0f})"
+        for n, _, c in drawn
+    ]
+    yield (
+        f"Clustered by truth and seed (both drawn anew, {DRAWS:,} times), the effects are: {listing(each)}. "
+        "The effective n says how many truths would tell as much if none came back and no seed moved several."
+    )
+    if weak := [f"claim {n}" for n, v, c in drawn if _decided(v) and c.low <= 0 <= c.high]:
+        yield f"Clustered by truth and seed {listing(weak)} may be 0: not shown for new truths."
+
+
+def _decided(verdict: Verdict) -> bool:
+    return verdict.word in ("supported", "refuted") and verdict.p_holm is not None

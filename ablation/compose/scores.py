@@ -5,6 +5,7 @@ The headline is the normalised gain: 0 is the input, decoded as it is, 1 as good
 
 from collections.abc import Hashable, Sequence
 from statistics import fmean
+from typing import TypeVar
 
 import torch
 from sklearn.decomposition import PCA
@@ -12,6 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from torch import Tensor
 from torch.nn import functional as F
+
+Target = TypeVar("Target", bound=Hashable)
 
 ROOM = 0.1  # of the input's error: the least that a perfect composite is taken to be able to save
 CHANGED = 0.1  # in [0, 1]: a pixel whose largest channel differs by more is part of the change
@@ -23,14 +26,14 @@ def errors(pictures: Tensor, truths: Tensor) -> Tensor:
     return (pictures - truths).square().mean(dim=(1, 2, 3))
 
 
-def gains(error: Tensor, copy: Tensor, ceiling: Tensor, targets: Sequence[Hashable]) -> dict[Hashable, float]:
+def gains(error: Tensor, copy: Tensor, ceiling: Tensor, targets: Sequence[Target]) -> dict[Target, float]:
     """The normalised gain of each target: errors, each (n,), are averaged over the analogies that share it.
 
     copy: error of the input decoded as it is; ceiling: of the truth's own reconstruction. Where a perfect
     composite could save less than ROOM of the copy's error, it is counted as if it could save that much: so
     that a model which reconstructs nothing gets no large gains by dividing by next to nothing.
     """
-    found: dict[Hashable, float] = {}
+    found: dict[Target, float] = {}
     for target in dict.fromkeys(targets):
         here = [n for n, one in enumerate(targets) if one == target]
         e, c, best = (fmean(values[here].tolist()) for values in (error, copy, ceiling))

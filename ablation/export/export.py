@@ -13,7 +13,7 @@ from ablation.analyse.words import SMOKE
 from ablation.errors import Mistake
 from ablation.export import figures
 from ablation.export.files import folder, replace, write
-from ablation.export.judged import verdicts_csv
+from ablation.export.judged import truths_csv, verdicts_csv
 from ablation.export.panels import curve_panels, effect_panels, measure_panels
 from ablation.export.provenance import provenance as provenance_json
 from ablation.export.runs import runs_csv
@@ -29,10 +29,13 @@ def export(
     curves: pd.DataFrame,
     to: Path,
     provenance: Mapping[str, Mapping[str, Any]] | None = None,
-    *,
     looks: Sequence[int] = (),
+    truths: pd.DataFrame | None = None,
 ) -> list[Path]:
     """Write tables, figures, runs.csv, verdicts.csv and provenance.json into `to`; return their paths.
+
+    Where the study measures gains, truths.csv has what every truth gained in every run, and verdicts.csv
+    the effect of each claim drawn anew over truths and seeds.
 
     `frame` has one row per cell of the plan, `curves` the columns arm, seed, epoch, metric and value;
     provenance[fingerprint] is added to that run in provenance.json; `looks` are the numbers of seeds that
@@ -41,8 +44,10 @@ def export(
     seeds = int(frame["seed"].nunique())
     if not seeds:
         raise Mistake(f"study {study.name!r} has no cells to export: run it first.")
-    analysis = analyse(study, frame, seeds, looks)
+    analysis = analyse(study, frame, seeds, looks, truths)
     texts = _written(analysis, frame) | {"provenance.json": provenance_json(analysis, provenance)}
+    if truths is not None and len(truths):
+        texts["truths.csv"] = truths_csv(truths)
     drawn = _drawn(analysis, frame, curves)
     folder(to)
     writers = {name: partial(write, text) for name, text in texts.items()}

@@ -1,7 +1,9 @@
-"""The verdict on every claim of a study as a row of CSV, at full precision."""
+"""The verdict on every claim of a study as a row of CSV, at full precision; and what every truth gained."""
 
 import csv
 import io
+
+import pandas as pd
 
 from ablation.analyse import Analysis, Verdict
 from ablation.claims import Difference, Interaction, Level, Trend
@@ -10,6 +12,7 @@ from ablation.export.runs import text
 COLUMNS = (
     *("study", "number", "claim", "rule", "measure", "direction", "n", "estimate", "low", "high"),
     *("p", "p_holm", "p_equivalence_holm", "verdict", "detectable", "quick"),
+    *("crossed_low", "crossed_high", "truths", "effective_n"),
 )
 KINDS = {Trend: "trend", Difference: "difference", Interaction: "interaction", Level: "level"}
 
@@ -18,7 +21,7 @@ def verdicts_csv(analysis: Analysis) -> str:
     """One row per claim, numbered from 1 in the order of the study file; empty where there is no number.
 
     estimate, low, high and detectable are in the unit of the measure, the last as in `Verdict`; a level
-    has no direction.
+    has no direction. crossed_low and crossed_high are the ends of the interval over truths and seeds.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -28,12 +31,24 @@ def verdicts_csv(analysis: Analysis) -> str:
     return out.getvalue()
 
 
+def truths_csv(truths: pd.DataFrame) -> str:
+    """A row a truth: arm, seed, measure, family, truth, gain, to six digits.
+
+    What stands under the gain of its own family is not written once more under that over all families.
+    """
+    twice = (truths["measure"] == "gain") & ("gain_" + truths["family"]).isin(truths["measure"].unique())
+    return str(truths[~twice].to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+
+
 def _row(analysis: Analysis, number: int, verdict: Verdict) -> list[object]:
     study, rule, seen = analysis.study, verdict.claim.rule, verdict.estimate
     direction = "" if isinstance(rule, Level) else rule.direction
+    over = analysis.crossed[number - 1] if analysis.crossed else None
+    twice = ("", "", "", "") if over is None else (over.low, over.high, over.truths, over.effective)
     return [
         *(study.name or "study", number, verdict.claim.text, KINDS[type(rule)], rule.measure, direction),
         *(seen.n, seen.mean, seen.low, seen.high),
         *(verdict.p, verdict.p_holm, verdict.p_equivalence_holm),
         *(verdict.word, verdict.detectable, str(study.quick).lower()),
+        *twice,
     ]

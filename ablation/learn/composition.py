@@ -49,13 +49,8 @@ def composition(model: Autoencoder, images: Images, spec: RunSpec) -> Compositio
 
 def _numbers(rows: Sequence[Row]) -> dict[str, float]:
     """The metrics: gains by family and their mean, and the means over families of the other numbers."""
-    unseen, seen = (_by_family(rows, SIDES[side]) for side in (TEST, TRAIN))
-    numbers = {f"gain_{name}": gain(part) for name, part in unseen.items()}
-    numbers["gain"] = fmean(numbers.values())
-    if dark := [row for row in unseen.get("tone", []) if (row["from"], row["to"]) == (NO_TONE, DARK)]:
-        numbers["gain_dark_tone"] = gain(dark)
-    if seen:
-        numbers["gain_seen"] = fmean(gain(part) for part in seen.values())
+    unseen = _by_family(rows, SIDES[TEST])
+    numbers = {name: fmean(map(gain, parts.values())) for name, parts in portions(rows).items()}
     for floor in FLOORS:
         found = [gain(part, f"error of {floor}") for part in unseen.values()]
         numbers[f"gain_of_{floor}".replace(" ", "_")] = fmean(found)
@@ -64,6 +59,15 @@ def _numbers(rows: Sequence[Row]) -> dict[str, float]:
     return numbers | {
         f"truths_{name}": len({row["d"] for row in part}) * 1.0 for name, part in unseen.items()
     }
+
+
+def portions(rows: Sequence[Row]) -> dict[str, dict[str, list[Row]]]:
+    """The records behind every gain, by family; it is the mean over families of the median over truths."""
+    unseen, seen = (_by_family(rows, SIDES[side]) for side in (TEST, TRAIN))
+    found = {f"gain_{name}": {name: part} for name, part in unseen.items()} | {"gain": unseen}
+    if dark := [row for row in unseen.get("tone", []) if (row["from"], row["to"]) == (NO_TONE, DARK)]:
+        found["gain_dark_tone"] = {"tone": dark}
+    return found | ({"gain_seen": seen} if seen else {})
 
 
 def _by_family(rows: Sequence[Row], side: str) -> dict[str, list[Row]]:
@@ -79,6 +83,11 @@ def _column(rows: Sequence[Row], name: str) -> list[float]:
 
 
 def gain(rows: Sequence[Row], column: str = "error") -> float:
-    """The median over truths of the normalised gain (`compose.scores.gains`)."""
+    """The median over truths of the normalised gain."""
+    return median(gain_of_truths(rows, column).values())
+
+
+def gain_of_truths(rows: Sequence[Row], column: str = "error") -> dict[str, float]:
+    """The normalised gain of each truth, by its text (`compose.scores.gains`)."""
     error, copy, ceiling = (torch.tensor(_column(rows, name)) for name in (column, "copy", "ceiling"))
-    return median(gains(error, copy, ceiling, [str(row["d"]) for row in rows]).values())
+    return gains(error, copy, ceiling, [str(row["d"]) for row in rows])
