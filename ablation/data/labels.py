@@ -6,6 +6,7 @@ A scheme is one entry of `SCHEMES`; to add one, add an entry. Its name goes into
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from ablation.errors import unknown
@@ -84,8 +85,15 @@ def classify(texts: Sequence[str], subgroups: Sequence[str], scheme: str) -> lis
 
     Upper and lower case of a text are alike.
     """
+    return list(_classified(tuple(texts), tuple(subgroups), scheme))
+
+
+@lru_cache(maxsize=32)  # every split, yardstick and pass over one source asks the same of it
+def _classified(texts: tuple[str, ...], subgroups: tuple[str, ...], scheme: str) -> tuple[int, ...]:
     classes = list(scheme_of(scheme).values())
-    return [_first(text.casefold(), group, classes) for text, group in zip(texts, subgroups, strict=True)]
+    return tuple(
+        _first(text.casefold(), group, classes) for text, group in zip(texts, subgroups, strict=True)
+    )
 
 
 def _first(text: str, subgroup: str, classes: Sequence[Class]) -> int:
