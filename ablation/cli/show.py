@@ -55,8 +55,7 @@ def show_plan(study: Study, outlook: "Outlook", work: "Workload") -> None:
     console.print(Text.assemble((study.name, "bold"), f": {study.question}\n"))
     for sentence in outlook.sentences:
         console.print(f"  {sentence}")
-    # What this command needed to import, to load and to check, a run needs at its start, and about as much
-    # again for the workers' start and the table.
+    # What this command needed to import, to load and to check, a run needs, too.
     seconds = None if work.seconds is None else work.seconds + process_time()
     time = f"about {duration(seconds)}" if seconds is not None else "time known once one cell has run"
     shared = f", {work.shared} more in other studies" if work.shared else ""
