@@ -63,7 +63,21 @@ class Level:
     value: float
 
 
-Rule = Trend | Difference | Interaction | Level
+@dataclass(frozen=True)
+class Same:
+    """The measure of `arm` is that of `to`, paired by seed, give or take the smallest effect that matters.
+
+    `to` is as in a difference. Equivalence supports it, a significant difference refutes it.
+    """
+
+    measure: str
+    arm: str
+    to: str = ""
+
+
+Rule = Trend | Difference | Interaction | Level | Same
+Undirected = Level | Same
+"""The rules that claim a value, not a direction."""
 
 
 @dataclass(frozen=True)

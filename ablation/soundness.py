@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from ablation.claims import Direction, Interaction, Level, Rule, Scale, Trend
+from ablation.claims import Direction, Interaction, Level, Rule, Same, Scale, Trend
 from ablation.errors import Mistake, unknown
 from ablation.measures import measure
 from ablation.spec import RunSpec, flat
@@ -113,7 +113,8 @@ def _check_rule(study: "Study", rule: Rule) -> None:
         if rule.arm not in study.declared:
             raise unknown("arm", rule.arm, study.declared)
         return
-    _check_word("direction", rule.direction, Direction)
+    if not isinstance(rule, Same):
+        _check_word("direction", rule.direction, Direction)
     if isinstance(rule, Trend):
         _check_trend(study, rule)
         return

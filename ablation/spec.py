@@ -115,6 +115,12 @@ class TrainSpec(Settings):
     optimizer: str = setting("adam", "", choices=("adam", "adamw", "sgd"))
     reconstruction_weight: float = setting(1.0, "weight of the mean squared error", at_least=0)
     loss_weight: float = setting(0.0, "lambda: weight of the cross-entropy", at_least=0)
+    precision: str = setting(
+        "float32",
+        "of the network's products while it learns; it is measured in float32",
+        choices=("float32", "bfloat16"),
+        neutral="float32",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -12,6 +12,7 @@ from ablation.claims import Claim as Claim
 from ablation.claims import Difference as Difference
 from ablation.claims import Interaction as Interaction
 from ablation.claims import Level as Level
+from ablation.claims import Same as Same
 from ablation.claims import Trend as Trend
 from ablation.soundness import Test, check_study
 from ablation.spec import RunSpec, flat, vary

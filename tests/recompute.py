@@ -14,7 +14,7 @@ from scipy import optimize, special, stats
 from statsmodels.stats.multitest import multipletests
 
 from ablation.data.labels import class_names
-from ablation.study import Difference, Interaction, Study, Trend
+from ablation.study import Difference, Interaction, Same, Study, Trend
 
 Rows = list[dict[str, str]]
 FEWEST = 5
@@ -86,7 +86,7 @@ def _effect_of(study: Study, runs: Rows, rule: Any) -> tuple[list[str], Any]:
     if isinstance(rule, Interaction):
         corners = [study.reference, rule.first, rule.second, rule.both]
         return corners, lambda v: (v[3] - v[2]) - (v[1] - v[0])
-    if isinstance(rule, Difference):
+    if isinstance(rule, Difference | Same):
         other = rule.to or dict(study.against).get(rule.arm) or study.reference
         return [other, rule.arm], lambda v: v[1] - v[0]
     return [rule.arm], lambda v: v[0] - rule.value

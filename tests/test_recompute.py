@@ -11,7 +11,7 @@ from ablation import catalogue
 from ablation.analyse import analyse
 from ablation.export.judged import verdicts_csv
 from ablation.export.runs import runs_csv
-from ablation.study import Claim, Difference, Interaction, Level, Study, Trend, Tuned
+from ablation.study import Claim, Difference, Interaction, Level, Same, Study, Trend, Tuned
 from frames import Value, a_frame, a_study, noisy
 from recompute import Rows, read, recomputed
 
@@ -25,8 +25,7 @@ def check(study: Study, runs: str, verdicts: str) -> Rows:
     got, want = read(verdicts), recomputed(study, read(runs))
     assert [row["claim"] for row in got] == [claim.text for claim in study.claims]
     for row, claim, own in zip(got, study.claims, want, strict=True):
-        kind = {Trend: "trend", Difference: "difference", Interaction: "interaction", Level: "level"}
-        assert row["rule"] == kind[type(claim.rule)]
+        assert row["rule"] == type(claim.rule).__name__.lower()
         assert (row["measure"], row["verdict"]) == (claim.rule.measure, own["verdict"]), claim.text
         assert row["direction"] == getattr(claim.rule, "direction", "")
         for name in NUMBERS:
@@ -106,6 +105,7 @@ def levels(test: str) -> tuple[Study, str, str]:
             Claim("it is 0.02", Level("test_mse", "middle", 0.02)),
             Claim("it is 0.05", Level("test_mse", "small", 0.05)),
             Claim("it is one half", Level("test_accuracy", "large", 0.5)),
+            Claim("large and middle are one", Same("test_mse", "large", "middle")),
             Claim("the mood is one half", Level("mood_balanced_accuracy", "large", 0.5)),
             Claim("large is happier", Difference("mood_balanced_accuracy", "up", "large")),
         ),
@@ -135,7 +135,7 @@ def test_verdicts_follow_from_the_runs(make: Callable[[], tuple[Study, str, str]
 
 def test_every_kind_of_rule_and_every_word_is_recomputed() -> None:
     rows = [row for make in MADE.values() for row in read(make()[2])]
-    assert {row["rule"] for row in rows} == {"trend", "difference", "interaction", "level"}
+    assert {row["rule"] for row in rows} == {"trend", "difference", "interaction", "level", "same"}
     words = {
         rule: {row["verdict"] for row in rows if row["rule"] == rule} for rule in ("interaction", "level")
     }

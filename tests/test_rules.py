@@ -1,6 +1,7 @@
 """Rules: which arms they weigh and how, what they are called, and the verdicts that follow from them."""
 
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from ablation.analyse.rules import rule_words, weights
 from ablation.analyse.verdicts import verdicts
 from ablation.errors import Mistake
 from ablation.spec import vary
-from ablation.study import Claim, Difference, Interaction, Level, Study, Trend
+from ablation.study import Claim, Difference, Interaction, Level, Same, Study, Trend
 from frames import a_frame, a_study, noisy
 
 ONE, TWO = {"model.latent_dim": 64}, {"augment.copies": 0}
@@ -150,6 +151,20 @@ def test_a_level_is_supported_near_it_refuted_beside_it_and_never_called_equival
     assert "neither shows another value (p" in analyse(study, wide, 8).verdicts[0].reason
     same = analyse(study, a_frame(study, 8, lambda arm, s: 0.02), 8).verdicts[0]
     assert "every seed gives the same difference to 0.02 (0.0000)" in same.reason.lower()
+
+
+def test_a_sameness_is_supported_inside_the_margin_and_refuted_by_a_difference_in_either_direction() -> None:
+    means = {"small": 0.0199, "middle": 0.02, "large": 0.03}
+    claims = tuple(Claim(f"{a} and {b}", Same("test_mse", a, b)) for a, b in permutations(means, 2))
+    study = a_study(seeds=8, claims=claims)
+    judged = analyse(study, a_frame(study, 8, noisy(means, 0.0003)), 8).verdicts
+    near = {"small and middle", "middle and small"}
+    assert {v.claim.text for v in judged if v.word == "supported"} == near
+    assert {v.claim.text for v in judged if v.word == "refuted"} == {c.text for c in claims} - near
+    assert judged[0].rule == (
+        "Test MSE of small is that of middle, give or take 0.002, the smallest that matters, paired by seed."
+    )
+    assert "shows that the two differ" in judged[1].reason
 
 
 def test_effects_follow_the_arm_that_each_is_set_against() -> None:

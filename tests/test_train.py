@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from doubles import small_spec
 
 SMALL = ModelSpec(channels=(4, 8), latent_dim=8)
 BUDGET = TrainSpec(epochs=3, batch_size=8, loss_weight=0.5)
+HALF = replace(BUDGET, precision="bfloat16")
 
 
 def noise(count: int, name: str) -> Pictures:
@@ -142,3 +144,37 @@ def test_balanced_accuracy_is_the_mean_recall_of_a_class() -> None:
     assert numbers["accuracy"] == pytest.approx(5 / 6)
     assert numbers["balanced_accuracy"] == pytest.approx(1 / 2)
     assert numbers["macro_f1"] == pytest.approx((10 / 11 + 0) / 2)
+
+
+def test_half_precision_draws_the_same_and_keeps_weights_codes_and_measures_in_float32() -> None:
+    full, half = (Autoencoder(SMALL, 2, 0) for _ in range(2))
+    curves = [
+        list(fit(m, itertools.repeat(TRAIN), VALIDATION, s, 0)) for m, s in ((full, BUDGET), (half, HALF))
+    ]
+    assert {p.dtype for p in half.parameters()} == {torch.float32}
+    assert torch.equal(full.dropout.rng.get_state(), half.dropout.rng.get_state())
+    # The products have 8 bits, so the curves are near each other; equal ones would mean that none was halved.
+    for one, other in zip(*curves, strict=True):
+        assert one.metrics != other.metrics
+        assert other.metrics == pytest.approx(one.metrics, rel=0.05)
+    alone = evaluate(half, VALIDATION.pixels, VALIDATION.labels)
+    assert curves[1][-1].metrics["validation_mse"] == alone["mse"]
+
+
+@pytest.mark.parametrize("part", ["encode", "decode", "forward"])
+def test_whatever_leaves_the_network_under_autocast_is_float32(part: str) -> None:
+    model, images = Autoencoder(SMALL, 2, 0), TRAIN.pixels / 255
+    given = torch.randn(4, SMALL.latent_dim) if part == "decode" else images
+    with torch.autocast("cpu", torch.bfloat16):
+        left = getattr(model, part)(given)
+    assert {t.dtype for t in (left if isinstance(left, tuple) else (left,))} == {torch.float32}
+
+
+def test_dropout_masks_do_not_depend_on_the_precision() -> None:
+    models = [Autoencoder(SMALL, 2, 0) for _ in range(2)]
+    dropped = []
+    for model, half in zip(models, (False, True), strict=True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            dropped.append(model.dropout(model.encode(TRAIN.pixels / 255)) == 0)
+    assert torch.equal(*dropped)
+    assert dropped[0].any()

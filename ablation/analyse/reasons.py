@@ -3,8 +3,8 @@
 First match wins: cells not complete, a smoke budget, fewer than five seeds or the same
 difference under every seed leave a claim inconclusive and untested; inside the smallest effect of
 interest (TOST) it is equivalent; significant in the claimed direction it is supported, in the other
-refuted; else inconclusive. A claim of a level is supported where it is equivalent, and refuted in
-either direction. All p-values are Holm's over the claims of the study.
+refuted; else inconclusive. A claim of a level, or that two arms are the same, is supported where it is
+equivalent, and refuted in either direction. All p-values are Holm's over the claims of the study.
 """
 
 from typing import Literal
@@ -17,7 +17,7 @@ from ablation.analyse.effects import FEWEST_SEEDS, Contrast
 from ablation.analyse.rules import effect_words
 from ablation.analyse.statistics import EXACT_UP_TO, least_p, replication_ratio, seeds_needed
 from ablation.analyse.words import a, change, count, difference_digits, listing, number, p_words, percent
-from ablation.claims import Level
+from ablation.claims import Level, Undirected
 from ablation.measures import measure as find_measure
 from ablation.study import Study
 
@@ -58,21 +58,22 @@ def _no_spread(study: Study, found: Contrast) -> str:
 def tested(study: Study, found: Contrast, p: float, p_equal: float) -> tuple[Word, str]:
     """The word and what it rests on; `p` and `p_equal` are Holm's, of a difference and of equivalence."""
     seen, sesoi, rule = _seen(study, found), _sesoi(study, found), found.rule
-    level = isinstance(rule, Level)
+    undirected = isinstance(rule, Undirected)
     if p_equal < study.alpha:
-        return "supported" if level else "equivalent", (
+        return "supported" if undirected else "equivalent", (
             f"the {seen} lies within ±{sesoi}, the smallest effect that matters "
             f"(two one-sided tests, {p_words(p_equal)} after Holm)"
         )
     if p >= study.alpha:
-        shown, open_ = ("another value", "one off by") if level else ("a change", "one of")
+        shown, open_ = ("another value", "one off by") if isinstance(rule, Level) else ("a change", "one of")
         return "inconclusive", (
             f"the {seen} neither shows {shown} ({p_words(p)} after Holm) nor rules out {open_} ±{sesoi}, "
             f"the smallest that matters ({p_words(p_equal)} after Holm); {_needed(study, found)}"
         )
     word: Word
-    if isinstance(rule, Level):
-        word, said = "refuted", "shows another value than the one claimed"
+    if isinstance(rule, Undirected):
+        named = "another value than the one claimed" if isinstance(rule, Level) else "that the two differ"
+        word, said = "refuted", f"shows {named}"
     elif (found.estimate.mean > 0) == (rule.direction == "up"):
         word, said = "supported", "is in the direction claimed"
     else:

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import stats
 
 from ablation.analyse.statistics import Array
-from ablation.claims import Claim, Difference, Interaction, Level, Rule, Trend
+from ablation.claims import Claim, Difference, Interaction, Level, Rule, Same, Trend
 from ablation.errors import Mistake
 from ablation.measures import measure as find_measure
 from ablation.study import Study
@@ -14,7 +14,7 @@ def weights(study: Study, rule: Rule) -> dict[str, float]:
     """What each arm's value counts in the effect of `rule`, by arm name; less `offset` it is that effect."""
     if isinstance(rule, Level):
         return {rule.arm: 1.0}
-    if isinstance(rule, Difference):
+    if isinstance(rule, Difference | Same):
         return {rule.arm: 1.0, other(study, rule): -1.0}
     if isinstance(rule, Interaction):
         return {rule.both: 1.0, rule.first: -1.0, rule.second: -1.0, study.reference: 1.0}
@@ -48,7 +48,7 @@ def slope(study: Study, rule: Trend) -> Array:
     return np.asarray(centred / (centred @ centred) * np.ptp(levels), dtype=np.float64)
 
 
-def other(study: Study, rule: Difference) -> str:
+def other(study: Study, rule: Difference | Same) -> str:
     """The arm that a difference is taken to: its own, else the one that the study sets its arm against."""
     return rule.to or study.reference_of(rule.arm)
 
@@ -57,15 +57,18 @@ def effect_words(rule: Rule) -> str:
     """What the effect of `rule` is called."""
     if isinstance(rule, Level):
         return f"difference to {rule.value:g}"
-    return {Difference: "difference", Trend: "fitted change", Interaction: "interaction"}[type(rule)]
+    names = {Trend: "fitted change", Interaction: "interaction"}
+    return names.get(type(rule), "difference")
 
 
 def rule_words(study: Study, claim: Claim) -> str:
     """The rule of a claim as a sentence."""
     rule, label = claim.rule, find_measure(claim.rule.measure).label
-    if isinstance(rule, Level):
+    if isinstance(rule, Level | Same):
+        same = f"{rule.value:g}" if isinstance(rule, Level) else f"that of {other(study, rule)}"
+        paired = ", paired by seed" if isinstance(rule, Same) else ""
         sesoi = f"{study.measures[rule.measure]:g}"
-        return f"{label} of {rule.arm} is {rule.value:g}, give or take {sesoi}, the smallest that matters."
+        return f"{label} of {rule.arm} is {same}, give or take {sesoi}, the smallest that matters{paired}."
     side = "above" if rule.direction == "up" else "below"
     if isinstance(rule, Difference):
         return f"{label} of {rule.arm} lies {side} that of {other(study, rule)}, paired by seed."

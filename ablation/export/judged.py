@@ -6,7 +6,7 @@ import io
 import pandas as pd
 
 from ablation.analyse import Analysis, Verdict
-from ablation.claims import Difference, Interaction, Level, Trend
+from ablation.claims import Difference, Interaction, Level, Same, Trend, Undirected
 from ablation.export.runs import text
 
 COLUMNS = (
@@ -14,14 +14,18 @@ COLUMNS = (
     *("p", "p_holm", "p_equivalence_holm", "verdict", "detectable", "quick"),
     *("crossed_low", "crossed_high", "truths", "effective_n"),
 )
-KINDS = {Trend: "trend", Difference: "difference", Interaction: "interaction", Level: "level"}
+KINDS = {
+    **{Trend: "trend", Difference: "difference", Interaction: "interaction"},
+    **{Level: "level", Same: "same"},
+}
 
 
 def verdicts_csv(analysis: Analysis) -> str:
     """One row per claim, numbered from 1 in the order of the study file; empty where there is no number.
 
     estimate, low, high and detectable are in the unit of the measure, the last as in `Verdict`; a level
-    has no direction. crossed_low and crossed_high are the ends of the interval over truths and seeds.
+    and a sameness have no direction. crossed_low and crossed_high are the ends of the interval over truths
+    and seeds.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -42,7 +46,7 @@ def truths_csv(truths: pd.DataFrame) -> str:
 
 def _row(analysis: Analysis, number: int, verdict: Verdict) -> list[object]:
     study, rule, seen = analysis.study, verdict.claim.rule, verdict.estimate
-    direction = "" if isinstance(rule, Level) else rule.direction
+    direction = "" if isinstance(rule, Undirected) else rule.direction
     over = analysis.crossed[number - 1] if analysis.crossed else None
     twice = ("", "", "", "") if over is None else (over.low, over.high, over.truths, over.effective)
     return [

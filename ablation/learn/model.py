@@ -27,7 +27,9 @@ class Autoencoder(nn.Module):
     """encode: images to codes (n, latent_dim); decode: codes to images; classifier: codes to logits.
 
     Every part is initialised from a stream of its own, so that two models that differ in one
-    part have equal weights in the others, and dropout draws from a stream of its own.
+    part have equal weights in the others, and dropout draws from a stream of its own. Under autocast the
+    layers compute in half precision; codes, images and logits are float32 all the same, and so is what is
+    done to them: a sigmoid in bfloat16 has no gradient near white.
     """
 
     def __init__(self, spec: ModelSpec, classes: int, seed: int) -> None:
@@ -45,6 +47,7 @@ class Autoencoder(nn.Module):
         self.dropout = Dropout(spec.dropout, generator(seed, "dropout"))
         self.from_code = _seeded(seed, "from_code", lambda: nn.Linear(spec.latent_dim, flat))
         self.decoder = _seeded(seed, "decoder", lambda: _decoder(spec))
+        self.output = nn.Sigmoid() if spec.output == "sigmoid" else nn.Identity()
         self.classifier = (
             _seeded(seed, "classifier", lambda: nn.Linear(spec.latent_dim, classes)) if classes else None
         )
@@ -52,19 +55,19 @@ class Autoencoder(nn.Module):
     def encode(self, images: Tensor) -> Tensor:
         """Images, float32 (n, 3, 64, 64) in [0, 1], to codes (n, latent_dim)."""
         code: Tensor = self.to_code(self.encoder(images).flatten(1))
-        return code
+        return code.float()
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes (n, latent_dim) to images (n, 3, 64, 64)."""
         maps = self.from_code(codes).unflatten(1, (self.deepest, self.side, self.side))
-        images: Tensor = self.decoder(maps)
+        images: Tensor = self.output(self.decoder(maps).float())
         return images
 
     def forward(self, images: Tensor, isolate: bool = False) -> Output:
         """Images (n, 3, 64, 64) to `Output`; `isolate` stops the gradient of the logits at the code."""
         code = self.dropout(self.encode(images))
         seen = code.detach() if isolate else code
-        return Output(self.decode(code), self.classifier(seen) if self.classifier else None)
+        return Output(self.decode(code), self.classifier(seen).float() if self.classifier else None)
 
 
 class Dropout(nn.Module):
@@ -99,8 +102,7 @@ def _decoder(spec: ModelSpec) -> nn.Sequential:
             nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1),
             _ACTIVATIONS[spec.activation](),
         ]
-    layers[-1] = nn.Sigmoid() if spec.output == "sigmoid" else nn.Identity()
-    return nn.Sequential(*layers)
+    return nn.Sequential(*layers[:-1])  # what comes out of the last is `Autoencoder.output`'s to bound
 
 
 def _seeded(seed: int, part: str, make: Callable[[], Part]) -> Part:

@@ -54,7 +54,9 @@ def fit(
         sums = torch.zeros(5)
         for batch in torch.randperm(len(train), generator=order).split(spec.batch_size):
             images, labels = train.pixels[batch] / 255, train.labels[batch]
-            mse, cross_entropy, correct = losses(model(images, isolate), images, labels)
+            with torch.autocast(images.device.type, torch.bfloat16, enabled=spec.precision == "bfloat16"):
+                output = model(images, isolate)
+            mse, cross_entropy, correct = losses(output, images, labels)
             loss = spec.reconstruction_weight * mse + weight * cross_entropy
             optimizer.zero_grad()
             loss.backward()
