@@ -3,8 +3,8 @@
     python benchmarks/growth.py [--runs 100 1000 10000]
 
 Writes as many invented runs as asked for into a store of its own that is thrown away: the ledger's and the
-tracker's own calls, one trial and one run a cell, no training and no pictures. Prints milliseconds a trial
-over the first and the last hundred, and seconds of what `status`, `plan`, `table` and `export` do once their
+tracker's own calls, one trial and one run a cell with curves of ten epochs, no training and no pictures.
+Prints milliseconds a trial over the first and the last hundred, and seconds of what `status`, `plan`, `table` and `export` do once their
 modules are there. A cost that is flat in runs keeps the first figure; one that is linear has ten times the
 seconds for ten times the runs.
 """
@@ -26,9 +26,11 @@ from ablation.sweep.ledger import Ledger
 from ablation.sweep.outlook import workload
 from ablation.sweep.plan import fingerprints, plan_of
 from ablation.sweep.results import results
+from ablation.track.read import CURVES, bury, settled
 from ablation.track.record import Label
 from ablation.track.store import Store
 
+EPOCHS = 10
 EDGE = 100  # trials over which the cost of one is taken, at the beginning and at the end
 
 
@@ -44,6 +46,8 @@ def fill(study: Study, store: Store, seeds: int) -> list[float]:
     for number, (key, cell) in enumerate(fingerprints(study.cells(seeds), data).items()):
         started = perf_counter()
         trial = ledger.begin(cell, key)
+        bury(store, key)
+        settled(store, key, experiment)
         metrics = dict.fromkeys(study.measures, number * 7919 % 101 / 100)
         _record(store, experiment, study, (key, cell), metrics)
         ledger.complete(trial, metrics)
@@ -58,6 +62,8 @@ def _record(
     tags = Label(study.name, cell.arm, key, "").tags(cell.seed)
     run = store.client.create_run(experiment, tags=tags).info.run_id
     store.client.log_batch(run, params=[Param(k, str(v)) for k, v in flat(cell.spec).items()])
+    curve = [Metric(name, 1 / epoch, 0, epoch) for name in CURVES for epoch in range(1, EPOCHS + 1)]
+    store.client.log_batch(run, metrics=curve)
     extra = {"seconds": 20.0, "images_test": 50.0}
     store.client.log_batch(run, metrics=[Metric(k, v, 0, 0) for k, v in (metrics | extra).items()])
     store.client.set_terminated(run)

@@ -165,6 +165,9 @@ def test_a_sameness_is_supported_inside_the_margin_and_refuted_by_a_difference_i
         "Test MSE of small is that of middle, give or take 0.002, the smallest that matters, paired by seed."
     )
     assert "shows that the two differ" in judged[1].reason
+    blurred = analyse(study, a_frame(study, 8, noisy(dict.fromkeys(means, 0.02), 0.0015)), 8).verdicts[0]
+    assert blurred.word == "inconclusive"
+    assert "so these should have sufficed" not in blurred.reason
 
 
 def test_effects_follow_the_arm_that_each_is_set_against() -> None:

@@ -103,6 +103,11 @@ def _needed(study: Study, found: Contrast) -> str:
         )
     while least_p(needed, study.test) >= alpha and needed < EXACT_UP_TO:
         needed += 1
+    if needed <= seeds and isinstance(found.rule, Undirected):
+        return (
+            f"{count(seeds, 'seed')} find {_sesoi(study, found)} with {chance} or more, and to show that there "
+            "is no such difference takes more"
+        )
     if needed <= seeds:
         return (
             f"{count(seeds, 'seed')} find {_sesoi(study, found)} with {chance} or more, so these should have "

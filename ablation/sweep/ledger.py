@@ -7,8 +7,10 @@ workers die (docs/decisions/0004-one-coordinator.md).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cached_property
+from itertools import count
 from typing import Any, Self
 
 import optuna
@@ -60,6 +62,14 @@ class Ledger:
             )
         return cls(study, made)
 
+    @cached_property
+    def _numbers(self) -> Iterator[int]:
+        """The numbers of the trials to come: Optuna counts from 0, and nobody else adds trials.
+
+        Counted once, since to read all trials before every new one costs more with each.
+        """
+        return count(len(self._trials()))
+
     @property
     def plan(self) -> dict[str, Any] | None:
         """The plan as it was recorded by the first run, if any."""
@@ -105,7 +115,7 @@ class Ledger:
             user_attrs={"fingerprint": fingerprint},
         )
         trial.datetime_start = datetime.now(UTC).replace(tzinfo=None)
-        number = len(self._trials())  # Optuna counts from 0, and nobody else adds trials
+        number = next(self._numbers)
         self._optuna.add_trial(trial)
         return number
 

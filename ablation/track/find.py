@@ -1,0 +1,62 @@
+"""Find runs by their tags, and curves: from MLflow's tables where we reach them, else by its client."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from mlflow.entities import Run, ViewType
+
+from ablation.track import tables
+from ablation.track.found import Found, Point
+from ablation.track.store import Store
+
+PAGE = 1000  # runs asked for at once
+
+
+def find(
+    store: Store,
+    tags: Mapping[str, str],
+    *,
+    status: str = "",
+    experiment: str = "",
+    metrics: bool = False,
+) -> list[Found]:
+    """The active runs with these tags, oldest first; metrics only where they are asked for."""
+    client = store.client  # says where there is no store, and brings an older database up to date
+    if tables.reachable(store.tracking_uri):
+        return tables.find(store.tracking_uri, tags, status, experiment, metrics)
+    words = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
+    words += [f"attributes.status = '{status}'"] if status else []
+    places = [experiment] if experiment else [one.experiment_id for one in client.search_experiments()]
+    return [_found(run) for run in _search(store, places, " and ".join(words))]
+
+
+def points(store: Store, runs: Sequence[str], names: Sequence[str]) -> list[Point]:
+    """The points of the curves called `names` of the runs: run by run as given, by name, by step."""
+    client = store.client
+    if tables.reachable(store.tracking_uri):
+        return tables.points(store.tracking_uri, runs, names)
+    return [
+        Point(run, name, point.step, point.value)
+        for run in runs
+        for name in names
+        for point in client.get_metric_history(run, name)
+    ]
+
+
+def _found(run: Run) -> Found:
+    info = run.info
+    return Found(
+        info.run_id, info.experiment_id, info.status, info.start_time, run.data.tags, run.data.metrics
+    )
+
+
+def _search(store: Store, experiments: list[str], text: str) -> Iterator[Run]:
+    """Every run that matches, page by page, oldest first."""
+    token = None
+    while True:
+        page = store.client.search_runs(
+            experiments, text, ViewType.ACTIVE_ONLY, PAGE, ["attributes.start_time ASC"], token
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
