@@ -1,6 +1,7 @@
 """From the store to the reader: analyse a study's results, write its summary runs, export its files."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -22,22 +23,26 @@ from ablation.track.truths import gains_of_truths
 
 @dataclass(frozen=True)
 class Reading:
-    """A study's cells, a row each, the numbers of seeds it was run with, what every truth gained, and what
-    follows from them."""
+    """A study's cells, a row each, the numbers of seeds it was run with, and what every truth gained."""
 
+    study: Study
     cells: pd.DataFrame
     looks: tuple[int, ...]
     truths: pd.DataFrame
-    analysis: Analysis
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        """What follows from them."""
+        return analyse(self.study, self.cells, int(self.cells.seed.nunique()), self.looks, self.truths)
 
 
 def read(study: Study, store: Store, seeds: int | None = None) -> Reading:
-    """The study's results in the store and their analysis; `seeds` as it was last run if not given."""
+    """The study's results in the store; `seeds` as it was last run if not given."""
     study = settle(study, store)
     cells = results(study, store, seeds)
     looks = tuple(opened(study, store).looks)
     truths = gains_of_truths(store, cells, study.measures)
-    return Reading(cells, looks, truths, analyse(study, cells, int(cells.seed.nunique()), looks, truths))
+    return Reading(study, cells, looks, truths)
 
 
 def summarise(study: Study, store: Store, seeds: int | None = None) -> Analysis:
@@ -56,8 +61,7 @@ def summarise(study: Study, store: Store, seeds: int | None = None) -> Analysis:
 def publish(study: Study, store: Store, to: Path, seeds: int | None = None) -> list[Path]:
     """Write the study's tables, figures, runs and provenance, and its search's, into `to`; the files."""
     reading = read(study, store, seeds)
-    study = reading.analysis.study
-    curves = learning_curves(reading.cells, store)
+    study, curves = reading.study, learning_curves(reading.cells, store)
     paths = export(
         study, reading.cells, curves, to, _provenance(reading.cells), reading.looks, reading.truths
     )

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from ablation.errors import Mistake, unknown
@@ -181,11 +182,13 @@ class RunSpec(Settings):
 
 def flat(spec: RunSpec) -> dict[str, Setting]:
     """Every setting by its dotted name, in the order of the fields."""
-    return {
-        f"{group}.{name}" if isinstance(values, dict) else group: value
-        for group, values in dataclasses.asdict(spec).items()
-        for name, value in (values.items() if isinstance(values, dict) else [(group, values)])
-    }
+    found: dict[str, Setting] = {}
+    for group, value in vars(spec).items():
+        if isinstance(value, Settings):
+            found |= {f"{group}.{name}": leaf for name, leaf in vars(value).items()}
+        else:
+            found[group] = value
+    return found
 
 
 def vary(spec: RunSpec, changes: Mapping[str, Any]) -> RunSpec:
@@ -225,21 +228,19 @@ def fingerprint(spec: RunSpec, data: str) -> str:
 
 def identity(spec: RunSpec) -> dict[str, Setting]:
     """The settings that tell `spec` from others, by name: those at their neutral value are left out."""
-    return {name: value for name, value in flat(spec).items() if value != _neutral(name)}
+    neutral = {
+        f"{group}.{leaf}": value
+        for group, settings in vars(spec).items()
+        for leaf, value in _neutral(settings.__class__).items()
+    }
+    return {name: value for name, value in flat(spec).items() if value != neutral.get(name, _ABSENT)}
 
 
 _ABSENT = object()
 
 
-def _neutral(name: str) -> object:
-    group, _, leaf = name.rpartition(".")
-    groups = {
-        "data": DataSpec,
-        "augment": AugmentSpec,
-        "model": ModelSpec,
-        "train": TrainSpec,
-        "compose": ComposeSpec,
-    }
-    owner: type[Settings] = groups.get(group, RunSpec)
-    field = next(f for f in dataclasses.fields(owner) if f.name == leaf)
-    return field.metadata.get("neutral", _ABSENT)
+@cache
+def _neutral(kind: type) -> dict[str, object]:
+    """The neutral value of every setting of a group of them that has one."""
+    fields = dataclasses.fields(kind) if issubclass(kind, Settings) else ()
+    return {field.name: field.metadata["neutral"] for field in fields if "neutral" in field.metadata}

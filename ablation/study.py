@@ -124,7 +124,7 @@ class Study:
     def cells(self, seeds: int | None = None) -> list[Cell]:
         """Every arm under every seed, seed-major, so that an interrupted study has whole blocks."""
         return [
-            Cell(arm, seed, vary(spec, {"seed": seed}))
+            Cell(arm, seed, replace(spec, seed=seed))
             for seed in range(self.first_seed, self.first_seed + (seeds or self.seeds))
             for arm, spec in self.specs.items()
         ]

@@ -4,9 +4,9 @@
 
 Writes as many invented runs as asked for into a store of its own that is thrown away: the ledger's and the
 tracker's own calls, one trial and one run a cell with curves of ten epochs, no training and no pictures.
-Prints milliseconds a trial over the first and the last hundred, and seconds of what `status`, `plan`, `table` and `export` do once their
-modules are there. A cost that is flat in runs keeps the first figure; one that is linear has ten times the
-seconds for ten times the runs.
+Prints milliseconds a trial over the first and the last hundred, and seconds of what `status`, `plan`,
+`table` and `export` do once their modules are there. A cost that is flat in runs keeps the first figure;
+one that is linear has ten times the seconds for ten times the runs.
 """
 
 import argparse

@@ -105,8 +105,8 @@ def _needed(study: Study, found: Contrast) -> str:
         needed += 1
     if needed <= seeds and isinstance(found.rule, Undirected):
         return (
-            f"{count(seeds, 'seed')} find {_sesoi(study, found)} with {chance} or more, and to show that there "
-            "is no such difference takes more"
+            f"{count(seeds, 'seed')} find {_sesoi(study, found)} with {chance} or more, but to show that "
+            "there is no such difference takes more"
         )
     if needed <= seeds:
         return (

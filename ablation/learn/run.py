@@ -17,7 +17,7 @@ from ablation.learn.evaluate import evaluate, reconstruct
 from ablation.learn.model import Autoencoder
 from ablation.learn.pictures import Pictures, learnt
 from ablation.learn.train import Epoch, check_finite, fit
-from ablation.learn.yardsticks import measured, yardsticks
+from ablation.learn.yardsticks import measured, suffice, yardsticks
 from ablation.spec import RunSpec, fingerprint
 
 EXAMPLES = 5  # held-out images shown beside their reconstructions
@@ -54,24 +54,28 @@ class Trained:
 
 @dataclass(frozen=True)
 class Identity:
-    """fingerprint: of the run; data: of its images; trained, validated: pictures of its two sets.
-
-    yardsticks: which of those that `Measure.needs` names its held-out images suffice for.
-    """
+    """fingerprint: of the run; data: of its images."""
 
     fingerprint: str
     data: str
-    trained: int
-    validated: int
-    yardsticks: frozenset[str]
 
 
 def identify(spec: RunSpec) -> Identity:
     """What identifies the run; loads the data, and refuses a split that lacks a class."""
     images = load(spec.data.sources)
-    sets = _sets(images, spec)
-    key, there = fingerprint(spec, images.fingerprint), yardsticks(images, spec).names
-    return Identity(key, images.fingerprint, len(sets.train), len(sets.validation), there)
+    _sets(images, spec)
+    return Identity(fingerprint(spec, images.fingerprint), images.fingerprint)
+
+
+def measurable(spec: RunSpec, need: str) -> bool:
+    """Whether the run's held-out images suffice for what `Measure.needs` names."""
+    return suffice(load(spec.data.sources), spec, need)
+
+
+def sizes(spec: RunSpec) -> tuple[int, int]:
+    """How many pictures the run trains on in a pass, and how many it is validated on after it."""
+    sets = _sets(load(spec.data.sources), spec)
+    return len(sets.train), len(sets.validation)
 
 
 def run(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ablation.errors import Mistake
-from ablation.learn.run import identify
+from ablation.learn.run import identify, measurable
 from ablation.measures import measure
 from ablation.spec import trunk
 from ablation.study import Cell, Study
@@ -74,11 +74,10 @@ def checked_data(study: Study, seeds: int) -> dict[str, str]:
     """
     data = {}
     for cell in study.cells(seeds):
-        found = identify(cell.spec)
-        data[sources_of(cell.spec)] = found.data
+        data[sources_of(cell.spec)] = identify(cell.spec).data
         for name in study.measures:
             needed = measure(name).needs
-            if needed in WANTED and needed not in found.yardsticks:
+            if needed in WANTED and not measurable(cell.spec, needed):
                 raise Mistake(
                     f"{name} wants {WANTED[needed]}, but {name_of(cell)} has none: drop the measure, or take "
                     "other images."

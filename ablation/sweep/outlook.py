@@ -7,7 +7,7 @@ from heapq import heapreplace
 import pandas as pd
 
 from ablation.learn.cost import composing_flops, run_flops
-from ablation.learn.run import identify
+from ablation.learn.run import identify, sizes
 from ablation.spec import trunk
 from ablation.study import Cell, Study
 from ablation.sweep.ledger import Ledger
@@ -115,5 +115,4 @@ def _building(cells: Iterable[Cell], there: Iterable[Cell]) -> Iterator[tuple[Ce
 def _work(cell: Cell, built: bool) -> float:
     if built:
         return composing_flops(cell.spec)
-    found = identify(cell.spec)
-    return run_flops(cell.spec, found.trained, found.validated)
+    return run_flops(cell.spec, *sizes(cell.spec))
