@@ -123,11 +123,18 @@ class Study:
 
     def cells(self, seeds: int | None = None) -> list[Cell]:
         """Every arm under every seed, seed-major, so that an interrupted study has whole blocks."""
-        return [
-            Cell(arm, seed, replace(spec, seed=seed))
-            for seed in range(self.first_seed, self.first_seed + (seeds or self.seeds))
-            for arm, spec in self.specs.items()
-        ]
+        count = seeds or self.seeds
+        if count not in self._cells:  # every reader of a large study asks for them, each several times
+            self._cells[count] = tuple(
+                Cell(arm, seed, replace(spec, seed=seed))
+                for seed in range(self.first_seed, self.first_seed + count)
+                for arm, spec in self.specs.items()
+            )
+        return list(self._cells[count])
+
+    @cached_property
+    def _cells(self) -> dict[int, tuple[Cell, ...]]:
+        return {}
 
     def smoke(self, steps: int = 20) -> "Study":
         """The same study with a budget that only shows that it runs: its numbers mean nothing."""

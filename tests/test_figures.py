@@ -6,6 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib import _pylab_helpers
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from ablation.analyse import Analysis, analyse
@@ -72,9 +73,11 @@ def test_curves_leave_out_seeds_beyond_the_plan() -> None:
 def test_measures_show_every_seed_and_the_mean(analysis: Analysis) -> None:
     panels = measure_panels(analysis, FRAME)
     axes = figures.measures(panels).axes[0]
-    seeds, rest = axes.lines[:6], axes.lines[6:]
+    (seeds,), (points, *rest) = axes.collections, axes.lines
     table = FRAME.pivot(index="seed", columns="arm", values="test_mse")[["small", "middle", "large"]]
-    assert np.array([line.get_ydata() for line in seeds]) == pytest.approx(table.to_numpy())
+    assert isinstance(seeds, LineCollection)
+    assert np.array([line[:, 1] for line in seeds.get_segments()]) == pytest.approx(table.to_numpy())
+    assert points.get_ydata() == pytest.approx(table.to_numpy().ravel())
     assert [line.get_ydata()[0] for line in rest[1::2]] == [
         analysis.means[a, "test_mse"].mean for a in CENTRE
     ]

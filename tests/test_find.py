@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from mlflow.entities import Metric
 
@@ -83,9 +84,11 @@ def test_tables_and_client_give_the_same_curves(
     ours = points(store, asked, CURVES)
     by_client(monkeypatch)
     theirs = points(store, asked, CURVES)
-    assert [p[:3] for p in ours] == [p[:3] for p in theirs]
-    assert [p.value for p in ours] == pytest.approx([p.value for p in theirs], nan_ok=True)
-    assert [(p.run_id, p.name, p.step) for p in ours][:3] == [(ids[5], "mse", step) for step in (1, 2, 3)]
+    pd.testing.assert_frame_equal(ours, theirs, check_dtype=False)
+    assert [tuple(row)[:3] for row in ours.to_numpy().tolist()][:3] == [
+        (ids[5], "mse", step) for step in (1, 2, 3)
+    ]
+    assert points(store, [], CURVES).empty
 
 
 def test_more_runs_than_one_question_names_are_asked_for_in_parts(
@@ -94,4 +97,4 @@ def test_more_runs_than_one_question_names_are_asked_for_in_parts(
     store, _, ids = filled
     whole = points(store, ids, CURVES[:1])
     monkeypatch.setattr(tables, "AT_ONCE", 2)
-    assert points(store, ids, CURVES[:1]) == whole
+    pd.testing.assert_frame_equal(points(store, ids, CURVES[:1]), whole)

@@ -288,9 +288,8 @@ def test_a_setting_that_is_added_later_leaves_recorded_plans_alone(
 
     swept(study, store, seeds=1)
     recorded = spec._neutral
-    monkeypatch.setattr(
-        spec, "_neutral", lambda name: 1e-5 if name == "train.weight_decay" else recorded(name)
-    )
+    later = {spec.TrainSpec: {"weight_decay": 1e-5}}
+    monkeypatch.setattr(spec, "_neutral", lambda kind: recorded(kind) | later.get(kind, {}))
     old = Ledger.open(store, study)
     assert old is not None
     plan = old.plan

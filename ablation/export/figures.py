@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
@@ -126,9 +128,14 @@ def _effect_axes(axes: Axes, panel: EffectPanel) -> None:
 
 def _measure_axes(axes: Axes, panel: MeasurePanel) -> None:
     arms = list(panel.estimates)
-    for seed in sorted({seed for points in panel.points.values() for seed in points}):
-        line = [panel.points[arm].get(seed, float("nan")) for arm in arms]
-        axes.plot(range(len(arms)), line, "-o", color=SOFT, lw=0.6, ms=2, alpha=0.6)
+    seeds = sorted({seed for points in panel.points.values() for seed in points})
+    values = np.array([[panel.points[arm].get(seed, np.nan) for arm in arms] for seed in seeds])
+    if seeds:
+        # Two artists, however many seeds: an artist a line takes most of the time of a large study.
+        lines = [np.column_stack([np.arange(len(arms)), line]) for line in values]
+        axes.add_collection(LineCollection(lines, colors=SOFT, linewidths=0.6, alpha=0.6))
+        across = np.broadcast_to(np.arange(len(arms)), values.shape)
+        axes.plot(across.ravel(), values.ravel(), "o", color=SOFT, ms=2, alpha=0.6, lw=0)
     for x, (estimate, color) in enumerate(zip(panel.estimates.values(), _colors(len(arms)), strict=True)):
         axes.plot([x, x], [estimate.low, estimate.high], color=color, lw=2, solid_capstyle="butt")
         axes.plot([x], [estimate.mean], "o", color=color, ms=6, mec="white", mew=0.8)

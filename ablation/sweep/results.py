@@ -28,10 +28,10 @@ def results(study: Study, store: Store, seeds: int | None = None) -> pd.DataFram
         check_unchanged(study, ledger.plan, plan_of(study, data))
     cells = fingerprints(study.cells(seeds or ledger.looks[-1]), data)
     states, found = ledger.states(), cell_runs(store, study.name)
-    runs, failed = _accepted(found), set(found.fingerprint[found.outcome == "failed"])
+    runs, failed = _accepted(found).to_dict("index"), set(found.fingerprint[found.outcome == "failed"])
     rows = []
     for key, cell in cells.items():
-        run = runs.loc[key].to_dict() if key in runs.index else {}
+        run = runs.get(key, {})
         state = _state(states.get(key), run, key in failed)
         kept = run if state in ("complete", "diverged") else {}
         place = {"arm": cell.arm, "seed": cell.seed, "state": state, "fingerprint": key}

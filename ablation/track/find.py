@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+import pandas as pd
 from mlflow.entities import Run, ViewType
 
 from ablation.track import tables
-from ablation.track.found import Found, Point
+from ablation.track.found import POINT, Found
 from ablation.track.store import Store
 
 PAGE = 1000  # runs asked for at once
@@ -29,17 +31,24 @@ def find(
     return [_found(run) for run in _search(store, places, " and ".join(words))]
 
 
-def points(store: Store, runs: Sequence[str], names: Sequence[str]) -> list[Point]:
-    """The points of the curves called `names` of the runs: run by run as given, by name, by step."""
+def points(store: Store, runs: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
+    """The points of the curves called `names` of the runs: run_id, name, step, value; in the order of runs,
+    then of names, then of steps.
+    """
     client = store.client
     if tables.reachable(store.tracking_uri):
-        return tables.points(store.tracking_uri, runs, names)
-    return [
-        Point(run, name, point.step, point.value)
-        for run in runs
-        for name in names
-        for point in client.get_metric_history(run, name)
-    ]
+        found = tables.points(store.tracking_uri, runs, names)
+    else:
+        rows = [
+            (run, name, point.step, point.value)
+            for run in runs
+            for name in names
+            for point in client.get_metric_history(run, name)
+        ]
+        found = pd.DataFrame(rows, columns=list(POINT))
+    places = [{key: place for place, key in enumerate(keys)} for keys in (runs, names)]
+    order = np.lexsort((found["step"], found["name"].map(places[1]), found["run_id"].map(places[0])))
+    return found.iloc[order].reset_index(drop=True)
 
 
 def _found(run: Run) -> Found:

@@ -1,7 +1,9 @@
-"""Runs and points of their curves as they are found, whichever way MLflow's store is read."""
+"""A run as it is found, whichever way MLflow's store is read."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+
+POINT = ("run_id", "name", "step", "value")
+"""The columns of a frame of curves."""
 
 
 @dataclass(frozen=True)
@@ -14,12 +16,3 @@ class Found:
     started: int
     tags: dict[str, str]
     metrics: dict[str, float]
-
-
-class Point(NamedTuple):
-    """A value of a curve."""
-
-    run_id: str
-    name: str
-    step: int
-    value: float

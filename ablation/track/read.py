@@ -108,11 +108,10 @@ def cell_runs(store: Store, study: str) -> pd.DataFrame:
 
 def curves(store: Store, runs: pd.DataFrame) -> pd.DataFrame:
     """Learning curves of the runs (columns run_id, arm, seed): arm, seed, epoch, metric, value."""
-    cells = {
-        run_id: (arm, seed) for run_id, arm, seed in runs[["run_id", "arm", "seed"]].itertuples(index=False)
-    }
-    rows = [(*cells[run], step, name, value) for run, name, step, value in points(store, list(cells), CURVES)]
-    return pd.DataFrame(rows, columns=["arm", "seed", "epoch", "metric", "value"])
+    found = points(store, list(runs["run_id"]), CURVES)
+    cells = runs.set_index("run_id")[["arm", "seed"]].reindex(found["run_id"]).reset_index(drop=True)
+    named = found.rename(columns={"step": "epoch", "name": "metric"})
+    return pd.concat([cells, named[["epoch", "metric", "value"]]], axis=1)
 
 
 def _final(run: Found) -> bool:

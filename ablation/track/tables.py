@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from math import nan
 from typing import Any
 
+import pandas as pd
 from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLatestMetric, SqlMetric, SqlRun, SqlTag
 from sqlalchemy import Connection, Select, create_engine, select
 from sqlalchemy.pool import NullPool
 
-from ablation.track.found import Found, Point
+from ablation.track.found import POINT, Found
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 AT_ONCE = 5000  # runs named in one question; SQLite takes 32,766 values
@@ -43,19 +44,17 @@ def find(uri: str, tags: Mapping[str, str], status: str, experiment: str, with_m
     return [Found(run, str(at), status, start, named[run], numbers[run]) for run, at, status, start in runs]
 
 
-def points(uri: str, runs: Sequence[str], names: Sequence[str]) -> list[Point]:
-    """The points of the curves called `names` of the runs: run by run as given, by name, by step."""
-    table = SqlMetric
-    columns = (table.run_uuid, table.key, table.step, table.value, table.is_nan, table.timestamp)
-    rows: list[Any] = []
+def points(uri: str, runs: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
+    """The points of the curves called `names` of the runs: run_id, name, step, value; in no order."""
+    table, parts = SqlMetric, []
+    question = select(table.run_uuid, table.key, table.step, table.value, table.is_nan)
     with _connection(uri) as connection:
         for first in range(0, len(runs), AT_ONCE):
             some = table.run_uuid.in_(runs[first : first + AT_ONCE])
-            rows += _rows(connection, select(*columns).where(some, table.key.in_(names)))
-    place = {run: number for number, run in enumerate(runs)}
-    rank = {name: number for number, name in enumerate(names)}
-    rows.sort(key=lambda row: (place[row[0]], rank[row[1]], row[2], row[5]))
-    return [Point(run, name, step, nan if is_nan else value) for run, name, step, value, is_nan, _ in rows]
+            rows = _rows(connection, question.where(some, table.key.in_(names)))
+            parts.append(pd.DataFrame(rows, columns=[*POINT, "is_nan"]))
+    found = pd.concat(parts) if parts else pd.DataFrame(columns=[*POINT, "is_nan"])
+    return found.assign(value=found["value"].mask(found["is_nan"].astype(bool)))[list(POINT)]
 
 
 def _wanted(tags: Mapping[str, str], status: str, experiment: str) -> Select[Any]:
