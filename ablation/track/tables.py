@@ -46,14 +46,16 @@ def find(uri: str, tags: Mapping[str, str], status: str, experiment: str, with_m
 
 def points(uri: str, runs: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
     """The points of the curves called `names` of the runs: run_id, name, step, value; in no order."""
-    table, parts = SqlMetric, []
+    table = SqlMetric
+    rows: list[Any] = []
     question = select(table.run_uuid, table.key, table.step, table.value, table.is_nan)
     with _connection(uri) as connection:
         for first in range(0, len(runs), AT_ONCE):
             some = table.run_uuid.in_(runs[first : first + AT_ONCE])
-            rows = _rows(connection, question.where(some, table.key.in_(names)))
-            parts.append(pd.DataFrame(rows, columns=[*POINT, "is_nan"]))
-    found = pd.concat(parts) if parts else pd.DataFrame(columns=[*POINT, "is_nan"])
+            rows += _rows(connection, question.where(some, table.key.in_(names)))
+    # Column by column: pandas looks at a list of rows value by value, which takes longer than the database.
+    columns = zip(*rows, strict=True) if rows else [()] * (len(POINT) + 1)
+    found = pd.DataFrame(dict(zip([*POINT, "is_nan"], columns, strict=True)))
     return found.assign(value=found["value"].mask(found["is_nan"].astype(bool)))[list(POINT)]
 
 
