@@ -1,4 +1,4 @@
-"""The benchmarks' own laws: verdicts, JSON, and that a part that fails stops no other. No timing is asserted."""
+"""The benchmarks' own laws: verdicts, JSON, and that a part that fails stops no other; no timing."""
 
 import json
 import subprocess

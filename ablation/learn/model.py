@@ -63,9 +63,12 @@ class Autoencoder(nn.Module):
         images: Tensor = self.output(self.decoder(maps).float())
         return images
 
-    def forward(self, images: Tensor, isolate: bool = False) -> Output:
-        """Images (n, 3, 64, 64) to `Output`; `isolate` stops the gradient of the logits at the code."""
-        code = self.dropout(self.encode(images))
+    def forward(self, images: Tensor, isolate: bool = False, mask: Tensor | None = None) -> Output:
+        """Images (n, 3, 64, 64) to `Output`; `isolate` stops the gradient of the logits at the code.
+
+        `mask`, (n, latent_dim), is dropout's, where it was drawn already (`Dropout.mask`).
+        """
+        code = self.dropout(self.encode(images), mask)
         seen = code.detach() if isolate else code
         return Output(self.decode(code), self.classifier(seen).float() if self.classifier else None)
 
@@ -77,11 +80,17 @@ class Dropout(nn.Module):
         super().__init__()
         self.probability, self.rng = probability, rng
 
-    def forward(self, codes: Tensor) -> Tensor:
+    def forward(self, codes: Tensor, mask: Tensor | None = None) -> Tensor:
         if not self.training or self.probability == 0:
             return codes
-        keep = 1 - self.probability
-        return codes * torch.empty_like(codes).bernoulli_(keep, generator=self.rng) / keep
+        kept = self.mask(*codes.shape).to(codes.device) if mask is None else mask
+        return codes * kept / (1 - self.probability)
+
+    def mask(self, count: int, width: int) -> Tensor:
+        """Which values of codes (count, width) are kept: 1, or 0 with the probability; nothing drawn at 0."""
+        if self.probability == 0:
+            return torch.ones(count, width)
+        return torch.empty(count, width).bernoulli_(1 - self.probability, generator=self.rng)
 
 
 def _encoder(spec: ModelSpec) -> nn.Sequential:

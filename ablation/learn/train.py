@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ablation.learn.evaluate import evaluate
@@ -41,7 +41,7 @@ def fit(
     that the budget of steps cuts short is measured all the same. Raises `Diverged` after an epoch whose loss
     is not finite.
     """
-    optimizer = _optimizer(model, spec)
+    optimizer = make_optimizer([(model.parameters(), spec)])
     order = generator(seed, "order")
     isolate, weight = spec.loss_weight == 0, spec.loss_weight or 1.0
     steps = number = 0
@@ -67,7 +67,7 @@ def fit(
             if steps == spec.steps:
                 break
         seconds = perf_counter() - started
-        metrics = _on_train(sums, model) | _on_validation(model, validation)
+        metrics = measured(sums, model, validation)
         check_finite(f"in epoch {number}", metrics, spec)
         yield Epoch(number, steps, int(sums[3]), metrics, seconds)
 
@@ -86,6 +86,14 @@ def losses(output: Output, images: Tensor, labels: Tensor) -> tuple[Tensor, Tens
     known = (labels >= 0).sum().clamp(min=1)
     correct = (output.logits.argmax(1) == labels).sum() / known
     return mse, F.cross_entropy(output.logits, labels, ignore_index=-1, reduction="sum") / known, correct
+
+
+def measured(sums: Tensor, model: Autoencoder, validation: Pictures) -> dict[str, float]:
+    """What an epoch reports, of its training sums and of the validation pictures after it.
+
+    sums, (5,): of squared error, cross-entropy and hits, then of images and of those with a class.
+    """
+    return _on_train(sums, model) | _on_validation(model, validation)
 
 
 def _on_train(sums: Tensor, model: Autoencoder) -> dict[str, float]:
@@ -109,9 +117,13 @@ def check_finite(when: str, metrics: dict[str, float], spec: TrainSpec) -> None:
             )
 
 
-def _optimizer(model: Autoencoder, spec: TrainSpec) -> torch.optim.Optimizer:
-    parameters, lr, decay = model.parameters(), spec.lr, spec.weight_decay
+def make_optimizer(parts: Iterable[tuple[Iterable[nn.Parameter], TrainSpec]]) -> torch.optim.Optimizer:
+    """One optimiser of one kind for all `parts`, each with the rate and the decay of its spec."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for parameters, spec in parts:
+        groups.setdefault((spec.lr, spec.weight_decay), []).extend(parameters)
+    listed = [{"params": group, "lr": lr, "weight_decay": decay} for (lr, decay), group in groups.items()]
     if spec.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=lr, weight_decay=decay, momentum=0.9)
+        return torch.optim.SGD(listed, momentum=0.9)
     kind = torch.optim.Adam if spec.optimizer == "adam" else torch.optim.AdamW
-    return kind(parameters, lr=lr, weight_decay=decay, fused=True)
+    return kind(listed, fused=True)

@@ -1,0 +1,138 @@
+"""Replicas trained as one program are what `fit` makes of each alone, whatever their company."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ablation.errors import Mistake
+from ablation.learn.model import Autoencoder
+from ablation.learn.pictures import Pictures
+from ablation.learn.replicas import TOLERANCE, Replica, fit_together
+from ablation.learn.train import Diverged, Epoch, fit
+from ablation.seeds import generator
+from ablation.spec import ModelSpec, TrainSpec
+
+SMALL = ModelSpec(channels=(4, 8), latent_dim=8)
+BUDGET = TrainSpec(epochs=3, batch_size=8, loss_weight=0.5)
+Trained = tuple[Autoencoder, list[Epoch | Diverged]]
+
+
+def noise(count: int, name: str) -> Pictures:
+    rng = generator(0, name)
+    pixels = torch.randint(0, 256, (count, 3, 64, 64), generator=rng, dtype=torch.uint8)
+    return Pictures(pixels, torch.arange(count) % 3 - 1)
+
+
+VALIDATION = noise(6, "validation")
+
+
+def replica(seed: int, spec: TrainSpec = BUDGET, images: int = 20, model: ModelSpec = SMALL) -> Replica:
+    """One that learns from `images` pictures, new ones in each pass."""
+    passes = [noise(images, f"train {seed} {number}") for number in range(9)]
+    return Replica(Autoencoder(model, 2, seed), passes, VALIDATION, spec, seed)
+
+
+def alone(one: Replica) -> Trained:
+    return one.model, list(fit(one.model, one.passes, one.validation, one.spec, one.seed))
+
+
+def together(*replicas: Replica) -> list[Trained]:
+    ended: list[list[Epoch | Diverged]] = [[] for _ in replicas]
+    for number, epoch in fit_together(replicas):
+        ended[number].append(epoch)
+    return [(one.model, epochs) for one, epochs in zip(replicas, ended, strict=True)]
+
+
+def check(got: Trained, want: Trained, tolerance: float = TOLERANCE) -> None:
+    """Weights, curves and counts alike, and as much drawn from dropout's stream."""
+    for (name, one), other in zip(got[0].named_parameters(), want[0].parameters(), strict=True):
+        assert (one - other).abs().max() <= tolerance * other.abs().max(), name
+    assert torch.equal(got[0].dropout.rng.get_state(), want[0].dropout.rng.get_state())
+    for mine, own in zip(got[1], want[1], strict=True):
+        assert isinstance(mine, Epoch)
+        assert isinstance(own, Epoch)
+        assert (mine.number, mine.steps, mine.images) == (own.number, own.steps, own.images)
+        assert mine.metrics == pytest.approx(own.metrics, rel=1e-3, abs=1e-4)
+
+
+DIFFERENT: dict[str, Sequence[TrainSpec]] = {
+    "seeds": [BUDGET] * 3,
+    "lambdas": [replace(BUDGET, loss_weight=w) for w in (0.05, 0.5, 5.0)],
+    "weights": [replace(BUDGET, reconstruction_weight=w) for w in (1.0, 0.0, 2.0)],
+    "rates": [replace(BUDGET, lr=lr, weight_decay=d) for lr, d in ((1e-3, 0.1), (3e-3, 0.0), (1e-3, 1e-5))],
+    "budgets": [BUDGET, replace(BUDGET, epochs=1), replace(BUDGET, epochs=0, steps=5)],
+    "isolated": [replace(BUDGET, loss_weight=0.0, optimizer="sgd")] * 3,
+}
+
+
+@pytest.mark.parametrize("specs", DIFFERENT.values(), ids=DIFFERENT)
+def test_together_is_what_each_is_alone(specs: Sequence[TrainSpec]) -> None:
+    made = [[replica(n, spec, images=20 + 5 * n) for n, spec in enumerate(specs)] for _ in range(2)]
+    for got, one in zip(together(*made[0]), made[1], strict=True):
+        check(got, alone(one))
+
+
+def test_without_dropout_nothing_is_drawn() -> None:
+    model = replace(SMALL, dropout=0.0)
+    for n, got in enumerate(together(*(replica(n, model=model) for n in range(2)))):
+        check(got, alone(replica(n, model=model)))
+        assert torch.equal(got[0].dropout.rng.get_state(), generator(n, "dropout").get_state())
+
+
+def test_half_precision_together_is_near_half_precision_alone() -> None:
+    spec = replace(BUDGET, precision="bfloat16")
+    for n, (model, epochs) in enumerate(together(*(replica(n, spec) for n in range(2)))):
+        want, full = alone(replica(n, spec)), alone(replica(n))
+        assert torch.equal(model.dropout.rng.get_state(), want[0].dropout.rng.get_state())
+        for mine, own, exact in zip(epochs, want[1], full[1], strict=True):
+            assert isinstance(mine, Epoch)
+            assert isinstance(own, Epoch)
+            assert isinstance(exact, Epoch)
+            assert mine.metrics == pytest.approx(own.metrics, rel=0.05)
+            assert mine.metrics != exact.metrics
+
+
+def test_company_and_its_order_do_not_matter() -> None:
+    first, with_others = together(replica(0), replica(1))[0], together(replica(3), replica(2), replica(0))[2]
+    check(first, with_others)
+    check(together(replica(0))[0], first)
+
+
+def test_one_that_diverges_ends_alone() -> None:
+    wild = replace(BUDGET, lr=1e30, optimizer="sgd")
+    tame = replace(BUDGET, lr=1e-3, optimizer="sgd")
+    broken, whole = together(replica(0, wild), replica(1, tame))
+    assert isinstance(broken[1][-1], Diverged)
+    assert len(broken[1]) < 3
+    check(whole, alone(replica(1, tame)))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replica(1, replace(BUDGET, batch_size=4)),
+        replica(1, replace(BUDGET, precision="bfloat16")),
+        replica(1, replace(BUDGET, optimizer="adamw")),
+        replica(1, replace(BUDGET, loss_weight=0.0)),
+        replica(1, model=replace(SMALL, latent_dim=4)),
+        replica(1, model=replace(SMALL, activation="tanh")),
+        replica(1, model=replace(SMALL, dropout=0.1)),
+    ],
+    ids=["batch", "precision", "optimizer", "isolated", "latent", "activation", "dropout"],
+)
+def test_what_is_not_one_program_is_refused(other: Replica) -> None:
+    with pytest.raises(Mistake, match="train them apart"):
+        next(fit_together([replica(0), other]))
+
+
+def test_a_pass_that_a_budget_of_steps_cuts_short_is_measured_and_no_more_is_asked_for() -> None:
+    asked = []
+    spec = replace(BUDGET, epochs=0, steps=4)
+    passes = (asked.append(n) or noise(20, f"{n}") for n in itertools.count())  # type: ignore[func-returns-value]
+    one = Replica(Autoencoder(SMALL, 2, 0), passes, VALIDATION, spec, 0)
+    (ended,) = together(one)
+    assert [(e.steps, e.images) for e in ended[1] if isinstance(e, Epoch)] == [(3, 20), (4, 8)]
+    assert asked == [0, 1]
