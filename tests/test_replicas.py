@@ -1,9 +1,13 @@
 """Replicas trained as one program are what `fit` makes of each alone, whatever their company."""
 
 import itertools
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
+import pandas as pd
+import psutil
 import pytest
 import torch
 
@@ -11,9 +15,22 @@ from ablation.errors import Mistake
 from ablation.learn.model import Autoencoder
 from ablation.learn.pictures import Pictures
 from ablation.learn.replicas import TOLERANCE, Replica, fit_together
+from ablation.learn.run import identify
 from ablation.learn.train import Diverged, Epoch, fit
 from ablation.seeds import generator
-from ablation.spec import ModelSpec, TrainSpec
+from ablation.spec import ModelSpec, RunSpec, TrainSpec, vary
+from ablation.study import Study
+from ablation.sweep import together as together_module
+from ablation.sweep.coordinate import run_study
+from ablation.sweep.engine import Engine, lost
+from ablation.sweep.results import learning_curves, results
+from ablation.sweep.together import TogetherEngine, work_together
+from ablation.sweep.worker import Outcome, Task, work
+from ablation.track.read import cell_runs
+from ablation.track.record import Label
+from ablation.track.store import Store
+from doubles import small_spec, small_study
+from engines import InlineEngine
 
 SMALL = ModelSpec(channels=(4, 8), latent_dim=8)
 BUDGET = TrainSpec(epochs=3, batch_size=8, loss_weight=0.5)
@@ -136,3 +153,91 @@ def test_a_pass_that_a_budget_of_steps_cuts_short_is_measured_and_no_more_is_ask
     (ended,) = together(one)
     assert [(e.steps, e.images) for e in ended[1] if isinstance(e, Epoch)] == [(3, 20), (4, 8)]
     assert asked == [0, 1]
+
+
+def swept(study: Study, store: Store, engine: Callable[[int], Engine]) -> pd.DataFrame:
+    progress = run_study(study, store, engine, 4, seeds=2)
+    assert not progress.failed
+    return results(study, store)
+
+
+def test_a_study_trained_together_is_the_study_trained_apart(faces: Path, tmp_path: Path) -> None:
+    study = small_study(faces)
+    apart = swept(study, Store(tmp_path / "apart"), InlineEngine())
+    both = swept(study, Store(tmp_path / "together"), TogetherEngine)
+    assert both.state.tolist() == ["complete"] * len(apart)
+    assert both.fingerprint.tolist() == apart.fingerprint.tolist()
+    assert both.run_id.is_unique
+    for name in ("test_mse", "validation_mse", "train_mse", "test_cross_entropy"):
+        assert both[name].to_numpy() == pytest.approx(apart[name].to_numpy(), rel=1e-3)
+    stores = [Store(tmp_path / name) for name in ("apart", "together")]
+    curves = [learning_curves(frame, store) for frame, store in zip((apart, both), stores, strict=True)]
+    pd.testing.assert_frame_equal(*curves, rtol=1e-3, check_exact=False)
+
+
+def task(spec: RunSpec, store: Store, experiment: str) -> Task:
+    known = identify(spec)
+    return Task(spec, Label("small", "arm", known.fingerprint, known.data), experiment, store.root)
+
+
+def test_each_of_a_group_ends_as_it_went(faces: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    store.create()
+    experiment = store.experiment("small", {})
+    tame = vary(small_spec(faces), {"train.optimizer": "sgd"})
+    changes = ({}, {"train.lr": 1e30}, {"seed": 1}, {"compose.method": "mean"})
+    specs = [vary(tame, change) for change in changes]
+    tasks = [task(spec, store, experiment) for spec in specs]
+    first = work(tasks[0])
+    wrong = replace(tasks[2], label=replace(tasks[2].label, data="other images"))
+    ended = work_together([*tasks[:2], wrong, tasks[3]])
+    assert isinstance(ended[0], Outcome)
+    assert (ended[0].run_id, ended[0].reused) == (first.run_id, True)
+    assert isinstance(ended[1], Outcome)
+    assert ended[1].diverged
+    assert "the images changed" in str(ended[2])
+    assert isinstance(ended[3], Outcome)
+    assert ended[3].built
+    status = cell_runs(store, "small").set_index("fingerprint").status
+    assert status[tasks[1].label.fingerprint] == "FAILED"
+    assert status[tasks[3].label.fingerprint] == "FINISHED"
+    assert "RUNNING" not in status.tolist()
+
+
+def test_an_error_of_the_program_fails_every_run_of_the_group(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "store")
+    store.create()
+    experiment = store.experiment("small", {})
+    tasks = [task(vary(small_spec(faces), {"seed": seed}), store, experiment) for seed in range(2)]
+
+    def broken(specs: object, on_epoch: object) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(together_module, "run_together", broken)
+    with pytest.raises(MemoryError):
+        work_together(tasks)
+    runs = cell_runs(store, "small")
+    assert runs.status.tolist() == ["FAILED", "FAILED"]
+    assert runs.error.tolist() == ["MemoryError: no room"] * 2
+
+
+def test_a_killed_process_is_lost_to_every_task_of_its_group(faces: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    store.create()
+    experiment = store.experiment("small", {})
+    specs = [vary(small_spec(faces), {"seed": seed, "train.epochs": 500}) for seed in range(2)]
+    engine = TogetherEngine(2)
+    try:
+        futures = [engine.submit(task(spec, store, experiment)) for spec in specs]
+        while len(cell_runs(store, "small")) < 2:
+            assert not any(future.done() for future in futures)
+            time.sleep(0.05)
+        # The process that computes is a child of the one that workers are forked from, as is no other.
+        for server in psutil.Process().children():
+            for worker in server.children():
+                worker.kill()
+        assert all(lost(future.exception(timeout=60)) for future in futures)  # type: ignore[arg-type]
+    finally:
+        engine.close()

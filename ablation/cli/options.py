@@ -27,8 +27,12 @@ SEEDS.help = "Replications of every arm; the study's own number if not given."
 WORKERS = _count("workers", 256)
 WORKERS.help = "Worker processes, one thread each; one a core if not given."
 
+TOGETHER = _count("together", 1024)
+TOGETHER.help = "Train so many cells as one program, on the accelerator, in place of worker processes."
+
 Seeds = Annotated[int | None, SEEDS]
 Workers = Annotated[int | None, WORKERS]
+Together = Annotated[int | None, TOGETHER]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder of the runs.", envvar="ABLATION_STORE")]
 Quick = Annotated[bool, typer.Option("--quick", help="A smoke budget, marked as such in every output.")]
 StudyName = Annotated[

@@ -1,12 +1,12 @@
 """The verbs on studies: list, plan, run, status, table, export."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from ablation import catalogue
-from ablation.cli.options import DEFAULT_STORE, Quick, Seeds, StoreFolder, StudyName, Workers, cores
+from ablation.cli.options import DEFAULT_STORE, Quick, Seeds, StoreFolder, StudyName, Together, Workers, cores
 from ablation.errors import Mistake
 from ablation.study import Study
 
@@ -58,26 +58,37 @@ def run(
     search: Annotated[
         bool, typer.Option("--search", help="Instead of the cells, search for the study's best compromises.")
     ] = False,
+    together: Together = None,
 ) -> int:
     """Train every cell that has no finished run, then print the table and its verdict."""
+    if together and (workers or search):
+        raise Mistake("--together takes the place of --workers and knows no --search: leave one of them out.")
     declared = {name: _load(name, quick) for name in studies}
     if search:
         from ablation.cli.search import search_each
 
         return search_each(declared, _store(store), seeds, workers or cores())
-    return max(_run_or_say(name, study, store, seeds, workers or cores()) for name, study in declared.items())
+    crew = Hands(together or workers or cores(), bool(together))
+    return max(_run_or_say(name, study, store, seeds, crew) for name, study in declared.items())
 
 
-def _run_or_say(name: str, study: Study, store: Path, seeds: int | None, workers: int) -> int:
+class Hands(NamedTuple):
+    """How many cells are in work at once, and whether as one program and not in a process each."""
+
+    cells: int
+    together: bool
+
+
+def _run_or_say(name: str, study: Study, store: Path, seeds: int | None, hands: Hands) -> int:
     """Run the study; a mistake in it is said, and does not stop the studies after it."""
     try:
-        return _run(name, study, store, seeds, workers)
+        return _run(name, study, store, seeds, hands)
     except Mistake as mistake:
         typer.echo(str(mistake), err=True)
         return 2
 
 
-def _run(name: str, study: Study, store: Path, seeds: int | None, workers: int) -> int:
+def _run(name: str, study: Study, store: Path, seeds: int | None, hands: Hands) -> int:
     from ablation.sweep.processes import warm
 
     warm()  # before the imports of this process, so that both import at once
@@ -90,22 +101,24 @@ def _run(name: str, study: Study, store: Path, seeds: int | None, workers: int) 
     show_warnings(outlook(study, seeds or study.seeds))
     study = settle(study, place)
     if study.tuned and not study.chosen:
-        _train(tuning_of(study), place, None, workers)
+        _train(tuning_of(study), place, None, hands)
         study = settle(study, place)
-    failed = _train(study, place, seeds, workers)
+    failed = _train(study, place, seeds, hands)
     show_table(summarise(study, place, seeds or study.seeds))
     show_links(place, name, study.quick)
     return 1 if failed else 0
 
 
-def _train(study: Study, store: "Store", seeds: int | None, workers: int) -> bool:
+def _train(study: Study, store: "Store", seeds: int | None, hands: Hands) -> bool:
     """Train what is lacking and show it as it comes; whether a cell failed."""
     from ablation.cli.progress import Reporter
     from ablation.sweep.coordinate import run_study
     from ablation.sweep.engine import LocalEngine
+    from ablation.sweep.together import TogetherEngine
 
-    with Reporter(study, workers) as reporter:
-        progress = run_study(study, store, LocalEngine, workers, seeds, reporter.notify)
+    engine = TogetherEngine if hands.together else LocalEngine
+    with Reporter(study, hands.cells) as reporter:
+        progress = run_study(study, store, engine, hands.cells, seeds, reporter.notify)
     reporter.summary(progress)
     return bool(progress.failed)
 

@@ -28,8 +28,10 @@ def evaluate(model: Autoencoder, pixels: Tensor, labels: Tensor) -> dict[str, fl
             if output.logits is not None:
                 logits.append(output.logits)
     numbers = {"mse": squares / pixels.numel()}
-    known = labels >= 0
-    return numbers | _classification(torch.cat(logits)[known], labels[known]) if logits else numbers
+    if not logits:
+        return numbers
+    guessed, truth = torch.cat(logits).cpu(), labels.cpu()
+    return numbers | _classification(guessed[truth >= 0], truth[truth >= 0])
 
 
 def encode(model: Autoencoder, pixels: Tensor) -> Tensor:

@@ -38,9 +38,10 @@ class Replica:
     @property
     def program(self) -> Hashable:
         """What replicas have in common: the network, and what of its training is no number of a step."""
-        spec = self.spec
+        spec, model = self.spec, self.model
         kinds = spec.batch_size, spec.optimizer, spec.precision, spec.loss_weight == 0
-        return str(self.model), tuple(p.shape for p in self.model.parameters()), kinds
+        shapes = tuple(parameter.shape for parameter in model.parameters())
+        return str(model), shapes, model.dropout.probability, kinds
 
 
 def fit_together(replicas: Sequence[Replica]) -> Iterator[tuple[int, Epoch | Diverged]]:

@@ -1,6 +1,6 @@
 """The only place where data, model, training and evaluation meet: a spec goes in, a `Result` comes out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from time import perf_counter
@@ -15,7 +15,7 @@ from ablation.data.split import Splits, split
 from ablation.learn.composition import Composition, composition
 from ablation.learn.evaluate import evaluate, reconstruct
 from ablation.learn.model import Autoencoder
-from ablation.learn.pictures import Pictures, learnt
+from ablation.learn.pictures import Learnt, Pictures, learnt
 from ablation.learn.train import Epoch, check_finite, fit
 from ablation.learn.yardsticks import measured, suffice, yardsticks
 from ablation.spec import RunSpec, fingerprint
@@ -78,6 +78,18 @@ def sizes(spec: RunSpec) -> tuple[int, int]:
     return len(sets.train), len(sets.validation)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A run before its training: the deal, the pictures of its sets, the untrained model; since `started`."""
+
+    spec: RunSpec
+    images: Images
+    sets: Splits
+    pictures: Learnt
+    model: Autoencoder
+    started: float
+
+
 def run(
     spec: RunSpec, on_epoch: Callable[[Epoch], None] = lambda epoch: None, trained: Trained | None = None
 ) -> Result:
@@ -87,6 +99,19 @@ def run(
     after training. With `trained`, a run of the same trunk, nothing is trained again: its weights and curves
     are taken. Raises `Diverged` where a loss or a final number is not finite.
     """
+    prepared = prepare(spec)
+    model, learning = prepared.model, prepared.pictures.learning
+    if trained is not None:
+        model.load_state_dict(trained.weights)
+    history = []
+    for epoch in trained.history if trained else fit(model, *learning, spec.train, spec.seed):
+        history.append(epoch)
+        on_epoch(epoch)
+    return finish(prepared, history)
+
+
+def prepare(spec: RunSpec) -> Prepared:
+    """Everything that a run has before it trains."""
     torch.use_deterministic_algorithms(True)
     images = load(spec.data.sources)  # once a process: not a part of the time that the next cell will take
     started = perf_counter()
@@ -94,34 +119,36 @@ def run(
     pictures = learnt(images, sets, spec)
     model = Autoencoder(spec.model, len(class_names(spec.data.classes)), spec.seed)
     model.to(memory_format=torch.channels_last)  # a twentieth faster on a CPU; `_pictures` come alike
-    if trained is not None:
-        model.load_state_dict(trained.weights)
-    epochs = trained.history if trained else fit(model, *pictures.learning, spec.train, spec.seed)
-    history = []
-    for epoch in epochs:
-        history.append(epoch)
-        on_epoch(epoch)
+    return Prepared(spec, images, sets, pictures, model, started)
+
+
+def finish(prepared: Prepared, history: Sequence[Epoch], among: int = 1) -> Result:
+    """Measure and compose with the model, once it is trained; `Diverged` where a number is not finite.
+
+    The seconds are shared `among` so many runs that took them together.
+    """
+    spec, images, model, test = prepared.spec, prepared.images, prepared.model, prepared.pictures.test
     composed = composition(model, images, spec)
-    examples = _examples(images, pictures.test, spec)
+    examples = _examples(images, test, spec)
     return Result(
         spec=spec,
         fingerprint=fingerprint(spec, images.fingerprint),
         data=images.fingerprint,
         history=tuple(history),
-        metrics=_measured(model, history[-1], pictures.test, images, spec)
-        | _counts(sets, model)
-        | _rarest(pictures.test)
+        metrics=_measured(model, history[-1], test, images, spec)
+        | _counts(prepared.sets, model)
+        | _rarest(test)
         | composed.numbers,
         model=model,
         composition=composed,
         examples=examples,
         reconstructions=reconstruct(model, examples),
-        seconds=perf_counter() - started,
+        seconds=(perf_counter() - prepared.started) / among,
         images_per_second=_speed(history),
     )
 
 
-def _speed(history: list[Epoch]) -> float:
+def _speed(history: Sequence[Epoch]) -> float:
     """Images a second of training; 0 where nothing was trained."""
     seconds = sum(epoch.seconds for epoch in history)
     return sum(epoch.images for epoch in history) / seconds if seconds else 0.0

@@ -67,10 +67,9 @@ def work(task: Task) -> Outcome:
     """
     store = Store(task.store)
     with store.lock(cell_lock(task.label.fingerprint)):
-        bury(store, task.label.fingerprint)
-        known = settled(store, task.label.fingerprint, task.experiment)
+        known = recorded(store, task)
         if known is not None:
-            return _reused(store, task, known)
+            return known
         run_id = ""
         try:
             with (
@@ -79,14 +78,22 @@ def work(task: Task) -> Outcome:
             ):
                 run_id = recorder.run_id
                 result = run(task.spec, recorder.epoch, trained)
-                _check_same_data(result, task.label)
+                check_same_data(result, task.label)
                 recorder.result(result, trained)
         except Diverged as error:
             return Outcome(run_id, {}, diverged=True, error=str(error))
         return Outcome(run_id, result.history[-1].metrics | result.metrics, built=trained is not None)
 
 
-def _check_same_data(result: Result, label: Label) -> None:
+def recorded(store: Store, task: Task) -> Outcome | None:
+    """What is recorded of the task's fingerprint already, under its lock; what died over it is ended."""
+    bury(store, task.label.fingerprint)
+    known = settled(store, task.label.fingerprint, task.experiment)
+    return None if known is None else _reused(store, task, known)
+
+
+def check_same_data(result: Result, label: Label) -> None:
+    """Refuse a result that learned from other images than the study began with."""
     if result.data != label.data:
         raise RuntimeError(
             f"the images changed while the study ran: it began with {label.data}, this run learned from "

@@ -1,0 +1,153 @@
+"""Tasks of one program in one process: the engine that gathers them, and what its worker does with them."""
+
+import threading
+from collections.abc import Hashable, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack
+from queue import Empty, SimpleQueue
+
+from pebble import ProcessPool
+
+from ablation.learn.run import Result
+from ablation.learn.together import program, run_together
+from ablation.learn.train import Diverged, Epoch
+from ablation.spec import trunk
+from ablation.sweep.processes import context
+from ablation.sweep.worker import Outcome, Task, check_same_data, recorded, start, work
+from ablation.track.read import cell_lock
+from ablation.track.record import Recorder, recording
+from ablation.track.store import Store
+from ablation.track.weights import trunk_of
+
+QUIET_SECONDS = 0.2  # without another task, after which those that wait are taken for all there are
+Ended = Outcome | Exception
+
+
+class TogetherEngine:
+    """One process that trains up to `size` cells of one program at a time, the seeds of an arm, say."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._pool = ProcessPool(max_workers=1, initializer=start, context=context())
+        self._waiting: SimpleQueue[tuple[Task, Future[Outcome]] | None] = SimpleQueue()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def submit(self, task: Task) -> "Future[Outcome]":
+        """A future of the task's outcome; its exception is `lost` where the process was killed."""
+        future: Future[Outcome] = Future()
+        self._waiting.put((task, future))
+        return future
+
+    def close(self) -> None:
+        """End the process."""
+        self._waiting.put(None)
+        self._pool.stop()
+        self._pool.join()
+
+    def _serve(self) -> None:
+        while gathered := self._gather():
+            groups: dict[Hashable, list[tuple[Task, Future[Outcome]]]] = {}
+            for task, future in gathered:
+                groups.setdefault(program(task.spec), []).append((task, future))
+            for group in groups.values():
+                self._compute([task for task, _ in group], [future for _, future in group])
+
+    def _gather(self) -> "list[tuple[Task, Future[Outcome]]]":
+        """What was submitted, once it is `size` tasks or nothing more comes; nothing at the end."""
+        gathered: list[tuple[Task, Future[Outcome]]] = []
+        while len(gathered) < self.size:
+            try:
+                one = self._waiting.get(timeout=QUIET_SECONDS if gathered else None)
+            except Empty:
+                break
+            if one is None:
+                return []
+            gathered.append(one)
+        return gathered
+
+    def _compute(self, tasks: list[Task], futures: "list[Future[Outcome]]") -> None:
+        try:
+            ended: list[Ended] = self._pool.schedule(work_together, args=[tasks]).result()
+        except Exception as error:
+            ended = [error] * len(tasks)
+        for future, one in zip(futures, ended, strict=True):
+            if isinstance(one, Exception):
+                future.set_exception(one)
+            else:
+                future.set_result(one)
+
+
+def work_together(tasks: Sequence[Task]) -> list[Ended]:
+    """What `work` does with each of the tasks, in their order; those that train do so as one program.
+
+    A task that fails or diverges ends its own run alone. What takes the weights of another run is worked
+    off one by one, afterwards.
+    """
+    ended: dict[int, Ended] = {}
+    training = [number for number, task in enumerate(tasks) if task.spec == trunk(task.spec)]
+    store = Store(tasks[0].store)
+    with ExitStack() as held:
+        # In one order whoever asks for them, so that two groups never wait for each other.
+        for number in sorted(training, key=lambda n: tasks[n].label.fingerprint):
+            task = tasks[number]
+            held.enter_context(store.lock(cell_lock(task.label.fingerprint)))
+            known = recorded(store, task)
+            if known is not None:
+                ended[number] = known
+            else:
+                held.enter_context(trunk_of(store, task.spec, task.label.data))
+        lacking = [number for number in training if number not in ended]
+        ended |= zip(lacking, _train(store, [tasks[number] for number in lacking]), strict=True)
+    for number, task in enumerate(tasks):
+        if number not in ended:
+            try:
+                ended[number] = work(task)
+            except Exception as error:
+                ended[number] = error
+    return [ended[number] for number in range(len(tasks))]
+
+
+def _train(store: Store, tasks: Sequence[Task]) -> list[Ended]:
+    if not tasks:
+        return []
+    opened: list[_Open] = []
+    try:
+        opened += [_Open(store, task) for task in tasks]
+
+        def on_epoch(number: int, epoch: Epoch) -> None:
+            opened[number].recorder.epoch(epoch)
+
+        results = run_together([task.spec for task in tasks], on_epoch)
+    except BaseException as error:
+        for one in opened:
+            one.end(error)
+        raise
+    return [one.close(result) for one, result in zip(opened, results, strict=True)]
+
+
+class _Open:
+    """A task's run under way, beside those of other tasks: each ends by itself, as it went."""
+
+    def __init__(self, store: Store, task: Task) -> None:
+        self.task, self._context = task, recording(store, task.experiment, task.spec, task.label)
+        self.recorder: Recorder = self._context.__enter__()
+
+    def close(self, result: Result | Diverged) -> Ended:
+        """Write the result, and end the run; what came of the task."""
+        try:
+            if isinstance(result, Diverged):
+                raise result
+            check_same_data(result, self.task.label)
+            self.recorder.result(result)
+        except Diverged as error:
+            self.end(error)
+            return Outcome(self.recorder.run_id, {}, diverged=True, error=str(error))
+        except Exception as error:
+            self.end(error)
+            return error
+        self.end(None)
+        return Outcome(self.recorder.run_id, result.history[-1].metrics | result.metrics)
+
+    def end(self, error: BaseException | None) -> None:
+        """End the run as `recording` does with that error, which it raises again and is caught here."""
+        self._context.__exit__(type(error) if error else None, error, None)
