@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ablation.data.show import Summary
     from ablation.sweep.doctor import Finding
     from ablation.sweep.outlook import Workload
+    from ablation.sweep.verify import Verified
     from ablation.track.store import Store
     from ablation.track.views import Page
 
@@ -164,6 +165,21 @@ def show_pages(server: str, studies: "Mapping[str, Sequence[Page]]") -> None:
         console.print(Text(name, "bold"))
         for page in pages:
             console.print(f"  {page.title:16} {server}{page.path}")
+
+
+def show_verified(found: "Verified") -> None:
+    """A line a cell: whether it came out the same, and where not, how far from what was recorded."""
+    if found.equal:
+        said = "the same, bit for bit"
+    else:
+        shown = [f"{name} {then:g}, now {now:g}" for name, (then, now) in list(found.differing.items())[:3]]
+        shown += [f"and {len(found.differing) - 3} more"] if len(found.differing) > 3 else []
+        shown += ["other weights"] if found.weights is False and not shown else []
+        said = f"{'near' if found.kept else 'DIFFERS'}: {', '.join(shown)}"
+    where = f" (then: other {', '.join(found.elsewhere)})" if found.elsewhere else ""
+    console.print(
+        f"{'ok  ' if found.kept else 'LOOK'}  {found.cell.arm}, seed {found.cell.seed}: {said}{where}"
+    )
 
 
 def show_findings(findings: "Sequence[Finding]") -> None:

@@ -1,4 +1,4 @@
-"""The verbs on studies: list, plan, run, status, table, export."""
+"""The verbs on studies: list, plan, run, status, verify, table, export."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
-    for verb in (list_, plan, run, status, table, export):
+    for verb in (list_, plan, run, status, verify, table, export):
         app.command(verb.__name__.rstrip("_"))(verb)
 
 
@@ -146,6 +146,20 @@ def status(
                 raise
             states[name] = mistake
     show_status(states, detailed=study is not None)
+
+
+def verify(study: StudyName, store: StoreFolder = DEFAULT_STORE, quick: Quick = False) -> int:
+    """Run one cell of every arm again: are they the same bits, or how far from what was recorded?"""
+    from ablation.cli.show import show_verified
+    from ablation.sweep.verify import verify as verified
+
+    kept = []
+    for found in verified(_load(study, quick), _store(store)):
+        show_verified(found)
+        kept.append(found.kept)
+    if not kept:
+        raise Mistake(f"{study} has no complete cell to run again: run it first.")
+    return 0 if all(kept) else 1
 
 
 def table(

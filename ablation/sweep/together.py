@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 from pebble import ProcessPool
 
 from ablation.learn.run import Result
-from ablation.learn.together import program, run_together
+from ablation.learn.together import accelerator, program, run_together
 from ablation.learn.train import Diverged, Epoch
 from ablation.spec import trunk
 from ablation.sweep.processes import context
@@ -112,7 +112,8 @@ def _train(store: Store, tasks: Sequence[Task]) -> list[Ended]:
         return []
     opened: list[_Open] = []
     try:
-        opened += [_Open(store, task) for task in tasks]
+        how = {"device": str(accelerator()), "together": str(len(tasks))}
+        opened += [_Open(store, task, how) for task in tasks]
 
         def on_epoch(number: int, epoch: Epoch) -> None:
             opened[number].recorder.epoch(epoch)
@@ -128,8 +129,9 @@ def _train(store: Store, tasks: Sequence[Task]) -> list[Ended]:
 class _Open:
     """A task's run under way, beside those of other tasks: each ends by itself, as it went."""
 
-    def __init__(self, store: Store, task: Task) -> None:
-        self.task, self._context = task, recording(store, task.experiment, task.spec, task.label)
+    def __init__(self, store: Store, task: Task, how: dict[str, str]) -> None:
+        self.task = task
+        self._context = recording(store, task.experiment, task.spec, task.label, how=how)
         self.recorder: Recorder = self._context.__enter__()
 
     def close(self, result: Result | Diverged) -> Ended:

@@ -3,10 +3,11 @@
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
@@ -72,8 +73,8 @@ class Label:
 class Recorder:
     """An open run: takes epochs as they end and the result at last."""
 
-    def __init__(self, store: Store, run_id: str) -> None:
-        self.client, self.run_id = store.client, run_id
+    def __init__(self, store: Store, run_id: str, how: Mapping[str, str]) -> None:
+        self.client, self.run_id, self.how = store.client, run_id, how
         self._waiting: list[Metric] = []
         self._flushed = time.monotonic()
 
@@ -99,7 +100,7 @@ class Recorder:
         numbers = [Metric(shelved(name), value, now, 0) for name, value in (result.metrics | speed).items()]
         self.client.log_batch(self.run_id, metrics=numbers)
         with tempfile.TemporaryDirectory() as folder:
-            _write_files(result, Path(folder))
+            _write_files(result, Path(folder), self.how)
             if trained is None:
                 _write_weights(result, Path(folder))
             self.client.log_artifacts(self.run_id, folder)
@@ -107,18 +108,26 @@ class Recorder:
 
 @contextmanager
 def recording(
-    store: Store, experiment: str, spec: RunSpec, label: Label, trained: Trained | None = None
+    store: Store,
+    experiment: str,
+    spec: RunSpec,
+    label: Label,
+    trained: Trained | None = None,
+    how: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Recorder]:
     """A new run that ends FINISHED, FAILED (an error) or KILLED (an interrupt), as its body ends.
 
     A diverged run is FAILED with the tag outcome=diverged: the spec decides it, so it is a result. The tag
-    `trunk` is what it trains, and `built_on` the run whose weights it took, where it took any.
+    `trunk` is what it trains, and `built_on` the run whose weights it took, where it took any. `how` it is
+    trained, where that is not by one thread of the CPU, is added to the tags and to environment.json.
     """
-    tags = label.tags(spec.seed) | _origin_tags() | {"trunk": fingerprint(trunk(spec), label.data)}
+    tags = (
+        label.tags(spec.seed) | _origin_tags() | {"trunk": fingerprint(trunk(spec), label.data)} | dict(how)
+    )
     if trained is not None:
         tags["built_on"] = trained.run_id
     run = store.client.create_run(experiment, tags=tags)
-    recorder = Recorder(store, run.info.run_id)
+    recorder = Recorder(store, run.info.run_id, how)
     status = "KILLED"
     try:
         store.client.log_batch(recorder.run_id, params=[Param(k, _spell(v)) for k, v in flat(spec).items()])
@@ -153,7 +162,7 @@ def _write_weights(result: Result, folder: Path) -> None:
     save_file(weights, folder / WEIGHTS, metadata={"fingerprint": result.fingerprint})
 
 
-def _write_files(result: Result, folder: Path) -> None:
+def _write_files(result: Result, folder: Path, how: Mapping[str, str]) -> None:
     save_learning_curves(result.history, folder / "learning_curves.png")
     save_reconstructions(result, folder / "reconstructions.png")
     if result.composition.rows:
@@ -161,7 +170,7 @@ def _write_files(result: Result, folder: Path) -> None:
         pd.DataFrame(result.composition.rows).to_csv(folder / COMPOSITION, index=False)
     (folder / SPEC).write_text(json.dumps(flat(result.spec), indent=1) + "\n")
     here = origin()
-    environment = {"packages": here.packages, "hardware": here.hardware, "commit": here.commit}
+    environment = {"packages": here.packages, "hardware": here.hardware | dict(how), "commit": here.commit}
     (folder / "environment.json").write_text(json.dumps(environment, indent=1) + "\n")
     if here.diff:
         (folder / "git.diff").write_text(here.diff)
