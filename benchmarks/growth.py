@@ -1,17 +1,18 @@
 """What a study costs beside its training as it grows: a trial, and the verbs that read a store.
 
-    python benchmarks/growth.py [--runs 100 1000 10000]
+    python benchmarks/growth.py [--runs 100 1000]
 
 Writes as many invented runs as asked for into a store of its own that is thrown away: the ledger's and the
 tracker's own calls, one trial and one run a cell with curves of ten epochs, no training and no pictures.
-Prints milliseconds a trial over the first and the last hundred, and seconds of what `status`, `plan`,
-`table` and `export` do once their modules are there. A cost that is flat in runs keeps the first figure;
-one that is linear has ten times the seconds for ten times the runs.
+Measures milliseconds a trial over the first and the last hundred, and seconds of what `status`, `plan`,
+`table` and `export` do once their modules are there. The exponent of a verb is that of seconds in runs
+between the two largest sizes: 0 where its cost is flat, 1 where ten times the runs take ten times the seconds.
 """
 
 import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import log
 from pathlib import Path
 from time import perf_counter
 
@@ -29,9 +30,13 @@ from ablation.sweep.results import results
 from ablation.track.read import CURVES, bury, settled
 from ablation.track.record import Label
 from ablation.track.store import Store
+from reached import Reached, show
 
 EPOCHS = 10
 EDGE = 100  # trials over which the cost of one is taken, at the beginning and at the end
+VERBS = ("status", "plan", "table", "export")
+EXPORTED = 5.0  # seconds
+FLAT = 1.25  # a trial's cost at the end over that at the beginning
 
 
 def fill(study: Study, store: Store, seeds: int) -> list[float]:
@@ -77,7 +82,7 @@ def timed(verb: Callable[[], object]) -> float:
 
 
 def measured(study: Study, folder: Path, seeds: int) -> tuple[list[float], list[float]]:
-    """Seconds of every trial, and of each verb."""
+    """Seconds of every trial, and of each of `VERBS`."""
     store = Store(folder / "store")
     spent = fill(study, store, seeds)
     verbs: tuple[Callable[[], object], ...] = (
@@ -89,17 +94,48 @@ def measured(study: Study, folder: Path, seeds: int) -> tuple[list[float], list[
     return spent, [timed(verb) for verb in verbs]
 
 
+def measure(runs: Sequence[int] = (100, 1000)) -> list[Reached]:
+    """A trial's cost and the export at the largest of `runs`, and each verb's growth up to it."""
+    study = catalogue.load("latent_size")
+    found: list[tuple[list[float], list[float]]] = []
+    print("runs    ms a trial, first and last 100    " + "    ".join(VERBS), flush=True)
+    for size in sorted(runs):
+        with tempfile.TemporaryDirectory() as folder:
+            found.append(measured(study, Path(folder), max(1, size // len(study.specs))))
+        spent, seconds = found[-1]
+        edges = [f"{1000 * cost:.0f}" for cost in _edges(spent)]
+        print("    ".join([f"{len(spent):<4}", *edges, *(f"{s:.1f} s" for s in seconds)]), flush=True)
+    spent, seconds = found[-1]
+    first, last = _edges(spent)
+    note = f"{1000 * first:.0f} ms over the first {EDGE}, {1000 * last:.0f} ms over the last"
+    figures = [
+        Reached("f", f"export of {len(spent)} runs", seconds[-1], "s", EXPORTED, False),
+        Reached("f", f"a trial after {len(spent)} over the first", last / first, "×", FLAT, False, note),
+    ]
+    return figures + (_growth(*found[-2:]) if len(found) > 1 else [])
+
+
+def _growth(small: tuple[list[float], list[float]], large: tuple[list[float], list[float]]) -> list[Reached]:
+    """The exponent of each verb's seconds in the number of runs."""
+    sizes = len(small[0]), len(large[0])
+    figures = []
+    for verb, before, after in zip(VERBS, small[1], large[1], strict=True):
+        exponent = log(after / before) / log(sizes[1] / sizes[0])
+        note = f"{before:.2f} s at {sizes[0]} runs, {after:.2f} s at {sizes[1]}"
+        figures.append(Reached("f", f"growth of {verb}, exponent", exponent, "", 1.0, False, note))
+    return figures
+
+
+def _edges(spent: list[float]) -> tuple[float, float]:
+    """Seconds a trial over the first and the last few."""
+    first, last = (sum(part) / len(part) for part in (spent[:EDGE], spent[-EDGE:]))
+    return first, last
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, nargs="+", default=[100, 1000])
-    options = parser.parse_args()
-    study = catalogue.load("latent_size")
-    print("runs    ms a trial, first and last 100    status    plan    table    export")
-    for runs in options.runs:
-        with tempfile.TemporaryDirectory() as folder:
-            spent, seconds = measured(study, Path(folder), max(1, runs // len(study.specs)))
-        edges = [f"{1000 * sum(part) / len(part):.0f}" for part in (spent[:EDGE], spent[-EDGE:])]
-        print("    ".join([f"{len(spent):<4}", *edges, *(f"{s:.1f} s" for s in seconds)]), flush=True)
+    show(measure(parser.parse_args().runs))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 Computes the first cells of latent_size as a worker does, one thread, into a store of its own that is
 thrown away. Tracking is everything but the run itself: lock, search, parameters, epochs, numbers and
 files. The first cell also pays for opening the store and drawing for the first time; it is shown, and
-the median is over the others.
+the median is over the others. `--quick` is the study's smoke budget.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from ablation.spec import RunSpec
 from ablation.sweep import worker
 from ablation.track.record import Label
 from ablation.track.store import Store
+from reached import Reached, show
 
 
 class Stopwatch:
@@ -48,10 +49,10 @@ class Stopwatch:
         return result
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cells", type=int, default=3)
-    options = parser.parse_args()
+def measure(cells: int = 3, quick: bool = False) -> list[Reached]:
+    """Tracking over the run, the median of all cells but the first; at least two cells."""
+    if cells < 2:
+        raise ValueError(f"two cells at least are wanted, since the first does not count, but got {cells}")
     worker.torch.set_num_threads(worker.THREADS)
     study = catalogue.load("latent_size")
     watch = worker.run = Stopwatch()
@@ -60,7 +61,7 @@ def main() -> None:
         store = Store(Path(folder) / "store")
         store.create()
         experiment = store.experiment("benchmark", {})
-        for cell in study.cells()[: options.cells]:
+        for cell in (study.smoke() if quick else study).cells()[:cells]:
             found = identify(cell.spec)
             label = Label("benchmark", cell.arm, found.fingerprint, found.data)
             started = perf_counter()
@@ -72,7 +73,16 @@ def main() -> None:
                 flush=True,
             )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(f"median tracking {statistics.median(shares[1:]):.1%} of the run; peak memory {peak:.2f} GB")
+    note = f"the first cell {shares[0]:.1%}; a worker takes at most {peak:.2f} GB"
+    return [Reached("d", "tracking beside a run", 100 * statistics.median(shares[1:]), "%", 2.0, False, note)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cells", type=int, default=3)
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    show(measure(options.cells, options.quick), options.quick)
 
 
 if __name__ == "__main__":

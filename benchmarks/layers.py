@@ -1,0 +1,128 @@
+"""Where a training step goes: every layer alone, the losses, the optimiser, the casts; see arithmetic.py.
+
+A layer is timed on the input that it has in the network, at batch 64, in memory format and type of the step:
+forward, then backward to its input (but the pictures') and its weights. Under autocast the types are cast in
+between: "weights cast" is all of them to bfloat16 forward, and their gradients back to float32. The best of
+several; what a step of `fit` takes beyond the sum is reading batches in random order, sums, and caches that
+the layers alone find warm.
+"""
+
+import copy
+import math
+from collections.abc import Callable
+from itertools import islice
+from time import perf_counter
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ablation.learn.model import Output
+from ablation.learn.train import losses
+from ablation.report import joint
+from arithmetic import STEPS, TARGETS, network, pictures, prepare, training
+
+TIMES = 15
+Row = tuple[str, float, float, float, float]
+"""Name, ms forward, ms backward, GFLOP forward, GFLOP backward."""
+
+
+def best(call: Callable[[], object]) -> float:
+    """Milliseconds of the best of several."""
+    least = math.inf
+    for _ in range(TIMES):
+        started = perf_counter()
+        call()
+        least = min(least, perf_counter() - started)
+    return 1000 * least
+
+
+def inputs(model: nn.Module, images: Tensor) -> dict[str, tuple[nn.Module, Tensor]]:
+    """Every layer with the input that it has in the network, by name."""
+    found: dict[str, tuple[nn.Module, Tensor]] = {}
+    hooks = [
+        layer.register_forward_hook(
+            lambda layer, given, _, name=name: found.update({name: (layer, given[0])})
+        )
+        for name, layer in model.named_modules()
+        if not list(layer.children())
+    ]
+    model(images)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+def row(name: str, forward: Callable[[], Tensor]) -> Row:
+    """Forward, and what backward adds to it."""
+    given = torch.rand_like(forward())
+
+    def both() -> None:
+        forward().backward(given)
+
+    with FlopCounterMode(display=False) as one:
+        forward()
+    with FlopCounterMode(display=False) as two:
+        both()
+    flops, ms = one.get_total_flops(), best(forward)
+    return name, ms, max(best(both) - ms, 0.0), flops / 1e9, (two.get_total_flops() - flops) / 1e9
+
+
+def layer_row(name: str, layer: nn.Module, given: Tensor, dtype: torch.dtype) -> Row:
+    """Of one layer alone."""
+    alone, x = copy.deepcopy(layer).to(dtype), given.detach().to(dtype)
+    x.requires_grad_(name != "encoder.0")  # nobody asks for the gradient of the pictures
+    described = f"{name} {type(layer).__name__} {' x '.join(map(str, given.shape[1:]))}"
+    return row(described, lambda: alone(x))
+
+
+def rows(precision: str) -> list[Row]:
+    """Of everything in a step."""
+    model, train, dtype = network(), pictures(joint.train.batch_size), getattr(torch, precision)
+    images = train.pixels / 255
+    # What is float32 under autocast, too: everything behind the decoder's last layer, and the classes' dropout.
+    whole = ("output", "dropout")
+    found = [
+        layer_row(name, layer, given, torch.float32 if name in whole else dtype)
+        for name, (layer, given) in inputs(model, images).items()
+    ]
+    output = Output(*(part.detach().requires_grad_() for part in model(images)))
+
+    def loss() -> Tensor:
+        mse, cross_entropy, _ = losses(output, images, train.labels)
+        return mse + joint.train.loss_weight * cross_entropy
+
+    found += [row("losses", loss), ("pictures to floats", best(lambda: train.pixels / 255), 0.0, 0.0, 0.0)]
+    weights = list(model.parameters())
+    if dtype != torch.float32:
+        halves = [part.detach().to(dtype) for part in weights]
+        casts = best(lambda: [part.to(dtype) for part in weights]), best(lambda: [h.float() for h in halves])
+        found.append(("weights cast", *casts, 0.0, 0.0))
+    for part in weights:
+        part.grad = torch.zeros_like(part)
+    optimizer = torch.optim.Adam(
+        weights, lr=joint.train.lr, weight_decay=joint.train.weight_decay, fused=True
+    )
+    return [*found, ("optimiser", best(optimizer.step), 0.0, 0.0, 0.0)]
+
+
+def show(threads: int) -> None:
+    """Print a table a precision; to be called in a process of its own."""
+    prepare(threads)
+    for precision in TARGETS:
+        step = 1000 / STEPS * min(epoch.seconds for epoch in islice(training(precision, 4), 4))
+        made = Table("layer, input", "forward ms", "backward ms", "GFLOP/s forward", "backward")
+        made.title = f"{precision}, {threads} thread(s); a step of `fit` takes {step:.0f} ms"
+        every = rows(precision)
+        total = tuple(sum(column) for column in zip(*(one[1:] for one in every), strict=True))
+        for name, forward, backward, *flops in [*every, ("all", *total)]:
+            rates = [
+                f"{1000 * f / ms:.0f}" if f and ms else ""
+                for f, ms in zip(flops, (forward, backward), strict=True)
+            ]
+            made.add_row(name, f"{forward:.2f}", f"{backward:.2f}" if backward else "", *rates)
+        for column in made.columns[1:]:
+            column.justify = "right"
+        Console(width=110).print(made)
