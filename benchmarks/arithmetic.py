@@ -16,6 +16,8 @@ from itertools import repeat
 from time import perf_counter
 
 import torch
+from apart import fresh
+from reached import Reached, show
 
 from ablation.data.labels import class_names
 from ablation.learn.cost import run_flops
@@ -24,8 +26,6 @@ from ablation.learn.pictures import Pictures
 from ablation.learn.train import Epoch, fit
 from ablation.report import joint
 from ablation.spec import RunSpec, vary
-from apart import fresh
-from reached import Reached, show
 
 TARGETS = {"float32": 85.0, "bfloat16": 60.0}  # per cent of the product's FLOP/s
 SIDE = 2048

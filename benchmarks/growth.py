@@ -6,7 +6,7 @@ Writes as many invented runs as asked for into a store of its own that is thrown
 tracker's own calls, one trial and one run a cell with curves of ten epochs, no training and no pictures.
 Measures milliseconds a trial over the first and the last hundred, and seconds of what `status`, `plan`,
 `table` and `export` do once their modules are there. The exponent of a verb is that of seconds in runs
-between the two largest sizes: 0 where its cost is flat, 1 where ten times the runs take ten times the seconds.
+between the two largest sizes: 0 where its cost is flat, 1 where ten times the runs take ten times as long.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from pathlib import Path
 from time import perf_counter
 
 from mlflow.entities import Metric, Param
+from reached import Reached, show
 
 from ablation import catalogue
 from ablation.publish import publish, read
@@ -30,7 +31,6 @@ from ablation.sweep.results import results
 from ablation.track.read import CURVES, bury, settled
 from ablation.track.record import Label
 from ablation.track.store import Store
-from reached import Reached, show
 
 EPOCHS = 10
 EDGE = 100  # trials over which the cost of one is taken, at the beginning and at the end

@@ -14,6 +14,7 @@ from itertools import islice
 from time import perf_counter
 
 import torch
+from arithmetic import STEPS, TARGETS, network, pictures, prepare, training
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -22,7 +23,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from ablation.learn.model import Output
 from ablation.learn.train import losses
 from ablation.report import joint
-from arithmetic import STEPS, TARGETS, network, pictures, prepare, training
 
 TIMES = 15
 Row = tuple[str, float, float, float, float]
@@ -82,7 +82,7 @@ def rows(precision: str) -> list[Row]:
     """Of everything in a step."""
     model, train, dtype = network(), pictures(joint.train.batch_size), getattr(torch, precision)
     images = train.pixels / 255
-    # What is float32 under autocast, too: everything behind the decoder's last layer, and the classes' dropout.
+    # What is float32 under autocast, too: what is behind the decoder's last layer, and dropout.
     whole = ("output", "dropout")
     found = [
         layer_row(name, layer, given, torch.float32 if name in whole else dtype)

@@ -55,7 +55,7 @@ class Pictures(Dataset):  # type: ignore[type-arg]
 def losses(
     model: Autoencoder, images: Tensor, labels: Tensor, weight: float
 ) -> tuple[Tensor, dict[str, float]]:
-    """What is minimised, and its parts; at a weight of 0 the classifier learns from a code it cannot change."""
+    """What is minimised, and its parts; at weight 0 the classifier learns from a code it cannot change."""
     output = model(images, weight == 0)
     mse, cross_entropy = F.mse_loss(output.reconstruction, images), F.cross_entropy(output.logits, labels)
     right = (output.logits.argmax(1) == labels).float().mean()

@@ -17,6 +17,7 @@ from time import perf_counter
 
 import torch
 from PIL import Image
+from reached import Reached, show
 from torch.utils.data import DataLoader, Dataset, random_split
 from torchvision import transforms
 
@@ -29,7 +30,6 @@ from ablation.learn.run import run
 from ablation.learn.train import losses
 from ablation.report import joint
 from ablation.spec import vary
-from reached import Reached, show
 
 FASTER = 5.0
 

@@ -31,9 +31,10 @@ SEEDS = 2
 
 def invented(root: Path) -> None:
     """Fill a store there; to be called in a process of its own."""
+    from growth import fill
+
     from ablation import catalogue
     from ablation.track.store import Store
-    from growth import fill
 
     fill(catalogue.load("latent_size"), Store(root), SEEDS)
 

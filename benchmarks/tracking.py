@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
+from reached import Reached, show
+
 from ablation import catalogue
 from ablation.learn.run import Result, Trained, identify
 from ablation.learn.train import Epoch
@@ -23,7 +25,6 @@ from ablation.spec import RunSpec
 from ablation.sweep import worker
 from ablation.track.record import Label
 from ablation.track.store import Store
-from reached import Reached, show
 
 
 class Stopwatch:

@@ -15,13 +15,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from apart import ABLATION, seconds_of
+from reached import Reached, show
+
 from ablation import catalogue
 from ablation.learn.cost import images_seen
 from ablation.study import Study
 from ablation.track.read import cell_runs
 from ablation.track.store import Store
-from apart import ABLATION, seconds_of
-from reached import Reached, show
 
 STUDY = "latent_size"
 FASTER = 1.8  # two workers over one
