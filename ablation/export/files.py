@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 from ablation.errors import Mistake
 
 
@@ -28,6 +30,10 @@ def replace(path: Path, writer: Callable[[Path], None]) -> Path:
     """Write beside `path` and move into place, so that no reader ever sees half a file; the path."""
     # The suffix stays last: it tells matplotlib the format.
     draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    for left in path.parent.glob(f".{path.stem}.*{path.suffix}"):  # by a process that was killed
+        owner = left.name.removeprefix(f".{path.stem}.").removesuffix(path.suffix)
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            left.unlink(missing_ok=True)
     try:
         writer(draft)
         draft.replace(path)
