@@ -5,19 +5,15 @@ from dataclasses import dataclass
 from math import isclose, isnan
 from typing import Any
 
-import torch
-from safetensors.torch import load
-from threadpoolctl import threadpool_limits
-
 from ablation.learn.run import Result, run
 from ablation.study import Cell, Study
 from ablation.sweep.results import results
 from ablation.sweep.tune import settle
-from ablation.sweep.worker import THREADS
-from ablation.track.artifacts import WEIGHTS, artifact
+from ablation.sweep.worker import as_worker
 from ablation.track.origin import origin
 from ablation.track.record import shelved
 from ablation.track.store import Store
+from ablation.track.weights import same_weights
 
 ELSEWHERE = 0.05
 """How far the test MSE may lie, of its value, from that of other code, packages or hardware, where sums are
@@ -62,15 +58,10 @@ def verify(study: Study, store: Store) -> Iterator[Verified]:
     study = settle(study, store)
     frame = results(study, store)
     cells = {(cell.arm, cell.seed): cell for cell in study.cells(int(frame.seed.nunique()))}
-    before = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
-    try:
-        with threadpool_limits(THREADS):
-            for row in frame[frame.state == "complete"].drop_duplicates("arm").to_dict("records"):
-                cell = cells[row["arm"], row["seed"]]
-                yield _held_against(store, row, cell, run(cell.spec))
-    finally:
-        torch.set_num_threads(before)
+    with as_worker():
+        for row in frame[frame.state == "complete"].drop_duplicates("arm").to_dict("records"):
+            cell = cells[row["arm"], row["seed"]]
+            yield _held_against(store, row, cell, run(cell.spec))
 
 
 def _held_against(store: Store, row: dict[Any, Any], cell: Cell, result: Result) -> Verified:
@@ -83,18 +74,12 @@ def _held_against(store: Store, row: dict[Any, Any], cell: Cell, result: Result)
         for name, value in (result.history[-1].metrics | result.metrics).items()
         if name not in CLOCKS and shelved(name) in recorded and not _same(recorded[shelved(name)], value)
     }
-    kept = artifact(store, source, WEIGHTS)
-    weights = None if kept is None else _same_weights(load(kept), result)
+    weights = same_weights(store, source, result.model)
     return Verified(cell, str(row["run_id"]), _elsewhere(tags), differing, weights)
 
 
 def _same(then: float, now: float) -> bool:
     return then == now or (isnan(then) and isnan(now))
-
-
-def _same_weights(kept: dict[str, torch.Tensor], result: Result) -> bool:
-    own = result.model.state_dict()
-    return kept.keys() == own.keys() and all(torch.equal(kept[name], own[name]) for name in own)
 
 
 def _elsewhere(tags: dict[str, str]) -> tuple[str, ...]:

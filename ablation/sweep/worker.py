@@ -3,6 +3,8 @@
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
@@ -57,6 +59,18 @@ def start() -> None:
     torch.set_num_threads(THREADS)
     threadpool_limits(THREADS)
     threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+@contextmanager
+def as_worker() -> Iterator[None]:
+    """Compute in this process as a worker does, with its threads; what the process had before comes back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    try:
+        with threadpool_limits(THREADS):
+            yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def work(task: Task) -> Outcome:

@@ -41,6 +41,15 @@ def trained(store: Store, key: str) -> Trained | None:
     return None
 
 
+def same_weights(store: Store, run_id: str, model: Autoencoder) -> bool | None:
+    """Whether the model has the weights that the run kept, bit for bit; None where it kept none."""
+    kept = artifact(store, run_id, WEIGHTS)
+    if kept is None:
+        return None
+    recorded, own = load(kept), model.state_dict()
+    return recorded.keys() == own.keys() and all(bool((recorded[name] == own[name]).all()) for name in own)
+
+
 def _history(store: Store, run_id: str) -> tuple[Epoch, ...]:
     """The learning curves again; steps, images and seconds of the epochs are 0: nothing is trained."""
     epochs: dict[int, dict[str, float]] = {}
