@@ -66,14 +66,14 @@ def measure(seeds: int = 2, more: Sequence[int] = (4,), quick: bool = False) -> 
         note = f"{cells} cells: {walls[1]:.0f} s with one, {walls[workers]:.0f} s with {workers}"
         target = FASTER if workers == 2 else None
         ratio = walls[1] / walls[workers]
-        found.append(Reached("c", f"{workers} workers over one", ratio, "×", target, True, note))
+        found.append(Reached("d", f"{workers} workers over one", ratio, "×", target, True, note))
     paid = 2 * walls[2]
     note = f"{training:.0f} s of training in 2 x {walls[2]:.0f} s; start-up alone {again:.1f} s"
     left = 100 * (1 - training / paid)
-    found.append(Reached("d", "not training, two workers", left, "%", NOT_TRAINING, False, note))
+    found.append(Reached("c", "not training, two workers", left, "%", NOT_TRAINING, False, note))
     note = f"{running:.0f} s in `run`; the rest is start-up, tracking, waiting"
     left = 100 * (1 - running / paid)
-    return [*found, Reached("d", "outside `run`, two workers", left, "%", None, False, note)]
+    return [*found, Reached("c", "outside `run`, two workers", left, "%", None, False, note)]
 
 
 def main() -> None:
