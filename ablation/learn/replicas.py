@@ -1,7 +1,7 @@
 """Replicas of one network trained as one program: weights stacked, every step one `vmap` over them.
 
 An accelerator is far too wide for one network of this size; its seeds, lambdas, rates and augmentations can
-share a step. On a CPU it costs up to a third more, and `fit` stays what trains there; how fast it is on an
+share a step. On a CPU it costs up to two fifths more, and `fit` stays what trains there; how fast it is on an
 accelerator has not been measured.
 """
 
