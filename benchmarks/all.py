@@ -4,7 +4,7 @@
 
 Each part runs in a process of its own and is printed as it ends. One that fails is named, the others go on,
 and the exit code is 1; a target that is missed changes no exit code. `--quick` takes the smallest sizes,
-some three minutes: it shows that everything runs, and marks its figures as meaning nothing.
+some minutes: it shows that everything runs, and marks its figures as meaning nothing.
 """
 
 import argparse
