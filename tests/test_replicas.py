@@ -24,7 +24,7 @@ from ablation.sweep import together as together_module
 from ablation.sweep.coordinate import run_study
 from ablation.sweep.engine import Engine, lost
 from ablation.sweep.results import learning_curves, results
-from ablation.sweep.together import TogetherEngine, work_together
+from ablation.sweep.together import TogetherEngine, by_program, work_together
 from ablation.sweep.worker import Outcome, Task, work
 from ablation.track.read import cell_runs
 from ablation.track.record import Label
@@ -175,6 +175,14 @@ def test_a_study_trained_together_is_the_study_trained_apart(faces: Path, tmp_pa
     pd.testing.assert_frame_equal(*curves, rtol=1e-3, check_exact=False)
 
 
+def test_the_seeds_of_an_arm_are_handed_out_together(faces: Path, tmp_path: Path) -> None:
+    study, store = small_study(faces), Store(tmp_path / "store")
+    progress = run_study(study, store, TogetherEngine, 2, order=by_program)
+    assert not progress.failed
+    runs = [store.client.get_run(run).data.tags for run in results(study, store).run_id]
+    assert [tags["together"] for tags in runs] == ["2"] * 4
+
+
 def task(spec: RunSpec, store: Store, experiment: str) -> Task:
     known = identify(spec)
     return Task(spec, Label("small", "arm", known.fingerprint, known.data), experiment, store.root)
@@ -190,6 +198,10 @@ def test_each_of_a_group_ends_as_it_went(faces: Path, tmp_path: Path) -> None:
     tasks = [task(spec, store, experiment) for spec in specs]
     first = work(tasks[0])
     wrong = replace(tasks[2], label=replace(tasks[2].label, data="other images"))
+    unmeasured = replace(tasks[0], measures=("beauty",))
+    ended = work_together([unmeasured, tasks[3]])
+    assert "lacks beauty" in str(ended[0])
+    assert isinstance(ended[1], Outcome)
     ended = work_together([*tasks[:2], wrong, tasks[3]])
     assert isinstance(ended[0], Outcome)
     assert (ended[0].run_id, ended[0].reused) == (first.run_id, True)
@@ -197,7 +209,7 @@ def test_each_of_a_group_ends_as_it_went(faces: Path, tmp_path: Path) -> None:
     assert ended[1].diverged
     assert "the images changed" in str(ended[2])
     assert isinstance(ended[3], Outcome)
-    assert ended[3].built
+    assert ended[3].reused
     status = cell_runs(store, "small").set_index("fingerprint").status
     assert status[tasks[1].label.fingerprint] == "FAILED"
     assert status[tasks[3].label.fingerprint] == "FINISHED"

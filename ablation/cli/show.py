@@ -176,7 +176,7 @@ def show_verified(found: "Verified") -> None:
         shown += [f"and {len(found.differing) - 3} more"] if len(found.differing) > 3 else []
         shown += ["other weights"] if found.weights is False and not shown else []
         said = f"{'near' if found.kept else 'DIFFERS'}: {', '.join(shown)}"
-    where = f" (then: other {', '.join(found.elsewhere)})" if found.elsewhere else ""
+    where = f" (its origin differs in: {', '.join(found.elsewhere)})" if found.elsewhere else ""
     console.print(
         f"{'ok  ' if found.kept else 'LOOK'}  {found.cell.arm}, seed {found.cell.seed}: {said}{where}"
     )

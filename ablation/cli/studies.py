@@ -114,11 +114,16 @@ def _train(study: Study, store: "Store", seeds: int | None, hands: Hands) -> boo
     from ablation.cli.progress import Reporter
     from ablation.sweep.coordinate import run_study
     from ablation.sweep.engine import LocalEngine
-    from ablation.sweep.together import TogetherEngine
 
-    engine = TogetherEngine if hands.together else LocalEngine
     with Reporter(study, hands.cells) as reporter:
-        progress = run_study(study, store, engine, hands.cells, seeds, reporter.notify)
+        if hands.together:
+            from ablation.sweep.together import TogetherEngine, by_program
+
+            progress = run_study(
+                study, store, TogetherEngine, hands.cells, seeds, reporter.notify, by_program
+            )
+        else:
+            progress = run_study(study, store, LocalEngine, hands.cells, seeds, reporter.notify)
     reporter.summary(progress)
     return bool(progress.failed)
 

@@ -31,8 +31,9 @@ def run_study(
     workers: int,
     seeds: int | None = None,
     notify: Callable[[Progress], None] = lambda progress: None,
+    order: Callable[[dict[str, Cell]], dict[str, Cell]] = lambda cells: cells,
 ) -> Progress:
-    """Train every cell of the study that has no finished run, `workers` at a time.
+    """Train every cell that has no finished run, `workers` at a time, seed by seed or in `order`.
 
     The study and its data are checked before anything is written. A cell that diverges or fails does not
     stop the others. Raises `Mistake` where another process runs this study, the plan has changed, or a
@@ -57,7 +58,7 @@ def run_study(
             ledger.plan = plan_of(study, data)
         ledger.abandon()
         progress = Progress(total=len(study.cells(seeds)))
-        lacking = _lacking(study, store, seeds, data, progress)
+        lacking = order(_lacking(study, store, seeds, data, progress))
         notify(progress)
         if lacking:
             workers = min(workers, len(lacking))

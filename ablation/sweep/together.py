@@ -1,7 +1,7 @@
 """Tasks of one program in one process: the engine that gathers them, and what its worker does with them."""
 
 import threading
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from queue import Empty, SimpleQueue
@@ -12,6 +12,7 @@ from ablation.learn.run import Result
 from ablation.learn.together import accelerator, program, run_together
 from ablation.learn.train import Diverged, Epoch
 from ablation.spec import trunk
+from ablation.study import Cell
 from ablation.sweep.processes import context
 from ablation.sweep.worker import Outcome, Task, check_same_data, recorded, start, work
 from ablation.track.read import cell_lock
@@ -21,6 +22,21 @@ from ablation.track.weights import trunk_of
 
 QUIET_SECONDS = 0.2  # without another task, after which those that wait are taken for all there are
 Ended = Outcome | Exception
+
+
+def by_program(cells: Mapping[str, Cell]) -> dict[str, Cell]:
+    """The cells in an order in which those that can train together follow on each other; what only composes
+    with the weights of others comes last.
+    """
+    programs: dict[Hashable, int] = {}
+    for cell in cells.values():
+        programs.setdefault(program(cell.spec), len(programs))
+
+    def place(item: tuple[str, Cell]) -> tuple[bool, int]:
+        spec = item[1].spec
+        return spec != trunk(spec), programs[program(spec)]
+
+    return dict(sorted(cells.items(), key=place))
 
 
 class TogetherEngine:
@@ -91,7 +107,11 @@ def work_together(tasks: Sequence[Task]) -> list[Ended]:
         for number in sorted(training, key=lambda n: tasks[n].label.fingerprint):
             task = tasks[number]
             held.enter_context(store.lock(cell_lock(task.label.fingerprint)))
-            known = recorded(store, task)
+            try:
+                known = recorded(store, task)
+            except Exception as error:
+                ended[number] = error
+                continue
             if known is not None:
                 ended[number] = known
             else:
