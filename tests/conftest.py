@@ -1,6 +1,8 @@
 """Fixtures that every test may use; one thread, so that results are bit-equal on every machine."""
 
 import shutil
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import torch
 
 from ablation.track.store import Store
 from doubles import draw_faces
+from servers import PROGRAMS, PostgreSQL, postgresql
 
 torch.set_num_threads(1)
 
@@ -30,3 +33,25 @@ def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def store(blank: Path, tmp_path: Path) -> Store:
     """A store of the test's own."""
     return Store(Path(shutil.copytree(blank, tmp_path / "store")))
+
+
+NUMBERS = count()
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[PostgreSQL]:
+    """PostgreSQL, for all tests of a process."""
+    if not PROGRAMS:
+        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
+    with postgresql() as server:
+        yield server
+
+
+@pytest.fixture
+def on_postgresql(database_server: PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> str:
+    """New databases for MLflow and for Optuna, named by the environment; the address of MLflow's."""
+    number = next(NUMBERS)
+    address = database_server.database(f"runs{number}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("ABLATION_OPTUNA_STORAGE", database_server.database(f"trials{number}"))
+    return address

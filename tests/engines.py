@@ -4,6 +4,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 
+from pebble import ProcessExpired
+
 from ablation.sweep.worker import Outcome, Task, work
 
 
@@ -25,6 +27,9 @@ class InlineEngine:
         except Exception as error:
             future.set_exception(error)
         return future
+
+    def lost(self, error: BaseException) -> bool:
+        return isinstance(error, ProcessExpired)
 
     def close(self) -> None:
         self.closed = True

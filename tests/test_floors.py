@@ -47,6 +47,7 @@ OWNERS = {
     "safetensors": {"track"},
     "optuna": {"sweep"},
     "pebble": {"sweep"},
+    "ray": {"sweep"},
     "scipy": {"analyse"},
     "seaborn": {"export"},
     "matplotlib": {"track", "export"},

@@ -22,7 +22,7 @@ from ablation.spec import ModelSpec, RunSpec, TrainSpec, vary
 from ablation.study import Study
 from ablation.sweep import together as together_module
 from ablation.sweep.coordinate import run_study
-from ablation.sweep.engine import Engine, lost
+from ablation.sweep.engine import Engine
 from ablation.sweep.results import learning_curves, results
 from ablation.sweep.together import TogetherEngine, by_program, work_together
 from ablation.sweep.worker import Outcome, Task, work
@@ -250,6 +250,6 @@ def test_a_killed_process_is_lost_to_every_task_of_its_group(faces: Path, tmp_pa
         for server in psutil.Process().children():
             for worker in server.children():
                 worker.kill()
-        assert all(lost(future.exception(timeout=60)) for future in futures)  # type: ignore[arg-type]
+        assert all(engine.lost(future.exception(timeout=60)) for future in futures)  # type: ignore[arg-type]
     finally:
         engine.close()

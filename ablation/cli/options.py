@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -30,9 +30,18 @@ WORKERS.help = "Worker processes, one thread each; one a core if not given."
 TOGETHER = _count("together", 1024)
 TOGETHER.help = "Train so many cells as one program, on the accelerator, in place of worker processes."
 
+GPUS = typer.Option("--gpus", min=0.0, help="With --engine ray: the share of a GPU that a cell takes.")
+
 Seeds = Annotated[int | None, SEEDS]
 Workers = Annotated[int | None, WORKERS]
 Together = Annotated[int | None, TOGETHER]
+Machines = Annotated[
+    Literal["local", "ray"], typer.Option("--engine", help="Processes of this machine, or a Ray cluster.")
+]
+Address = Annotated[
+    str | None, typer.Option("--address", help="With --engine ray: the cluster's; else RAY_ADDRESS, or new.")
+]
+Gpus = Annotated[float, GPUS]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder of the runs.", envvar="ABLATION_STORE")]
 Quick = Annotated[bool, typer.Option("--quick", help="A smoke budget, marked as such in every output.")]
 StudyName = Annotated[

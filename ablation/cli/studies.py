@@ -1,12 +1,25 @@
 """The verbs on studies: list, plan, run, status, verify, table, export."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ablation import catalogue
-from ablation.cli.options import DEFAULT_STORE, Quick, Seeds, StoreFolder, StudyName, Together, Workers, cores
+from ablation.cli.hands import Hands, on_cluster, on_machine
+from ablation.cli.options import (
+    DEFAULT_STORE,
+    Address,
+    Gpus,
+    Machines,
+    Quick,
+    Seeds,
+    StoreFolder,
+    StudyName,
+    Together,
+    Workers,
+    cores,
+)
 from ablation.errors import Mistake
 from ablation.study import Study
 
@@ -59,24 +72,28 @@ def run(
         bool, typer.Option("--search", help="Instead of the cells, search for the study's best compromises.")
     ] = False,
     together: Together = None,
+    engine: Machines = "local",
+    address: Address = None,
+    gpus: Gpus = 0.0,
 ) -> int:
     """Train every cell that has no finished run, then print the table and its verdict."""
     if together and (workers or search):
         raise Mistake("--together takes the place of --workers and knows no --search: leave one of them out.")
+    if engine != "ray" and (address or gpus):
+        raise Mistake("--address and --gpus belong to --engine ray: add it, or leave them out.")
+    if engine == "ray" and (together or search):
+        raise Mistake("--engine ray knows no --together and no --search: leave them out.")
     declared = {name: _load(name, quick) for name in studies}
     if search:
         from ablation.cli.search import search_each
 
         return search_each(declared, _store(store), seeds, workers or cores())
-    crew = Hands(together or workers or cores(), bool(together))
-    return max(_run_or_say(name, study, store, seeds, crew) for name, study in declared.items())
-
-
-class Hands(NamedTuple):
-    """How many cells are in work at once, and whether as one program and not in a process each."""
-
-    cells: int
-    together: bool
+    hands = (
+        on_cluster(_store(store), workers, address, gpus)
+        if engine == "ray"
+        else on_machine(workers, together)
+    )
+    return max(_run_or_say(name, study, store, seeds, hands) for name, study in declared.items())
 
 
 def _run_or_say(name: str, study: Study, store: Path, seeds: int | None, hands: Hands) -> int:
@@ -89,9 +106,6 @@ def _run_or_say(name: str, study: Study, store: Path, seeds: int | None, hands: 
 
 
 def _run(name: str, study: Study, store: Path, seeds: int | None, hands: Hands) -> int:
-    from ablation.sweep.processes import warm
-
-    warm()  # before the imports of this process, so that both import at once
     from ablation.analyse.plan import outlook
     from ablation.cli.show import show_links, show_table, show_warnings
     from ablation.publish import summarise
@@ -113,17 +127,9 @@ def _train(study: Study, store: "Store", seeds: int | None, hands: Hands) -> boo
     """Train what is lacking and show it as it comes; whether a cell failed."""
     from ablation.cli.progress import Reporter
     from ablation.sweep.coordinate import run_study
-    from ablation.sweep.engine import LocalEngine
 
     with Reporter(study, hands.cells) as reporter:
-        if hands.together:
-            from ablation.sweep.together import TogetherEngine, by_program
-
-            progress = run_study(
-                study, store, TogetherEngine, hands.cells, seeds, reporter.notify, by_program
-            )
-        else:
-            progress = run_study(study, store, LocalEngine, hands.cells, seeds, reporter.notify)
+        progress = run_study(study, store, hands.engine, hands.cells, seeds, reporter.notify, hands.order)
     reporter.summary(progress)
     return bool(progress.failed)
 

@@ -7,7 +7,7 @@ from statistics import fmean
 from time import monotonic
 
 from ablation.study import Cell, Study
-from ablation.sweep.engine import Engine, lost
+from ablation.sweep.engine import Engine
 from ablation.sweep.ledger import Ledger
 from ablation.sweep.plan import sources_of
 from ablation.sweep.worker import Outcome, Task
@@ -80,7 +80,7 @@ class Crew:
                 for future in wait(self.running, return_when=FIRST_COMPLETED).done:
                     ticket = self.running.pop(future)
                     if not self._again(engine, future, ticket):
-                        self._finish(future, ticket)
+                        self._finish(engine, future, ticket)
                         self._tell(ticket, left + len(self.running), workers)
         finally:
             engine.close()
@@ -96,13 +96,13 @@ class Crew:
     def _again(self, engine: Engine, future: "Future[Outcome]", ticket: _Ticket) -> bool:
         """Hand in a cell again whose worker was killed, until its tries are spent."""
         error = future.exception()
-        if error is None or not lost(error) or ticket.tries == TRIES:
+        if error is None or not engine.lost(error) or ticket.tries == TRIES:
             return False
         ticket.tries += 1
         self._start(engine, ticket)
         return True
 
-    def _finish(self, future: "Future[Outcome]", ticket: _Ticket) -> None:
+    def _finish(self, engine: Engine, future: "Future[Outcome]", ticket: _Ticket) -> None:
         error = future.exception()
         outcome = None if error else future.result()
         if outcome is not None and not outcome.diverged:
@@ -113,10 +113,10 @@ class Crew:
                 self.seconds[outcome.built].append(monotonic() - ticket.started)
             return
         self.ledger.fail(ticket.trial)
-        if error and lost(error):
+        if error and engine.lost(error):
             bury_free(self.store, [ticket.fingerprint])
         killed = f"its worker was killed {TRIES} times"
-        reason = killed if error and lost(error) else f"{type(error).__name__}: {error}"
+        reason = killed if error and engine.lost(error) else f"{type(error).__name__}: {error}"
         self.progress.failed[name_of(ticket.cell)] = outcome.error if outcome else reason
 
     def _tell(self, ticket: _Ticket, left: int, workers: int) -> None:

@@ -15,6 +15,9 @@ class Engine(Protocol):
     def submit(self, task: Task) -> "Future[Outcome]":
         """Start the task as soon as a worker is free."""
 
+    def lost(self, error: BaseException) -> bool:
+        """Whether the error says that a worker died, and not that its task failed."""
+
     def close(self) -> None:
         """End every worker at once, whatever it is doing."""
 
@@ -29,12 +32,11 @@ class LocalEngine:
         """A future of the task's outcome; its exception is `lost` where the worker was killed."""
         return self._pool.schedule(work, args=[task])  # type: ignore[no-any-return]
 
+    def lost(self, error: BaseException) -> bool:
+        """See `Engine.lost`."""
+        return isinstance(error, ProcessExpired)
+
     def close(self) -> None:
         """End the workers."""
         self._pool.stop()
         self._pool.join()
-
-
-def lost(error: BaseException) -> bool:
-    """Whether the error says that a worker died, and not that its task failed."""
-    return isinstance(error, ProcessExpired)

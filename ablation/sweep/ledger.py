@@ -159,7 +159,8 @@ class Ledger:
 def _storage(store: Store) -> optuna.storages.RDBStorage:
     patient = {"connect_args": {"timeout": 60}} if store.optuna_url.startswith("sqlite") else None
     try:
-        return optuna.storages.RDBStorage(store.optuna_url, engine_kwargs=patient)
+        with store.schema(store.optuna_url):
+            return optuna.storages.RDBStorage(store.optuna_url, engine_kwargs=patient)
     except SQLAlchemyError as error:
         reason = getattr(error, "orig", None) or type(error).__name__
         raise Mistake(

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from queue import Empty, SimpleQueue
 
-from pebble import ProcessPool
+from pebble import ProcessExpired, ProcessPool
 
 from ablation.learn.run import Result
 from ablation.learn.together import accelerator, program, run_together
@@ -53,6 +53,10 @@ class TogetherEngine:
         future: Future[Outcome] = Future()
         self._waiting.put((task, future))
         return future
+
+    def lost(self, error: BaseException) -> bool:
+        """See `Engine.lost`."""
+        return isinstance(error, ProcessExpired)
 
     def close(self) -> None:
         """End the process."""

@@ -1,24 +1,21 @@
 """Where runs are kept: a folder with SQLite databases and artifacts, or a tracking server."""
 
-import json
 import os
-import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 import requests
-from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from ablation.errors import Mistake
+from ablation.track.locks import AdvisoryLocks, FileLocks, Locks
 
 ODD = '?%"'  # what SQLite addresses, and the SQL that MLflow writes, take for something else
 PATIENCE_SECONDS = 5.0  # for a tracking server's first answer; MLflow alone tries for minutes
@@ -56,7 +53,14 @@ class Store:
     @property
     def optuna_url(self) -> str:
         """Of Optuna's storage: what the environment names, or the SQLite file in the folder."""
-        return os.environ.get("ABLATION_OPTUNA_STORAGE", f"sqlite:///{self.root.absolute() / 'optuna.db'}")
+        own = f"sqlite:///{self.root.absolute() / 'optuna.db'}"
+        named = os.environ.get("ABLATION_OPTUNA_STORAGE", own)
+        if named == self.tracking_uri:
+            raise Mistake(
+                "MLflow and Optuna want a database each, since both note their version in a table of one "
+                "name, but MLFLOW_TRACKING_URI and ABLATION_OPTUNA_STORAGE are the same: make a second."
+            )
+        return named
 
     @property
     def tracking_shown(self) -> str:
@@ -79,7 +83,19 @@ class Store:
         return not self.optuna_url.startswith("sqlite:///") or Path(self.optuna_url[10:]).exists()
 
     @property
-    def _locks(self) -> Path:
+    def shared(self) -> bool:
+        """Whether other machines can share it: runs, artifacts, trials and locks are all on servers."""
+        return not self.embedded and self.optuna_url.startswith("postgresql")
+
+    @cached_property
+    def _locks(self) -> Locks:
+        """Of the database that every machine reaches, where there is one, else of the folder."""
+        if self.optuna_url.startswith("postgresql"):
+            return AdvisoryLocks(self.optuna_url)
+        return FileLocks(self._folder)
+
+    @property
+    def _folder(self) -> Path:
         return self.root / "locks"
 
     @property
@@ -96,7 +112,8 @@ class Store:
         try:
             if self.tracking_uri.startswith("http"):
                 requests.get(self.tracking_uri, timeout=PATIENCE_SECONDS)
-            return MlflowClient(tracking_uri=self.tracking_uri)
+            with self.schema(self.tracking_uri):
+                return MlflowClient(tracking_uri=self.tracking_uri)
         except (MlflowException, SQLAlchemyError, requests.RequestException) as error:
             reason = getattr(error, "orig", None) or type(error).__name__
             raise Mistake(
@@ -111,7 +128,7 @@ class Store:
     def create(self) -> None:
         """Make the folder and MLflow's database where they are missing; safe when several do so at once."""
         try:
-            self._locks.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(parents=True, exist_ok=True)
             with self.lock("create"):
                 if self.embedded and not self._database.exists():
                     _create_database(self._database, self.root.absolute() / "artifacts")
@@ -138,51 +155,32 @@ class Store:
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Wait for the lock called `name`; the kernel frees it when its holder dies."""
-        with FileLock(self._locks / f"{name}.lock"):
+        """Wait for the lock called `name`; it is free as soon as its holder dies."""
+        with self._locks.hold(name):
             yield
+
+    @contextmanager
+    def schema(self, address: str) -> Iterator[None]:
+        """Alone at a database server, whose tables its first visitor makes: two at once would fail."""
+        if address.startswith(("sqlite", "http")):
+            yield
+        else:
+            with self.lock("schema"):
+                yield
 
     @contextmanager
     def free(self, name: str) -> Iterator[bool]:
         """Hold the lock called `name` if nobody else does, and say whether."""
-        lock = FileLock(self._locks / f"{name}.lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
+        with self._locks.hold(name, wait=False) as mine:
+            yield mine
 
     @contextmanager
     def sole(self, name: str, what: str) -> Iterator[None]:
         """Hold the lock called `name`, or a `Mistake` at once that says which process holds it."""
-        note = self._locks / f"{name}.json"
         with self.free(name) as mine:
             if not mine:
-                holder = _holder(note)
-                raise Mistake(
-                    f"{what} is being run by process {holder.get('pid', 'unknown')} on "
-                    f"{holder.get('host', 'this machine')} since {holder.get('since', 'a moment ago')}: "
-                    "wait for it or end it."
-                )
-            since = datetime.now(UTC).isoformat(timespec="seconds")
-            written = note.with_suffix(f".{os.getpid()}")
-            written.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since}))
-            written.replace(note)
-            try:
-                yield
-            finally:
-                note.unlink(missing_ok=True)
-
-
-def _holder(note: Path) -> dict[str, str]:
-    try:
-        return dict(json.loads(note.read_text()))
-    except FileNotFoundError:
-        return {}
+                raise Mistake(f"{what} is being run by {self._locks.holder(name)}: wait for it or end it.")
+            yield
 
 
 def _without_password(address: str) -> str:

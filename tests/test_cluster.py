@@ -1,0 +1,73 @@
+"""The Ray engine: three nodes of which one dies, and what is refused before anything runs."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ablation.cli import app
+from ablation.publish import publish
+from ablation.sweep.coordinate import run_study
+from ablation.track.store import Store
+from doubles import small_study
+from engines import InlineEngine
+from servers import PROGRAMS
+
+UNSHARE = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--net", "--map-root-user"]
+
+
+@pytest.fixture
+def own_network() -> list[str]:
+    """What starts a command in a network of its own."""
+    for needed in ("unshare", "ip"):
+        if shutil.which(needed) is None:
+            pytest.skip(f"{needed} is not installed: Ray would listen to everybody")
+    if subprocess.run([*UNSHARE, "true"], capture_output=True).returncode:
+        pytest.skip("this machine allows no network of one's own: Ray would listen to everybody")
+    if not PROGRAMS:
+        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
+    return UNSHARE
+
+
+@pytest.mark.slow
+def test_three_nodes_of_which_one_is_killed_compute_every_cell_once(
+    own_network: list[str], faces: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    command = [*own_network, sys.executable, str(Path(__file__).with_name("three_nodes.py"))]
+    ended = subprocess.run([*command, str(faces), str(folder)], capture_output=True, text=True, timeout=280)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    found = json.loads((folder / "found.json").read_text())
+    assert found["killed"]
+    assert found["failed"] == {}
+    assert found["leaks"] == []
+    assert found["homes"] == 3
+    assert found["states"] == ["COMPLETE"]
+    assert len(set(found["complete"])) == len(found["complete"]) == 8
+    assert found["finished"] == found["complete"]
+    assert found["runs"] == ["FINISHED"] * 8 + ["KILLED"]
+    monkeypatch.chdir(faces.parent)
+    study = small_study(Path("faces.parquet"), seeds=4)
+    run_study(study, store, InlineEngine(), workers=1)
+    publish(study, store, tmp_path / "out")
+    for name in ("table.csv", "table.html", "table.tex", "verdicts.csv"):
+        assert (folder / "out" / name).read_bytes() == (tmp_path / "out" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--gpus", "0.5"], "--address and --gpus belong to --engine ray"),
+        (["--engine", "ray", "--together", "2"], "--engine ray knows no --together"),
+    ],
+)
+def test_options_that_contradict_are_refused(words: list[str], said: str) -> None:
+    result = CliRunner().invoke(app, ["run", "latent_size", *words])
+    assert result.exit_code
+    assert said in str(result.exception) + result.output

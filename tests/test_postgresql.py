@@ -1,0 +1,148 @@
+"""A store on PostgreSQL: the same results as in a folder, and locks that every machine sees."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from ablation.errors import Mistake
+from ablation.publish import publish
+from ablation.sweep.coordinate import run_study
+from ablation.sweep.ledger import Ledger
+from ablation.track.read import running
+from ablation.track.store import Store
+from doubles import small_study
+from engines import InlineEngine
+from servers import PASSWORD, PostgreSQL
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from ablation.track.store import Store
+with Store(Path(sys.argv[1])).sole("job", "it"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+OPEN = """
+import sys
+from pathlib import Path
+from ablation import catalogue
+from ablation.sweep.ledger import Ledger
+from ablation.track.store import Store
+store = Store(Path(sys.argv[1]))
+store.create()
+print(store.experiment("cold", {}), type(store.client).__name__)
+"""
+
+
+def test_a_study_on_postgresql_exports_the_bytes_of_one_in_a_folder(
+    faces: Path, store: Store, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    study = small_study(faces, seeds=2)
+    tables = []
+    for place in (store, Store(tmp_path / "locks")):
+        if place is not store:
+            request.getfixturevalue("on_postgresql")
+        run_study(study, place, InlineEngine(), workers=1)
+        publish(study, place, tmp_path / place.root.name)
+        tables.append(
+            {
+                f: (tmp_path / place.root.name / f).read_bytes()
+                for f in ("table.csv", "table.html", "table.tex")
+            }
+        )
+    assert tables[0] == tables[1]
+    assert running(place) == []
+    again = InlineEngine()
+    assert run_study(study, place, again, workers=1).there == 4
+    assert again.tasks == []
+
+
+def test_what_died_on_postgresql_is_ended_and_computed_once(
+    faces: Path, on_postgresql: str, tmp_path: Path
+) -> None:
+    study, store = small_study(faces, seeds=1), Store(tmp_path / "store")
+
+    def stop(task: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study, store, InlineEngine(stop), workers=1)
+    run_study(study, store, InlineEngine(), workers=1)
+    ledger = Ledger.open(store, study)
+    assert ledger is not None
+    assert list(ledger.states().values()) == [TrialState.COMPLETE] * 2
+    assert running(store) == []
+
+
+def test_folders_of_two_machines_share_a_lock_that_dies_with_its_holder(
+    on_postgresql: str, tmp_path: Path
+) -> None:
+    here, there = Store(tmp_path / "here"), tmp_path / "there"
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(there)], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(Mistake, match=f"it is being run by process {holder.pid} on"), here.sole("job", "it"):
+        pass
+    with here.sole("another job", "it"):
+        pass
+    holder.kill()
+    holder.communicate()
+    with here.lock("job"), here.free("job") as mine:
+        assert not mine
+
+
+def test_eight_that_find_an_empty_database_make_its_tables_once(on_postgresql: str, tmp_path: Path) -> None:
+    def cold(number: int) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-c", OPEN, str(tmp_path / str(number))]
+        return subprocess.run(command, capture_output=True, text=True, timeout=240)
+
+    with ThreadPoolExecutor(8) as pool:
+        ended = list(pool.map(cold, range(8)))
+    assert [one.stderr for one in ended if one.returncode] == []
+    assert {one.stdout for one in ended} == {"1 MlflowClient\n"}
+
+
+def test_a_database_that_is_gone_is_said_in_a_sentence_without_its_password(
+    on_postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faces: Path
+) -> None:
+    gone = f"postgresql+psycopg://ann:{PASSWORD}@127.0.0.1:1/none"
+    monkeypatch.setenv("ABLATION_OPTUNA_STORAGE", gone)
+    with pytest.raises(Mistake, match=r"cannot be reached .*refused") as raised:
+        run_study(small_study(faces), Store(tmp_path), InlineEngine(), workers=1)
+    assert PASSWORD not in str(raised.value)
+
+
+def test_one_database_for_both_is_refused(
+    on_postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABLATION_OPTUNA_STORAGE", on_postgresql)
+    with pytest.raises(Mistake, match="want a database each"):
+        _ = Store(tmp_path).optuna_url
+
+
+def test_no_password_is_in_what_a_run_keeps(
+    faces: Path, on_postgresql: str, tmp_path: Path, database_server: PostgreSQL
+) -> None:
+    study, store = small_study(faces, seeds=1), Store(tmp_path / "store")
+    run_study(study, store, InlineEngine(), workers=1)
+    publish(study, store, tmp_path / "out")
+    assert not [
+        path for path in tmp_path.rglob("*") if path.is_file() and PASSWORD.encode() in path.read_bytes()
+    ]
+    kept = {
+        on_postgresql: ("params", "tags", "experiments", "experiment_tags", "datasets"),
+        os.environ["ABLATION_OPTUNA_STORAGE"]: ("study_user_attributes", "trial_user_attributes"),
+    }
+    for address, tables in kept.items():
+        with create_engine(address, poolclass=NullPool).connect() as connection:
+            for table in tables:
+                rows = connection.execute(text(f"SELECT * FROM {table}")).all()
+                assert rows
+                assert PASSWORD not in str(rows)
