@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,17 +53,18 @@ def decode(stored: Iterable[Mapping[str, Any] | None], source: str) -> torch.Ten
     """uint8 (n, 3, 64, 64) of encoded images, each a mapping with its `bytes` or else its `path`.
 
     Transparency is laid on white. An image of another size is reduced or enlarged (Lanczos, which
-    filters before it reduces) to fit, its aspect kept, and padded with white.
+    filters before it reduces) to fit, its aspect kept, and padded with white; of an animated one, the first
+    picture. An image that declares more than 89 million pixels is not decoded.
     An image that cannot be decoded is a `Mistake` naming its row, counted from 0.
     """
     raw = bytearray()
     for row, image in enumerate(stored):
         try:
             raw += _square(_open(image)).tobytes()
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except Exception as error:  # broken bytes make Pillow raise nearly anything
             raise Mistake(
                 f"every row of {source} wants an 8-bit image, but row {row} cannot be decoded "
-                f"({error}): mend or drop it."
+                f"({error or type(error).__name__}): mend or drop it."
             ) from error
     return torch.frombuffer(raw, dtype=torch.uint8).view(-1, SIDE, SIDE, 3).permute(0, 3, 1, 2).contiguous()
 
@@ -70,7 +72,8 @@ def decode(stored: Iterable[Mapping[str, Any] | None], source: str) -> torch.Ten
 def _open(image: Mapping[str, Any] | None) -> Image.Image:
     if image is None or not (image["bytes"] or image["path"]):
         raise ValueError("it is empty")
-    return Image.open(BytesIO(image["bytes"] or Path(image["path"]).read_bytes()))
+    with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
+        return Image.open(BytesIO(image["bytes"] or Path(image["path"]).read_bytes()))
 
 
 def _square(image: Image.Image) -> Image.Image:
