@@ -32,7 +32,7 @@ from ablation.spec import vary
 from ablation.study import Study
 
 small = {{"data.sources": ({parquet!r},), "augment.copies": 3, "model.channels": (8, 16), "train.epochs": 12}}
-storm = Study(
+study = Study(
     question="Does it survive?", source="a double", baseline=vary(joint, small),
     arms={{"latent 128": {{}}, "latent 16": {{"model.latent_dim": 16}}}},
     measures={{"test_mse": 0.01}}, seeds=60,
