@@ -16,7 +16,7 @@ from ablation.publish import read
 from ablation.study import Study
 from ablation.sweep.ledger import Ledger
 from ablation.sweep.results import learning_curves
-from ablation.sweep.search import search_results
+from ablation.sweep.turns import search_results
 from ablation.track.artifacts import RECONSTRUCTIONS, artifact
 from ablation.track.store import Store
 

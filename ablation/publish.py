@@ -14,8 +14,8 @@ from ablation.export.front import export_search
 from ablation.spec import flat
 from ablation.study import Study
 from ablation.sweep.results import learning_curves, opened, results
-from ablation.sweep.search import search_results
 from ablation.sweep.tune import settle
+from ablation.sweep.turns import search_results
 from ablation.track.arms import record_arm
 from ablation.track.store import Store
 from ablation.track.truths import gains_of_truths

@@ -7,7 +7,8 @@ import pytest
 
 from ablation.compose.analogies import TEST, TRAIN, VALIDATION, Analogy, Deal, analogies, known_rows
 from ablation.compose.askings import askings
-from ablation.compose.families import NO_TONE, TWINS, Family, families
+from ablation.compose.families import TWINS, Family, families
+from ablation.compose.gains import NO_TONE
 from ablation.data.images import Images
 from ablation.data.sources import load
 from ablation.data.split import deal, split

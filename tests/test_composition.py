@@ -9,11 +9,12 @@ import torch
 
 from ablation.compose.analogies import TEST, Deal
 from ablation.compose.askings import Asking, askings
+from ablation.compose.gains import gain
 from ablation.data.images import Images
 from ablation.data.sources import load
 from ablation.data.split import deal
 from ablation.learn.bench import SIDES, Bench
-from ablation.learn.composition import composition, gain
+from ablation.learn.composition import composition
 from ablation.learn.evaluate import encode
 from ablation.learn.mixing import Mixer, place
 from ablation.learn.model import Autoencoder

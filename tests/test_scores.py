@@ -3,29 +3,25 @@
 import pytest
 import torch
 
-from ablation.compose.scores import ROOM, Judge, errors, gains, hits, inside
+from ablation.compose.gains import ROOM, gains
+from ablation.compose.scores import Judge, errors, hits, inside
 
 
 def test_the_input_left_alone_gains_nothing_and_the_ceiling_everything() -> None:
-    copy, ceiling = torch.tensor([0.5, 0.4]), torch.tensor([0.1, 0.2])
+    copy, ceiling = [0.5, 0.4], [0.1, 0.2]
     assert list(gains(copy, copy, ceiling, "de").values()) == [0, 0]
     assert list(gains(ceiling, copy, ceiling, "de").values()) == pytest.approx([1, 1])
-    assert gains(torch.tensor([0.9, 0.1]), copy, ceiling, "de")["d"] < 0
-    assert gains(torch.tensor([0.9, 0.1]), copy, ceiling, "de")["e"] > 1
+    assert gains([0.9, 0.1], copy, ceiling, "de")["d"] < 0
+    assert gains([0.9, 0.1], copy, ceiling, "de")["e"] > 1
 
 
 def test_analogies_of_one_truth_count_once() -> None:
-    error, copy, ceiling = (
-        torch.tensor([0.2, 0.4, 0.1]),
-        torch.tensor([0.5, 0.5, 0.3]),
-        torch.tensor([0.1] * 3),
-    )
-    found = gains(error, copy, ceiling, ["d", "d", "e"])
+    found = gains([0.2, 0.4, 0.1], [0.5, 0.5, 0.3], [0.1] * 3, ["d", "d", "e"])
     assert found == pytest.approx({"d": 0.5, "e": 1.0})
 
 
 def test_a_model_that_reconstructs_nothing_gets_no_large_gain() -> None:
-    found = gains(torch.tensor([0.49]), torch.tensor([0.5]), torch.tensor([0.5]), "d")
+    found = gains([0.49], [0.5], [0.5], "d")
     assert found["d"] == pytest.approx(0.01 / (ROOM * 0.5))
 
 

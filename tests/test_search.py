@@ -20,8 +20,9 @@ from ablation.study import Search, Study
 from ablation.sweep import processes
 from ablation.sweep.coordinate import run_study
 from ablation.sweep.crew import TRIES, Progress
-from ablation.sweep.search import check_search, run_search, search_results
+from ablation.sweep.search import check_search, run_search
 from ablation.sweep.trials import POPULATION, Trials, searched
+from ablation.sweep.turns import search_results
 from ablation.sweep.worker import Outcome, Task
 from ablation.track.read import cell_runs
 from ablation.track.record import recording

@@ -36,8 +36,9 @@ def search_each(studies: Mapping[str, Study], store: "Store", seeds: int | None,
 def _search(study: Study, store: "Store", workers: int) -> int:
     from ablation.analyse.front import front_of
     from ablation.sweep.engine import LocalEngine
-    from ablation.sweep.search import run_search, search_results
+    from ablation.sweep.search import run_search
     from ablation.sweep.trials import searched
+    from ablation.sweep.turns import search_results
 
     whole = searched(study)
     with Reporter(whole, workers) as reporter:

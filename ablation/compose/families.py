@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import permutations
 
+from ablation.compose.gains import NO_TONE
 from ablation.data.images import Images
 
-NO_TONE = "no skin tone"
-DARK = "dark skin tone"
 TWINS = {
     "smiling cat face with open mouth": "smiling face with open mouth",
     "grinning cat face with smiling eyes": "grinning face with smiling eyes",

@@ -1,11 +1,6 @@
-"""Numbers for composites beside their truths; pictures are float32 (n, 3, 64, 64) in [0, 1].
+"""Numbers for composites beside their truths; pictures are float32 (n, 3, 64, 64) in [0, 1]."""
 
-The headline is the normalised gain: 0 is the input, decoded as it is, 1 as good as reconstructing the truth.
-"""
-
-from collections.abc import Hashable, Sequence
-from statistics import fmean
-from typing import TypeVar
+from collections.abc import Sequence
 
 import torch
 from sklearn.decomposition import PCA
@@ -14,9 +9,6 @@ from sklearn.pipeline import make_pipeline
 from torch import Tensor
 from torch.nn import functional as F
 
-Target = TypeVar("Target", bound=Hashable)
-
-ROOM = 0.1  # of the input's error: the least that a perfect composite is taken to be able to save
 CHANGED = 0.1  # in [0, 1]: a pixel whose largest channel differs by more is part of the change
 COMPONENTS = 32  # of the pixels, that the judge of the attribute sees
 
@@ -24,21 +16,6 @@ COMPONENTS = 32  # of the pixels, that the judge of the attribute sees
 def errors(pictures: Tensor, truths: Tensor) -> Tensor:
     """Mean squared error of each picture, (n,)."""
     return (pictures - truths).square().mean(dim=(1, 2, 3))
-
-
-def gains(error: Tensor, copy: Tensor, ceiling: Tensor, targets: Sequence[Target]) -> dict[Target, float]:
-    """The normalised gain of each target: errors, each (n,), are averaged over the analogies that share it.
-
-    copy: error of the input decoded as it is; ceiling: of the truth's own reconstruction. Where a perfect
-    composite could save less than ROOM of the copy's error, it is counted as if it could save that much: so
-    that a model which reconstructs nothing gets no large gains by dividing by next to nothing.
-    """
-    found: dict[Target, float] = {}
-    for target in dict.fromkeys(targets):
-        here = [n for n, one in enumerate(targets) if one == target]
-        e, c, best = (fmean(values[here].tolist()) for values in (error, copy, ceiling))
-        found[target] = (c - e) / max(c - best, ROOM * c)
-    return found
 
 
 def inside(edited: Tensor, untouched: Tensor, c: Tensor, d: Tensor) -> Tensor:

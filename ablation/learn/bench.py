@@ -11,6 +11,7 @@ from torch import Tensor
 from ablation.compose.analogies import TEST, TRAIN, VALIDATION, Analogy, Step
 from ablation.compose.askings import Asking
 from ablation.compose.directions import AS_PCA, RANKED, coherence, offsets
+from ablation.compose.gains import SEEN, UNSEEN, Row
 from ablation.compose.known import Asked, Known
 from ablation.compose.scores import Judge, errors, hits, inside
 from ablation.data.images import Images
@@ -21,9 +22,7 @@ from ablation.spec import ComposeSpec, RunSpec
 
 RANKS = (1, 2, 4, 8, 16)
 STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
-SIDES = {TEST: "unseen", TRAIN: "seen"}
-
-Row = dict[str, str | float]
+SIDES = {TEST: UNSEEN, TRAIN: SEEN}
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import fmean, median
+from statistics import fmean
 
 import torch
 from torch import Tensor
 
-from ablation.compose.analogies import TEST, TRAIN
 from ablation.compose.askings import askings
-from ablation.compose.families import DARK, NO_TONE
-from ablation.compose.scores import gains
+from ablation.compose.gains import UNSEEN, Row, by_family, column, gain, portions
 from ablation.data.images import Images
-from ablation.learn.bench import SIDES, Bench, Row
+from ablation.learn.bench import SIDES, Bench
 from ablation.learn.model import Autoencoder
 from ablation.spec import RunSpec
 
@@ -49,45 +47,13 @@ def composition(model: Autoencoder, images: Images, spec: RunSpec) -> Compositio
 
 def _numbers(rows: Sequence[Row]) -> dict[str, float]:
     """The metrics: gains by family and their mean, and the means over families of the other numbers."""
-    unseen = _by_family(rows, SIDES[TEST])
+    unseen = by_family(rows, UNSEEN)
     numbers = {name: fmean(map(gain, parts.values())) for name, parts in portions(rows).items()}
     for floor in FLOORS:
         found = [gain(part, f"error of {floor}") for part in unseen.values()]
         numbers[f"gain_of_{floor}".replace(" ", "_")] = fmean(found)
     for name in MEANS:
-        numbers[name.replace(" ", "_")] = fmean(fmean(_column(part, name)) for part in unseen.values())
+        numbers[name.replace(" ", "_")] = fmean(fmean(column(part, name)) for part in unseen.values())
     return numbers | {
         f"truths_{name}": len({row["d"] for row in part}) * 1.0 for name, part in unseen.items()
     }
-
-
-def portions(rows: Sequence[Row]) -> dict[str, dict[str, list[Row]]]:
-    """The records behind every gain, by family; it is the mean over families of the median over truths."""
-    unseen, seen = (_by_family(rows, SIDES[side]) for side in (TEST, TRAIN))
-    found = {f"gain_{name}": {name: part} for name, part in unseen.items()} | {"gain": unseen}
-    if dark := [row for row in unseen.get("tone", []) if (row["from"], row["to"]) == (NO_TONE, DARK)]:
-        found["gain_dark_tone"] = {"tone": dark}
-    return found | ({"gain_seen": seen} if seen else {})
-
-
-def _by_family(rows: Sequence[Row], side: str) -> dict[str, list[Row]]:
-    parts: dict[str, list[Row]] = {}
-    for row in rows:
-        if row["side"] == side:
-            parts.setdefault(str(row["family"]), []).append(row)
-    return parts
-
-
-def _column(rows: Sequence[Row], name: str) -> list[float]:
-    return [float(row[name]) for row in rows]
-
-
-def gain(rows: Sequence[Row], column: str = "error") -> float:
-    """The median over truths of the normalised gain."""
-    return median(gain_of_truths(rows, column).values())
-
-
-def gain_of_truths(rows: Sequence[Row], column: str = "error") -> dict[str, float]:
-    """The normalised gain of each truth, by its text (`compose.scores.gains`)."""
-    error, copy, ceiling = (torch.tensor(_column(rows, name)) for name in (column, "copy", "ceiling"))
-    return gains(error, copy, ceiling, [str(row["d"]) for row in rows])

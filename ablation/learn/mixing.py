@@ -10,8 +10,9 @@ from ablation.compose.analogies import TEST, TRAIN, Deal
 from ablation.compose.askings import Asking, askings
 from ablation.compose.directions import offsets
 from ablation.compose.families import Family, families
+from ablation.compose.gains import gains
 from ablation.compose.known import Asked, Known
-from ablation.compose.scores import errors, gains
+from ablation.compose.scores import errors
 from ablation.data.images import Images
 from ablation.data.split import deal, split
 from ablation.errors import Mistake
@@ -105,9 +106,9 @@ class Mixer:
         d = self.images.pixels[[truth]] / 255
         best = decoded(self.model, encode(self.model, self.images.pixels[[truth]]))
         same = decoded(self.model, target[None])
-        error, copy, ceiling = (errors(x, d) for x in (made, same, best))
+        error, copy, ceiling = (errors(x, d).tolist() for x in (made, same, best))
         count = len(error)
-        found = gains(error, copy.expand(count), ceiling.expand(count), range(count))
+        found = gains(error, copy * count, ceiling * count, range(count))
         return replace(
             mix,
             truth=truth,

@@ -10,9 +10,9 @@ from ablation.errors import Mistake
 from ablation.study import Study
 from ablation.sweep.ledger import Ledger
 from ablation.sweep.results import results
-from ablation.sweep.search import search_results
 from ablation.sweep.trials import searched
 from ablation.sweep.tune import settle, tuning_of
+from ablation.sweep.turns import search_results
 from ablation.track.origin import origin
 from ablation.track.read import bury_free, running
 from ablation.track.store import Store

@@ -53,9 +53,9 @@ def points(uri: str, runs: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
         for first in range(0, len(runs), AT_ONCE):
             some = table.run_uuid.in_(runs[first : first + AT_ONCE])
             rows += _rows(connection, question.where(some, table.key.in_(names)))
-    # Column by column: pandas looks at a list of rows value by value, which takes longer than the database.
-    columns = zip(*rows, strict=True) if rows else [()] * (len(POINT) + 1)
-    found = pd.DataFrame(dict(zip([*POINT, "is_nan"], columns, strict=True)))
+    # Column by column: pandas looks at a list of rows value by value, and to unzip it is no faster.
+    columns = {name: [row[place] for row in rows] for place, name in enumerate([*POINT, "is_nan"])}
+    found = pd.DataFrame(columns)
     return found.assign(value=found["value"].mask(found["is_nan"].astype(bool)))[list(POINT)]
 
 
@@ -85,8 +85,8 @@ def _metrics(chosen: Select[Any]) -> Select[Any]:
 
 
 def _rows(connection: Connection, question: Select[Any]) -> list[Any]:
-    """All rows, as tuples whose types SQLAlchemy knows and mypy cannot read."""
-    return list(connection.execute(question).all())
+    """All rows as tuples, as the driver has them: SQLAlchemy's own rows take three times as long."""
+    return list(connection.execute(question).cursor.fetchall())
 
 
 @contextmanager

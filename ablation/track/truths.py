@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.learn.composition import gain_of_truths, portions
+from ablation.compose.gains import gain_of_truths, portions
 from ablation.track.artifacts import COMPOSITION, artifact
 from ablation.track.store import Store
 
