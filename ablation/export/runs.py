@@ -29,11 +29,12 @@ def runs_csv(study: Study, frame: pd.DataFrame, seeds: int) -> str:
     writer = csv.writer(out, lineterminator="\n")
     names = [*study.varied, *([study.tuned.setting] if study.tuned else [])]
     writer.writerow([*FIRST, *names, *metrics])
-    for _, cell in cells.iterrows():
-        settings = flat(study.specs[cell["arm"]])
-        row = [study.name or "study", str(study.quick).lower()]
-        row += [cell[key] for key in KEYS] + [settings[name] for name in names]
-        writer.writerow([text(value) for value in row + [cell[name] for name in metrics]])
+    settings = {arm: [flat(spec)[name] for name in names] for arm, spec in study.specs.items()}
+    columns = ([*KEYS], metrics)
+    keys, numbers = (zip(*(cells[name].tolist() for name in some), strict=True) for some in columns)
+    first = [study.name or "study", str(study.quick).lower()]
+    for key, measured in zip(keys, numbers, strict=True):
+        writer.writerow([text(value) for value in (*first, *key, *settings[key[0]], *measured)])
     return out.getvalue()
 
 

@@ -109,7 +109,8 @@ def cell_runs(store: Store, study: str) -> pd.DataFrame:
 def curves(store: Store, runs: pd.DataFrame) -> pd.DataFrame:
     """Learning curves of the runs (columns run_id, arm, seed): arm, seed, epoch, metric, value."""
     found = points(store, list(runs["run_id"]), CURVES)
-    cells = runs.set_index("run_id")[["arm", "seed"]].reindex(found["run_id"]).reset_index(drop=True)
+    place = found["run_id"].cat.codes
+    cells = runs[["arm", "seed"]].astype({"arm": "category"}).iloc[place].reset_index(drop=True)
     named = found.rename(columns={"step": "epoch", "name": "metric"})
     return pd.concat([cells, named[["epoch", "metric", "value"]]], axis=1)
 
