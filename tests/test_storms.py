@@ -1,10 +1,11 @@
-"""Storms: a hundred kills over a study of 120 cells, and four hundred processes that find no store."""
+"""Storms: a hundred kills over a study of 120 cells, hundreds of cold starts, several studies at once."""
 
 import multiprocessing
 import os
 import random
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -19,11 +20,14 @@ from ablation.sweep.ledger import Ledger
 from ablation.sweep.results import results
 from ablation.track.read import cell_runs, running
 from ablation.track.store import Store
+from doubles import small_study
+from servers import PostgreSQL
 from test_kills import start
 
 pytestmark = pytest.mark.slow
 
 KILLS, CELLS, WORKERS = 100, 120, 4
+TIMES = 50
 COORDINATOR = 0.1  # of the kills, about; the other victims are what it started
 BETWEEN_SECONDS = (0.2, 1.2)
 STUDY = """
@@ -96,24 +100,64 @@ def has_runs(store: Store) -> bool:
     return store.exists() and bool(running(store))
 
 
-def cold(root: Path) -> None:
-    """What a `run` does first in a folder where nothing is."""
-    store = Store(root)
+def cold(root: Path, addresses: dict[str, str]) -> None:
+    """What a `run` does first in a store where nothing is."""
+    os.environ |= addresses
+    store, study = Store(root), small_study(Path("none"))
     store.create()
-    experiment = store.experiment("cold", {})
+    Ledger.create(store, study)
+    experiment = store.experiment(study.name, {})
     store.client.create_run(experiment, tags={"pid": str(os.getpid())})
+
+
+def eight(roots: Sequence[Path], addresses: dict[str, str]) -> list[int | None]:
+    """The exit codes of eight processes that find nothing there."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["test_storms"])
+    processes = [context.Process(target=cold, args=(root, addresses)) for root in roots]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return [process.exitcode for process in processes]
 
 
 @pytest.mark.timeout(1800)
 def test_eight_at_once_make_a_store_fifty_times(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["test_storms"])
-    for number in range(50):
+    for number in range(TIMES):
         root = tmp_path / str(number)
-        processes = [context.Process(target=cold, args=(root,)) for _ in range(8)]
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.join()
-        assert [process.exitcode for process in processes] == [0] * 8
+        assert eight([root] * 8, {}) == [0] * 8
         assert len(Store(root).client.search_runs(["1"])) == 8
+
+
+@pytest.mark.timeout(1800)
+def test_eight_machines_at_once_make_the_tables_fifty_times(
+    database_server: PostgreSQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(TIMES):
+        names = {"MLFLOW_TRACKING_URI": "cold_runs", "ABLATION_OPTUNA_STORAGE": "cold_trials"}
+        addresses = {one: database_server.database(f"{name}{number}") for one, name in names.items()}
+        roots = [tmp_path / f"{number}-{machine}" for machine in range(8)]
+        assert eight(roots, addresses) == [0] * 8
+        for one, address in addresses.items():
+            monkeypatch.setenv(one, address)
+        assert len(Store(roots[0]).client.search_runs(["1"])) == 8
+
+
+@pytest.mark.timeout(600)
+def test_four_studies_at_once_from_nothing_compute_what_they_share_once(faces: Path, tmp_path: Path) -> None:
+    files = [tmp_path / f"study_{letter}.py" for letter in "abcd"]
+    for number, file in enumerate(files):
+        # a and b ask for the same cells, c and d for others of their own.
+        own = "" if number < 2 else f', "train.lr": {1e-3 / number!r}'
+        text = STUDY.format(parquet=str(faces)).replace("seeds=60", "seeds=3")
+        file.write_text(text.replace('"train.epochs": 12', f'"train.epochs": 12{own}'))
+    store = Store(tmp_path / "store")
+    processes = [start(file, store.root) for file in files]
+    said = [process.communicate(timeout=500)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4, said
+    found = [cell_runs(store, file.stem) for file in files]
+    assert [len(runs) for runs in found] == [6] * 4
+    assert {status for runs in found for status in runs.status} == {"FINISHED"}
+    computed = [key for runs in found for key in runs.fingerprint[runs.reused_from == ""]]
+    assert len(computed) == len(set(computed)) == 18

@@ -1,4 +1,4 @@
-"""A study on a Ray cluster of three nodes, one of which is killed; run alone in a network of its own.
+"""A study of 120 cells on a Ray cluster: workers are killed, and a node; run alone in a network of its own.
 
     unshare --net python tests/three_nodes.py FACES.parquet FOLDER
 
@@ -9,17 +9,23 @@ came of it, FOLDER/out is what was exported.
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from doubles import small_study
 from servers import PASSWORD, MlflowServer, postgresql
 
-NODES = 3
+NODES, SEEDS, CELLS = 3, 60, 120
+KILLS = 25  # of workers, before a node is killed with the rest
+BETWEEN_SECONDS = (0.3, 1.2)
 
 
 def main(parquet: Path, folder: Path) -> None:
@@ -55,8 +61,17 @@ def main(parquet: Path, folder: Path) -> None:
             server.stop()
 
 
+def kill_a_worker(chance: random.Random) -> bool:
+    """Kill a process in which a node computes a cell; whether there was one."""
+    below = psutil.Process().children(recursive=True)
+    busy = [one for one in below if one.is_running() and "ray::compute" in "".join(one.cmdline()[:1])]
+    for one in busy and [chance.choice(busy)]:
+        one.kill()
+    return bool(busy)
+
+
 def run(cluster, nodes, folder: Path) -> dict[str, object]:  # type: ignore[no-untyped-def]
-    """Run the study while a node is killed in the middle, and look at what it left."""
+    """Run the study while workers and a node are killed, again where tries are spent; what is left."""
     from optuna.trial import TrialState
 
     from ablation.publish import publish
@@ -66,18 +81,26 @@ def run(cluster, nodes, folder: Path) -> dict[str, object]:  # type: ignore[no-u
     from ablation.track.read import cell_runs
     from ablation.track.store import Store
 
-    store, study = Store(folder / "coordinator"), small_study(Path("faces.parquet"), seeds=4)
-    killed = threading.Event()
+    store, study = Store(folder / "coordinator"), small_study(Path("faces.parquet"), seeds=SEEDS)
+    killed, kills, chance = threading.Event(), 0, random.Random(7)
 
     def kill() -> None:
+        nonlocal kills
         while len(cell_runs(store, study.name)) < NODES:
             time.sleep(0.2)
+        while kills < KILLS:
+            time.sleep(chance.uniform(*BETWEEN_SECONDS))
+            with suppress(psutil.Error):
+                kills += kill_a_worker(chance)
         cluster.remove_node(nodes[-1], allow_graceful=False)
         killed.set()
 
     store.create()
     threading.Thread(target=kill, daemon=True).start()
-    progress = run_study(study, store, lambda n: RayEngine(store, cluster.address), NODES)
+    for _ in range(KILLS):
+        progress = run_study(study, store, lambda n: RayEngine(store, cluster.address), NODES)
+        if not progress.failed:
+            break
     publish(study, store, folder / "out")
     ledger = Ledger.open(store, study)
     assert ledger is not None
@@ -85,6 +108,7 @@ def run(cluster, nodes, folder: Path) -> dict[str, object]:  # type: ignore[no-u
     kept = [path for path in folder.rglob("*") if path.is_file() and path.stat().st_size < 2**24]
     return {
         "killed": killed.is_set(),
+        "kills": kills,
         "failed": progress.failed,
         "trained": progress.trained,
         "complete": sorted(trial.user_attrs["fingerprint"] for trial in trials if trial.state == complete),
