@@ -113,7 +113,9 @@ def cold(root: Path, addresses: dict[str, str]) -> None:
 def eight(roots: Sequence[Path], addresses: dict[str, str]) -> list[int | None]:
     """The exit codes of eight processes that find nothing there."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["test_storms"])
+    context.set_forkserver_preload(
+        ["test_storms", "alembic.command", "mlflow.store.tracking.sqlalchemy_store"]
+    )
     processes = [context.Process(target=cold, args=(root, addresses)) for root in roots]
     for process in processes:
         process.start()
