@@ -24,8 +24,8 @@ from doubles import small_study
 from servers import PASSWORD, MlflowServer, postgresql
 
 NODES, SEEDS, CELLS = 3, 60, 120
-KILLS = 25  # of workers, before a node is killed with the rest
-BETWEEN_SECONDS = (0.3, 1.2)
+KILLS = 10  # of workers, before a node is killed with the rest; each new one imports for seconds
+BETWEEN_SECONDS = (1.0, 6.0)
 
 
 def main(parquet: Path, folder: Path) -> None:
@@ -73,6 +73,7 @@ def kill_a_worker(chance: random.Random) -> bool:
 def run(cluster, nodes, folder: Path) -> dict[str, object]:  # type: ignore[no-untyped-def]
     """Run the study while workers and a node are killed, again where tries are spent; what is left."""
     from optuna.trial import TrialState
+    from ray._private.worker import global_worker
 
     from ablation.publish import publish
     from ablation.sweep.cluster import RayEngine
@@ -92,7 +93,11 @@ def run(cluster, nodes, folder: Path) -> dict[str, object]:  # type: ignore[no-u
             time.sleep(chance.uniform(*BETWEEN_SECONDS))
             with suppress(psutil.Error):
                 kills += kill_a_worker(chance)
-        cluster.remove_node(nodes[-1], allow_graceful=False)
+        while global_worker.node is None:  # between one run and the next
+            time.sleep(0.1)
+        ours = global_worker.node._raylet_socket_name  # the coordinator's own node holds its objects
+        victim = next(node for node in reversed(nodes) if node._raylet_socket_name != ours)
+        cluster.remove_node(victim, allow_graceful=False)
         killed.set()
 
     store.create()
