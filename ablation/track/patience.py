@@ -55,9 +55,11 @@ def patiently(
                 raise
             failed = error
         if (left := end - monotonic()) <= 0:
-            raise told(failed) from failed
+            break
         sleep(min(pause, left))
         attempt, pause = again or attempt, min(2 * pause, LONGEST_PAUSE)
+    with in_a_sentence():
+        raise failed
 
 
 @contextmanager
@@ -86,6 +88,17 @@ def told(error: Exception) -> Exception:
         f"the disk cannot be written ({reason(cause)}): make room there, or take another place, and run the "
         "same command again."
     )
+
+
+@contextmanager
+def in_a_sentence() -> Iterator[None]:
+    """Raise what the body raises as `told` says it."""
+    try:
+        yield
+    except Exception as error:
+        if (said := told(error)) is error:
+            raise
+        raise said from error
 
 
 def reason(error: BaseException) -> str:
