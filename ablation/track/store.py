@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 from pathlib import Path
 
 import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from ablation.errors import Mistake
 from ablation.track.locks import AdvisoryLocks, FileLocks, Locks
@@ -125,9 +127,15 @@ class Store:
             ) from error
 
     def probe(self, seconds: float = PROBE_SECONDS) -> None:
-        """Ask the tracking server, where there is one, for a sign of life; an error where none comes."""
+        """Ask the server that holds the runs, if one does, for a sign of life; an error where none comes."""
         if self._served:
             requests.get(f"{self.tracking_uri.rstrip('/')}/health", timeout=seconds)
+        elif self.tracking_uri.startswith("postgresql"):
+            # MLflow tries a database that is away for a minute and a half.
+            patience = {"connect_timeout": ceil(seconds)}
+            engine = create_engine(self.tracking_uri, poolclass=NullPool, connect_args=patience)
+            engine.connect().close()
+            engine.dispose()
 
     @property
     def _served(self) -> bool:
