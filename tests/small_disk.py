@@ -68,11 +68,15 @@ def main(parquet: Path, disk: Path) -> None:
     fill(0)  # databases cannot be written
     found["databases"] = sentence(run)
     filler.unlink()
-    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    # The same disk over itself, since one with open files does not become read-only.
+    subprocess.run(["mount", "--bind", str(disk), str(disk)], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", str(disk)], check=True)
+    store = Store(disk / "s")
     found["read-only"] = sentence(run)
     found["reading"] = sorted(results(study, store).state)
     found["export read-only"] = sentence(lambda: publish(study, store, disk / "out"))
-    subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    store = Store(disk / "s")
     found["after"] = run_study(study, store, InlineEngine(), workers=1).failed
     (disk / "out").mkdir()
     fill(8192)

@@ -41,6 +41,9 @@ from doubles import small_spec, small_study
 from engines import InlineEngine
 from gates import Gate, gate
 from servers import PASSWORD, MlflowServer, PostgreSQL
+from test_kills import check_whole, start, wait_for
+from test_kills import study_file as study_file
+from test_kills import undisturbed as undisturbed
 
 EPOCHS = 4
 NUMBERS = count()
@@ -530,3 +533,22 @@ def test_a_database_that_is_gone_for_good_ends_the_run_in_a_sentence_and_the_nex
         assert PASSWORD not in str(raised.value)
         before.open()
         rerun(study, store)
+
+
+@pytest.mark.slow
+def test_a_tracking_server_that_is_killed_and_started_again_costs_a_running_study_nothing(
+    server: MlflowServer, study_file: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
+    monkeypatch.delenv("ABLATION_PATIENCE", raising=False)
+    store = tmp_path / "store"
+    process = start(study_file, store)
+    wait_for(lambda: list(cell_runs(Store(store), study_file.stem).status).count("FINISHED") >= 1)
+    server.stop()
+    time.sleep(10)
+    server.start()
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
+    assert "failed 0" in output or "0 failed" in output
+    check_whole(study_file, store, undisturbed, tmp_path / "out")

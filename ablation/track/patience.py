@@ -132,7 +132,7 @@ def _kind(error: BaseException) -> tuple[Kind, BaseException]:
 def _of_database(error: BaseException | None) -> Kind:
     if not isinstance(error, sqlite3.Error) or "locked" in str(error):
         return "away"
-    return "full" if re.search("full|readonly|disk", str(error)) else ""
+    return "full" if re.search("full|readonly|disk|unable to open", str(error)) else ""
 
 
 def _unanswered(error: BaseException) -> bool:
