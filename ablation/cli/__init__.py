@@ -42,9 +42,21 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except Exception as error:
+        code = _say(str(_told(error)))
     if code == INTERRUPTED:
         print("\nStopped: what is finished is kept, and the same command goes on from here.", file=sys.stderr)
     sys.exit(code or 0)
+
+
+def _told(error: Exception) -> Mistake:
+    """The sentence for a server that went away or a disk that is full; any other error is raised again."""
+    from ablation.track.patience import told
+
+    said = told(error)
+    if not isinstance(said, Mistake):
+        raise error
+    return said
 
 
 def _say(sentence: str) -> int:

@@ -47,7 +47,7 @@ def ui(
 
 
 def doctor(store: StoreFolder = DEFAULT_STORE) -> None:
-    """Check versions, data and store; end what died while RUNNING, and say what was done."""
+    """Check versions, data and store, deliver results that wait for a server, end what died while RUNNING."""
     from ablation.cli.show import show_findings
     from ablation.sweep.doctor import examine
     from ablation.track.store import Store

@@ -27,7 +27,10 @@ def write(text: str, path: Path) -> None:
 
 
 def replace(path: Path, writer: Callable[[Path], None]) -> Path:
-    """Write beside `path` and move into place, so that no reader ever sees half a file; the path."""
+    """Write beside `path` and move into place, so that no reader ever sees half a file; the path.
+
+    No right to is a `Mistake`.
+    """
     # The suffix stays last: it tells matplotlib the format.
     draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     for left in path.parent.glob(f".{path.stem}.*{path.suffix}"):  # by a process that was killed
@@ -37,6 +40,8 @@ def replace(path: Path, writer: Callable[[Path], None]) -> Path:
     try:
         writer(draft)
         draft.replace(path)
+    except PermissionError:
+        raise Mistake(f"export may not write to {path.parent}: name a folder that is yours.") from None
     finally:
         draft.unlink(missing_ok=True)
     return path

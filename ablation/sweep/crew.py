@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from statistics import fmean
 from time import monotonic
 
+from ablation.errors import Mistake
 from ablation.study import Cell, Study
 from ablation.sweep.engine import Engine
 from ablation.sweep.ledger import Ledger
 from ablation.sweep.plan import sources_of
 from ablation.sweep.worker import Outcome, Task
-from ablation.track.read import bury_free
+from ablation.track.patience import Away, away, in_a_sentence
+from ablation.track.read import bury_free, running
 from ablation.track.record import Label
 from ablation.track.store import Store
 
@@ -62,18 +65,20 @@ class Crew:
     progress: Progress
     notify: Callable[[Progress], None]
     composing: int = 0
+    gone: bool = False
     running: dict["Future[Outcome]", _Ticket] = field(default_factory=dict)
     seconds: dict[bool, list[float]] = field(default_factory=lambda: {False: [], True: []})
 
     def work(self, cells: Iterable[tuple[str, Cell]], count: int, engine: Engine, workers: int) -> None:
         """Keep `workers` of the `count` cells in work to the last; whatever happens, leave nothing RUNNING.
 
-        Each of `cells`, by fingerprint, is asked for when a worker is free for it.
+        Each of `cells`, by fingerprint, is asked for when a worker is free for it, and none once a server
+        did not come back: what is in work then still ends.
         """
         waiting, left = iter(cells), count
         try:
-            while left or self.running:
-                while left and len(self.running) < workers:
+            while (left and not self.gone) or self.running:
+                while left and not self.gone and len(self.running) < workers:
                     key, cell = next(waiting)
                     left -= 1
                     self._start(engine, _Ticket(cell, key, self.ledger.begin(cell, key), 1, monotonic()))
@@ -84,8 +89,9 @@ class Crew:
                         self._tell(ticket, left + len(self.running), workers)
         finally:
             engine.close()
-            bury_free(self.store, [ticket.fingerprint for ticket in self.running.values()])
-            self.ledger.abandon()
+            self._bury([ticket.fingerprint for ticket in self.running.values()])
+            with suppress(Away):
+                self.ledger.abandon()
 
     def _start(self, engine: Engine, ticket: _Ticket) -> None:
         data = self.data[sources_of(ticket.cell.spec)]
@@ -114,10 +120,25 @@ class Crew:
             return
         self.ledger.fail(ticket.trial)
         if error and engine.lost(error):
-            bury_free(self.store, [ticket.fingerprint])
+            self._bury([ticket.fingerprint])
+        self.gone = self.gone or (isinstance(error, Away) and self._is_gone())
         killed = f"its worker was killed {TRIES} times"
-        reason = killed if error and engine.lost(error) else f"{type(error).__name__}: {error}"
+        named = str(error) if isinstance(error, Mistake) else f"{type(error).__name__}: {error}"
+        reason = killed if error and engine.lost(error) else named
         self.progress.failed[name_of(ticket.cell)] = outcome.error if outcome else reason
+
+    def _is_gone(self) -> bool:
+        """Whether a server is away for us, too, and not for one worker's machine alone."""
+        try:
+            running(self.store)
+        except Exception as error:
+            return away(error)
+        return False
+
+    def _bury(self, fingerprints: list[str]) -> None:
+        """End their runs if the servers answer: else who computes the cells next does it."""
+        with suppress(Away), in_a_sentence():
+            bury_free(self.store, fingerprints)
 
     def _tell(self, ticket: _Ticket, left: int, workers: int) -> None:
         self.progress.last = name_of(ticket.cell)

@@ -14,8 +14,9 @@ from ablation.sweep.trials import searched
 from ablation.sweep.tune import settle, tuning_of
 from ablation.sweep.turns import search_results
 from ablation.track.origin import origin
-from ablation.track.read import bury_free, running
+from ablation.track.read import bury_free, cell_lock, running
 from ablation.track.store import Store
+from ablation.track.undelivered import deliver, waiting
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ def examine(store: Store) -> list[Finding]:
     ]
     if not store.exists():
         return [*findings, Finding(f"store: {store.root} holds no runs yet")]
-    findings += [Finding(f"store: {store.tracking_shown} and {store.optuna_shown}"), *_dead(store)]
+    findings += [Finding(f"store: {store.tracking_shown} and {store.optuna_shown}"), *_waiting(store)]
+    findings += _dead(store)
     return [*findings, *(finding for name in catalogue.names() for finding in _study(store, name))]
 
 
@@ -48,6 +50,22 @@ def _pair() -> Finding:
     except (ImportError, RuntimeError) as error:
         return Finding(f"{pair[0]} does not load {pair[1]}: {error}", False)
     return Finding(f"{pair[0]} loads {pair[1]}")
+
+
+def _waiting(store: Store) -> list[Finding]:
+    """Deliver the results that wait on the disk for their server."""
+    findings = []
+    for fingerprint in waiting(store):
+        with store.free(cell_lock(fingerprint)) as mine:
+            run_id = deliver(store, fingerprint) if mine else ""
+        if not mine:
+            said = "waits on the disk, and its cell is being computed now"
+        elif run_id:
+            said = f"waited on the disk; delivered as run {run_id}"
+        else:
+            said = "waited on the disk; dropped, since another run of it has finished meanwhile"
+        findings.append(Finding(f"result of {fingerprint}: {said}"))
+    return findings
 
 
 def _dead(store: Store) -> list[Finding]:

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import optuna
 from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.exceptions import OptunaError
 from optuna.storages._rdb.models import StudyModel, TrialModel, TrialUserAttributeModel
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -25,6 +26,7 @@ from ablation.errors import Mistake
 from ablation.measures import measure
 from ablation.spec import flat
 from ablation.study import Cell, Study
+from ablation.track.patience import Away, away, in_a_sentence, patiently, reason
 from ablation.track.store import Store
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -134,37 +136,51 @@ class Ledger:
         )
         trial.datetime_start = datetime.now(UTC).replace(tzinfo=None)
         number = next(self._numbers)
-        self._optuna.add_trial(trial)
+        patiently(lambda: self._optuna.add_trial(trial), lambda: self._add_missing(number, trial))
         return number
+
+    def _add_missing(self, number: int, trial: FrozenTrial) -> None:
+        """Add the trial after a try of which nobody knows whether it was: nobody else adds any."""
+        if len(self._trials()) == number:
+            self._optuna.add_trial(trial)
 
     def complete(self, number: int, metrics: Mapping[str, float]) -> None:
         """The cell's run finished with `metrics`; its measures are the trial's values."""
-        self._optuna.tell(number, [metrics[name] for name in self.study.measures])
+        values = [metrics[name] for name in self.study.measures]
+        patiently(lambda: self._optuna.tell(number, values, skip_if_finished=True))
 
     def fail(self, number: int) -> None:
         """The cell's run diverged, failed or was interrupted; MLflow's run says which."""
-        self._optuna.tell(number, state=TrialState.FAIL)
+        patiently(lambda: self._fail(number))
 
     def abandon(self) -> int:
-        """Fail every trial that still says RUNNING: under the study's lock their coordinator is dead."""
-        stale = [trial for trial in self._trials() if trial.state == TrialState.RUNNING]
-        for trial in stale:
-            self.fail(trial.number)
+        """Fail every trial that still says RUNNING: under the study's lock their coordinator is dead.
+
+        Raises `Away` at once where Optuna's storage does not answer.
+        """
+        with in_a_sentence():
+            stale = [trial for trial in self._trials() if trial.state == TrialState.RUNNING]
+            for trial in stale:
+                self._fail(trial.number)
         return len(stale)
+
+    def _fail(self, number: int) -> None:
+        self._optuna.tell(number, state=TrialState.FAIL, skip_if_finished=True)
 
     def _trials(self) -> list[FrozenTrial]:
         return self._optuna.get_trials(deepcopy=False)
 
 
 def _storage(store: Store) -> optuna.storages.RDBStorage:
-    patient = {"connect_args": {"timeout": 60}} if store.optuna_url.startswith("sqlite") else None
+    on_sqlite = store.optuna_url.startswith("sqlite")
+    settings = {"connect_args": {"timeout": 60}} if on_sqlite else {"pool_pre_ping": True}
     try:
         with store.schema(store.optuna_url):
-            return optuna.storages.RDBStorage(store.optuna_url, engine_kwargs=patient)
-    except SQLAlchemyError as error:
-        reason = getattr(error, "orig", None) or type(error).__name__
-        raise Mistake(
-            f"Optuna's storage cannot be opened ({reason}): check --store or ABLATION_OPTUNA_STORAGE."
+            return optuna.storages.RDBStorage(store.optuna_url, engine_kwargs=settings)
+    except (SQLAlchemyError, OptunaError) as error:
+        raise (Away if away(error) else Mistake)(
+            f"Optuna's storage {store.optuna_shown} cannot be opened ({reason(error)}): check --store or "
+            "ABLATION_OPTUNA_STORAGE."
         ) from error
 
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from queue import Empty, SimpleQueue
 
 from pebble import ProcessExpired, ProcessPool
@@ -15,6 +15,7 @@ from ablation.spec import trunk
 from ablation.study import Cell
 from ablation.sweep.processes import context
 from ablation.sweep.worker import Outcome, Task, check_same_data, recorded, start, work
+from ablation.track.patience import patient, told
 from ablation.track.read import cell_lock
 from ablation.track.record import Recorder, recording
 from ablation.track.store import Store
@@ -110,16 +111,16 @@ def work_together(tasks: Sequence[Task]) -> list[Ended]:
         # In one order whoever asks for them, so that two groups never wait for each other.
         for number in sorted(training, key=lambda n: tasks[n].label.fingerprint):
             task = tasks[number]
-            held.enter_context(store.lock(cell_lock(task.label.fingerprint)))
+            held.enter_context(_cell(store, task))
             try:
                 known = recorded(store, task)
             except Exception as error:
-                ended[number] = error
+                ended[number] = told(error)
                 continue
             if known is not None:
                 ended[number] = known
             else:
-                held.enter_context(trunk_of(store, task.spec, task.label.data))
+                held.enter_context(_trunk(store, task))
         lacking = [number for number in training if number not in ended]
         ended |= zip(lacking, _train(store, [tasks[number] for number in lacking]), strict=True)
     for number, task in enumerate(tasks):
@@ -129,6 +130,14 @@ def work_together(tasks: Sequence[Task]) -> list[Ended]:
             except Exception as error:
                 ended[number] = error
     return [ended[number] for number in range(len(tasks))]
+
+
+def _cell(store: Store, task: Task) -> AbstractContextManager[None]:
+    return patient(lambda: store.lock(cell_lock(task.label.fingerprint)))
+
+
+def _trunk(store: Store, task: Task) -> AbstractContextManager[object]:
+    return patient(lambda: trunk_of(store, task.spec, task.label.data))
 
 
 def _train(store: Store, tasks: Sequence[Task]) -> list[Ended]:
@@ -147,7 +156,9 @@ def _train(store: Store, tasks: Sequence[Task]) -> list[Ended]:
         for one in opened:
             one.end(error)
         raise
-    return [one.close(result) for one, result in zip(opened, results, strict=True)]
+    # All are written, or kept on the disk, before the first waits for a server.
+    ended = [one.take(result) for one, result in zip(opened, results, strict=True)]
+    return [one.close(taken) for one, taken in zip(opened, ended, strict=True)]
 
 
 class _Open:
@@ -158,22 +169,32 @@ class _Open:
         self._context = recording(store, task.experiment, task.spec, task.label, how=how)
         self.recorder: Recorder = self._context.__enter__()
 
-    def close(self, result: Result | Diverged) -> Ended:
-        """Write the result, and end the run; what came of the task."""
+    def take(self, result: Result | Diverged) -> Result | Exception:
+        """Write the result; it, or why it is none."""
+        if isinstance(result, Diverged):
+            return result
         try:
-            if isinstance(result, Diverged):
-                raise result
             check_same_data(result, self.task.label)
             self.recorder.result(result)
-        except Diverged as error:
-            self.end(error)
-            return Outcome(self.recorder.run_id, {}, diverged=True, error=str(error))
         except Exception as error:
-            self.end(error)
             return error
-        self.end(None)
-        return Outcome(self.recorder.run_id, result.history[-1].metrics | result.metrics)
+        return result
 
-    def end(self, error: BaseException | None) -> None:
-        """End the run as `recording` does with that error, which it raises again and is caught here."""
-        self._context.__exit__(type(error) if error else None, error, None)
+    def close(self, taken: Result | Exception) -> Ended:
+        """End the run; what came of the task."""
+        if isinstance(taken, Exception):
+            failed = self.end(taken) or taken
+            if isinstance(failed, Diverged):
+                return Outcome(self.recorder.run_id, {}, diverged=True, error=str(failed))
+            return told(failed)
+        if failed_late := self.end(None):
+            return told(failed_late)
+        return Outcome(self.recorder.run_id, taken.history[-1].metrics | taken.metrics)
+
+    def end(self, error: BaseException | None) -> Exception | None:
+        """End the run as `recording` does with that error, which is caught here; any other error is given."""
+        try:
+            self._context.__exit__(type(error) if error else None, error, None)
+        except Exception as another:
+            return another
+        return None

@@ -15,6 +15,7 @@ from ablation.seeds import derive
 from ablation.spec import fingerprint, flat, identity, vary
 from ablation.study import Cell, Search, Study
 from ablation.sweep.ledger import Ledger
+from ablation.track.patience import patiently
 from ablation.tuning import TUNING_SEED
 
 STARTUP = 4  # trials drawn at random before TPE has something to learn from
@@ -115,6 +116,16 @@ class Trials(Ledger):
         The sampler is made anew, from the turn alone: so a search that was interrupted draws what an
         undisturbed one draws, and never the first numbers of its seed a second time.
         """
+        return patiently(lambda: self._ask(turn, search, data), lambda: self._ask_anew(turn, search, data))
+
+    def _ask_anew(self, turn: int, search: Search, data: str) -> tuple[str, Cell]:
+        """Ask again after a try of which nobody knows how far it came: what it began is no trial yet."""
+        for trial in self._trials():
+            if trial.state == TrialState.RUNNING and trial.user_attrs.get("turn", turn) == turn:
+                self._fail(trial.number)
+        return self._ask(turn, search, data)
+
+    def _ask(self, turn: int, search: Search, data: str) -> tuple[str, Cell]:
         ranges = {name: FloatDistribution(*pair, log=True) for name, pair in search.ranges.items()}
         before = self.last().get(turn)
         if before is not None and before.distributions == ranges:
@@ -132,7 +143,7 @@ class Trials(Ledger):
 
     def begin(self, cell: Cell, fingerprint: str) -> int:
         """The number of the cell's trial, which `ask` began."""
-        running = (trial for trial in self._trials() if trial.state == TrialState.RUNNING)
+        running = (trial for trial in patiently(self._trials) if trial.state == TrialState.RUNNING)
         return next(t.number for t in running if cell.arm == f"trial {t.user_attrs.get('turn')}")
 
     def _repeat(self, trial: FrozenTrial, attributes: dict[str, Any]) -> None:

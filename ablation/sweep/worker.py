@@ -17,10 +17,12 @@ from ablation.errors import Mistake
 from ablation.learn.run import Result, run
 from ablation.learn.train import Diverged
 from ablation.spec import RunSpec
+from ablation.track.patience import in_a_sentence, patient, patiently
 from ablation.track.read import Settled, bury, cell_lock, settled
 from ablation.track.record import Label, recording
 from ablation.track.reuse import mirror
 from ablation.track.store import Store
+from ablation.track.undelivered import deliver
 from ablation.track.weights import trunk_of
 
 THREADS = 1  # of every worker, whatever their number: so that the number of workers changes no result
@@ -77,33 +79,42 @@ def work(task: Task) -> Outcome:
     """Train and record the task's run, or find it recorded, under the lock of its fingerprint.
 
     The lock makes a fingerprint be computed once, though two studies want it or the worker of a dead
-    coordinator still breathes. A spec that diverges is an outcome; anything else that fails is raised.
+    coordinator still breathes. A spec that diverges is an outcome; anything else that fails is raised, as
+    one sentence where a server went away or a disk is full.
     """
     store = Store(task.store)
-    with store.lock(cell_lock(task.label.fingerprint)):
-        known = recorded(store, task)
-        if known is not None:
-            return known
-        run_id = ""
-        try:
-            with (
-                trunk_of(store, task.spec, task.label.data) as trained,
-                recording(store, task.experiment, task.spec, task.label, trained) as recorder,
-            ):
-                run_id = recorder.run_id
-                result = run(task.spec, recorder.epoch, trained)
-                check_same_data(result, task.label)
-                recorder.result(result, trained)
-        except Diverged as error:
-            return Outcome(run_id, {}, diverged=True, error=str(error))
-        return Outcome(run_id, result.history[-1].metrics | result.metrics, built=trained is not None)
+    with in_a_sentence(), patient(lambda: store.lock(cell_lock(task.label.fingerprint))):
+        return recorded(store, task) or _compute(store, task)
 
 
 def recorded(store: Store, task: Task) -> Outcome | None:
-    """What is recorded of the task's fingerprint already, under its lock; what died over it is ended."""
+    """What is recorded of the task's fingerprint already, under its lock; what died over it is ended.
+
+    What waits on the disk for the server is delivered first.
+    """
+    return patiently(lambda: _recorded(store, task))
+
+
+def _recorded(store: Store, task: Task) -> Outcome | None:
+    deliver(store, task.label.fingerprint)
     bury(store, task.label.fingerprint)
     known = settled(store, task.label.fingerprint, task.experiment)
     return None if known is None else _reused(store, task, known)
+
+
+def _compute(store: Store, task: Task) -> Outcome:
+    try:
+        with (
+            patient(lambda: trunk_of(store, task.spec, task.label.data)) as trained,
+            recording(store, task.experiment, task.spec, task.label, trained) as recorder,
+        ):
+            result = run(task.spec, recorder.epoch, trained)
+            check_same_data(result, task.label)
+            recorder.result(result, trained)
+    except Diverged as error:
+        return Outcome(recorder.run_id, {}, diverged=True, error=str(error))
+    numbers = result.history[-1].metrics | result.metrics
+    return Outcome(recorder.run_id, numbers, built=trained is not None)
 
 
 def check_same_data(result: Result, label: Label) -> None:

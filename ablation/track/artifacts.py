@@ -6,6 +6,8 @@ from pathlib import Path
 from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from mlflow.exceptions import MlflowException
 
+from ablation.errors import Mistake
+from ablation.track.patience import told
 from ablation.track.store import Store
 
 RECONSTRUCTIONS = "reconstructions.png"
@@ -20,7 +22,7 @@ def keep(store: Store, run_id: str, path: Path) -> None:
 
 
 def artifact(store: Store, run_id: str, name: str) -> bytes | None:
-    """The file called `name` of a run, or None where the run keeps none.
+    """The file called `name` of a run, or None where the run keeps none; `Away` where nobody can say.
 
     A mirrored run keeps no files: ask for those of the run that its `reused_from` names.
     """
@@ -28,5 +30,7 @@ def artifact(store: Store, run_id: str, name: str) -> bytes | None:
     with tempfile.TemporaryDirectory() as folder:
         try:
             return Path(store.client.download_artifacts(run_id, name, folder)).read_bytes()
-        except (MlflowException, OSError):
+        except (MlflowException, OSError) as error:
+            if isinstance(told(error), Mistake):
+                raise  # it may well be there
             return None

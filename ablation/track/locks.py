@@ -14,7 +14,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from ablation.errors import Mistake
+from ablation.track.patience import Away, reason
 
 # A machine that loses its power says no farewell: PostgreSQL asks after it, and frees its locks.
 LIVENESS = {"tcp_keepalives_idle": 30, "tcp_keepalives_interval": 10, "tcp_keepalives_count": 3}
@@ -82,7 +82,7 @@ class AdvisoryLocks:
 
     @contextmanager
     def hold(self, name: str, wait: bool = True) -> Iterator[bool]:
-        """See `Locks.hold`; `Mistake` where the database cannot be reached."""
+        """See `Locks.hold`; `Away` where the database cannot be reached."""
         with self._connection() as connection:
             verb = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
             asked = text(f"SELECT {verb}(hashtextextended(:name, 0))")
@@ -112,9 +112,8 @@ class AdvisoryLocks:
             for setting, seconds in LIVENESS.items():
                 connection.execute(text(f"SET {setting} = {seconds}"))
         except SQLAlchemyError as error:
-            reason = getattr(error, "orig", None) or type(error).__name__
-            raise Mistake(
-                f"the database that holds the locks cannot be reached ({reason}): check "
+            raise Away(
+                f"the database that holds the locks cannot be reached ({reason(error)}): check "
                 "ABLATION_OPTUNA_STORAGE."
             ) from error
         try:

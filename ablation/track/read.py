@@ -1,5 +1,6 @@
 """Read runs back: the one that settles a fingerprint, and a study's runs and curves as data frames."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -70,7 +71,8 @@ def bury(store: Store, fingerprint: str) -> list[str]:
     dead = []
     for run in find(store, {"fingerprint": fingerprint}, status="RUNNING"):
         store.client.set_tag(run.run_id, "outcome", "killed")
-        store.client.set_terminated(run.run_id, "KILLED")
+        # Not before it began: the clock may have jumped since, or be another machine's.
+        store.client.set_terminated(run.run_id, "KILLED", max(run.started, int(time.time() * 1000)))
         dead.append(run.run_id)
     return dead
 

@@ -4,26 +4,24 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-
-import pandas as pd
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
-from safetensors.torch import save_file
 
 from ablation.learn.run import Result, Trained
 from ablation.learn.train import Diverged, Epoch
 from ablation.spec import RunSpec, fingerprint, flat, trunk
-from ablation.track.artifacts import COMPOSITION, SPEC, WEIGHTS
+from ablation.track.account import Account, Point, begin, describe, end, log
+from ablation.track.files import write_files, write_weights
 from ablation.track.origin import origin
-from ablation.track.pictures import save_composites, save_learning_curves, save_reconstructions
+from ablation.track.patience import Away, away, patience, patiently, reason
+from ablation.track.read import bury
 from ablation.track.store import ROLE_CELL, Store
+from ablation.track.undelivered import Undelivered, deliver, keep
 
 FLUSH_SECONDS = 2.0  # so that quick epochs cost one write in two seconds, and a crash loses no more
-
+WORK_A_WAIT = 10  # times as long as we waited for a server that is away, we work before we ask it again
 
 # MLflow draws a chart for every metric, those with a prefix in a section of their own: so what a reader
 # compares comes first, and what is only counted or timed further down.
@@ -71,39 +69,105 @@ class Label:
 
 
 class Recorder:
-    """An open run: takes epochs as they end and the result at last."""
+    """An open run: takes epochs as they end and the result at last.
 
-    def __init__(self, store: Store, run_id: str, how: Mapping[str, str]) -> None:
-        self.client, self.run_id, self.how = store.client, run_id, how
-        self._waiting: list[Metric] = []
-        self._flushed = time.monotonic()
+    A server that is away stops no training: what it was not told waits, and is told when it is back. A result
+    that it could not be told is kept on the disk first.
+    """
+
+    def __init__(self, store: Store, account: Account, how: Mapping[str, str]) -> None:
+        self.store, self.account, self.how = store, account, how
+        self._began = self._flushed = time.monotonic()
+        self._pause = FLUSH_SECONDS
+        self._waiting: list[Point] = []
+        self._kept: float | None = None  # when, where MLflow could not be told
+
+    @property
+    def run_id(self) -> str:
+        """MLflow's id of the run."""
+        return self.account.run_id
 
     def epoch(self, epoch: Epoch) -> None:
-        """Keep an epoch's measures; written with others, at most FLUSH_SECONDS later."""
-        now = int(time.time() * 1000)
-        self._waiting += [Metric(name, value, now, epoch.number) for name, value in epoch.metrics.items()]
-        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+        """Keep an epoch's measures; written with others, FLUSH_SECONDS later if the server answers."""
+        self._add(epoch.metrics, epoch.number)
+        if time.monotonic() - self._flushed > self._pause:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits."""
-        if self._waiting:
-            self.client.log_batch(self.run_id, metrics=self._waiting)
+        """Write what waits; where the server is away, later: to ask for it takes little of our time."""
+        asked = time.monotonic()
+        try:
+            self.store.probe()
+            log(self.store.client, self.run_id, self._waiting)
             self._waiting = []
+        except Exception as error:
+            if not away(error):
+                raise
         self._flushed = time.monotonic()
+        self._pause = max(FLUSH_SECONDS, (self._flushed - asked) * WORK_A_WAIT)
 
     def result(self, result: Result, trained: Trained | None = None) -> None:
-        """Write the final numbers and the run's files; the weights stay with the run that trained them."""
-        self.flush()
-        now = int(time.time() * 1000)
+        """Write the final numbers and the run's files, and end it as FINISHED; the weights stay with the run
+        that trained them. Where the server is away all of it is kept on the disk, and the run's end waits.
+        """
         speed = {"seconds": result.seconds, "images_per_second": result.images_per_second}
-        numbers = [Metric(shelved(name), value, now, 0) for name, value in (result.metrics | speed).items()]
-        self.client.log_batch(self.run_id, metrics=numbers)
+        self._add({shelved(name): value for name, value in (result.metrics | speed).items()}, 0)
         with tempfile.TemporaryDirectory() as folder:
-            _write_files(result, Path(folder), self.how)
+            write_files(result, Path(folder), self.how)
             if trained is None:
-                _write_weights(result, Path(folder))
-            self.client.log_artifacts(self.run_id, folder)
+                write_weights(result, Path(folder))
+            self._end("FINISHED", Path(folder))
+
+    def close(self, status: str, why: Mapping[str, str] = MappingProxyType({})) -> None:
+        """End the run if its result did not, and wait for the server where it is away; else `Undelivered`."""
+        if self.account.status == "RUNNING":
+            self.account.tags |= why
+            self._end(status, None)
+        if self._kept is not None:
+            self._deliver(self._kept + patience())
+
+    def give_up(self, error: BaseException) -> None:
+        """Say why the run failed, if that can be said: else it is ended by whoever computes its cell next."""
+        if self.account.status == "RUNNING":
+            self.account.tags |= {"outcome": "failed", "error": _named(error)} if _failed(error) else {}
+            self.account.status, self.account.ended = "FAILED" if _failed(error) else "KILLED", self._now()
+            with suppress(Exception):
+                end(self.store.client, self.run_id, self.account, self._waiting, None)
+
+    def _end(self, status: str, files: Path | None) -> None:
+        ended = replace(self.account, status=status, ended=self._now())
+        gone = False
+        try:
+            end(self.store.client, self.run_id, ended, self._waiting, files)
+        except Exception as error:
+            gone = away(error)
+            if not gone:
+                raise
+        if gone:
+            keep(self.store, ended, files)
+            self._kept = time.monotonic()
+        self.account = ended
+
+    def _deliver(self, until: float) -> None:
+        fingerprint = self.account.fingerprint
+        try:
+            delivered = patiently(lambda: deliver(self.store, fingerprint), until=until)
+        except Away as error:
+            raise Undelivered(
+                f"MLflow did not come back ({reason(error)}): the result is kept in "
+                f"{self.store.root / 'undelivered' / fingerprint}, and `ablation doctor`, or the next run of "
+                "the study, delivers it."
+            ) from error
+        self.account.run_id = delivered or self.account.run_id
+
+    def _add(self, metrics: Mapping[str, float], step: int) -> None:
+        points: list[Point] = [(name, value, self._now(), step) for name, value in metrics.items()]
+        self.account.points += points
+        self._waiting += points
+
+    def _now(self) -> int:
+        """Milliseconds since 1970 by the clock as it was when the run began: it may jump in between."""
+        return self.account.started + int((time.monotonic() - self._began) * 1000)
 
 
 @contextmanager
@@ -120,60 +184,49 @@ def recording(
     A diverged run is FAILED with the tag outcome=diverged: the spec decides it, so it is a result. The tag
     `trunk` is what it trains, and `built_on` the run whose weights it took, where it took any. `how` it is
     trained, where that is not by one thread of the CPU, is added to the tags and to environment.json.
+    Raises `Away` where the server is not there to begin it, and `Undelivered` where it is not at its end.
     """
     tags = (
         label.tags(spec.seed) | _origin_tags() | {"trunk": fingerprint(trunk(spec), label.data)} | dict(how)
     )
     if trained is not None:
         tags["built_on"] = trained.run_id
-    run = store.client.create_run(experiment, tags=tags)
-    recorder = Recorder(store, run.info.run_id, how)
-    status = "KILLED"
+    params = {name: _spell(value) for name, value in flat(spec).items()}
+    now = int(time.time() * 1000)
+    account = Account(label.fingerprint, experiment, tags, params, _dataset(spec, label.data), now)
+    recorder = Recorder(store, account, how)
     try:
-        store.client.log_batch(recorder.run_id, params=[Param(k, _spell(v)) for k, v in flat(spec).items()])
-        _log_dataset(store, recorder.run_id, _dataset(spec, label.data))
+        patiently(lambda: _begin(recorder), lambda: _begin_anew(recorder))
         yield recorder
-        status = "FINISHED"
-    except Exception as error:
-        status = "FAILED"
-        outcome = "diverged" if isinstance(error, Diverged) else "failed"
-        recorder.flush()
-        why = [RunTag("outcome", outcome), RunTag("error", f"{type(error).__name__}: {error}"[:4000])]
-        store.client.log_batch(recorder.run_id, tags=why)
+        recorder.close("FINISHED")
+    except Diverged as error:
+        recorder.close("FAILED", {"outcome": "diverged", "error": _named(error)})
         raise
-    finally:
-        store.client.set_terminated(recorder.run_id, status)
+    except BaseException as error:
+        if not isinstance(error, Away):
+            recorder.give_up(error)
+        raise
 
 
-def _log_dataset(store: Store, run_id: str, dataset: DatasetInput) -> None:
-    """Name the run's data. MLflow keeps a data set once an experiment, looks whether it is there and
-    then writes it: of two runs that do so at one moment the later fails, and finds it when it looks again.
-    """
-    try:
-        store.client.log_inputs(run_id, datasets=[dataset])
-    except MlflowException as race:
-        if "IntegrityError" not in str(race):
-            raise
-        store.client.log_inputs(run_id, datasets=[dataset])
+def _begin(recorder: Recorder) -> None:
+    client, account = recorder.store.client, recorder.account
+    account.run_id = begin(client, account)
+    describe(client, account.run_id, account)
 
 
-def _write_weights(result: Result, folder: Path) -> None:
-    weights = {name: tensor.contiguous() for name, tensor in result.model.state_dict().items()}
-    save_file(weights, folder / WEIGHTS, metadata={"fingerprint": result.fingerprint})
+def _begin_anew(recorder: Recorder) -> None:
+    """Begin again after a try of which nobody knows how far it came; its run is ours to end, by our lock."""
+    bury(recorder.store, recorder.account.fingerprint)
+    _begin(recorder)
 
 
-def _write_files(result: Result, folder: Path, how: Mapping[str, str]) -> None:
-    save_learning_curves(result.history, folder / "learning_curves.png")
-    save_reconstructions(result, folder / "reconstructions.png")
-    if result.composition.rows:
-        save_composites(result.composition, folder / "composites.png")
-        pd.DataFrame(result.composition.rows).to_csv(folder / COMPOSITION, index=False)
-    (folder / SPEC).write_text(json.dumps(flat(result.spec), indent=1) + "\n")
-    here = origin()
-    environment = {"packages": here.packages, "hardware": here.hardware | dict(how), "commit": here.commit}
-    (folder / "environment.json").write_text(json.dumps(environment, indent=1) + "\n")
-    if here.diff:
-        (folder / "git.diff").write_text(here.diff)
+def _failed(error: BaseException) -> bool:
+    """Whether it is an error, not an interrupt."""
+    return isinstance(error, Exception)
+
+
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:4000]
 
 
 def _origin_tags() -> dict[str, str]:
@@ -184,14 +237,13 @@ def _origin_tags() -> dict[str, str]:
     return source | here.hardware | packages | code
 
 
-def _dataset(spec: RunSpec, data: str) -> DatasetInput:
-    source = json.dumps({"sources": spec.data.sources})
-    profile = json.dumps({"keyword": spec.data.keyword, "classes": spec.data.classes})
-    name = ", ".join(spec.data.sources)
-    return DatasetInput(
-        Dataset(name=name, digest=data, source_type="ablation", source=source, profile=profile),
-        [InputTag("mlflow.data.context", "training")],
-    )
+def _dataset(spec: RunSpec, data: str) -> dict[str, str]:
+    return {
+        "name": ", ".join(spec.data.sources),
+        "digest": data,
+        "source": json.dumps({"sources": spec.data.sources}),
+        "profile": json.dumps({"keyword": spec.data.keyword, "classes": spec.data.classes}),
+    }
 
 
 def _spell(value: object) -> str:

@@ -6,19 +6,23 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 from pathlib import Path
 
 import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from ablation.errors import Mistake
 from ablation.track.locks import AdvisoryLocks, FileLocks, Locks
+from ablation.track.patience import Away, away, reason
 
 ODD = '?%"'  # what SQLite addresses, and the SQL that MLflow writes, take for something else
-PATIENCE_SECONDS = 5.0  # for a tracking server's first answer; MLflow alone tries for minutes
+ANSWER_SECONDS = 5.0  # for a tracking server's first answer; MLflow alone tries for minutes
+PROBE_SECONDS = 2.0  # in the middle of a training
 ROLE_CELL, ROLE_ARM = "cell", "arm"
 
 
@@ -110,16 +114,33 @@ class Store:
                 f"{self.root} holds no runs yet: run a study first, or name another folder with --store."
             )
         try:
-            if self.tracking_uri.startswith("http"):
-                requests.get(self.tracking_uri, timeout=PATIENCE_SECONDS)
+            self.probe(ANSWER_SECONDS)
             with self.schema(self.tracking_uri):
-                return MlflowClient(tracking_uri=self.tracking_uri)
+                client = MlflowClient(tracking_uri=self.tracking_uri)
+            if self._served:
+                client.search_experiments(max_results=1)  # what answers may be no MLflow, or one in trouble
+            return client
         except (MlflowException, SQLAlchemyError, requests.RequestException) as error:
-            reason = getattr(error, "orig", None) or type(error).__name__
-            raise Mistake(
-                f"MLflow's store {self.tracking_shown} cannot be opened ({reason}): check --store or "
-                "MLFLOW_TRACKING_URI."
+            raise (Away if away(error) else Mistake)(
+                f"MLflow's store {self.tracking_shown} cannot be opened ({reason(error)}): check "
+                "--store or MLFLOW_TRACKING_URI."
             ) from error
+
+    def probe(self, seconds: float = PROBE_SECONDS) -> None:
+        """Ask the server that holds the runs, if one does, for a sign of life; an error where none comes."""
+        if self._served:
+            requests.get(f"{self.tracking_uri.rstrip('/')}/health", timeout=seconds)
+        elif self.tracking_uri.startswith("postgresql"):
+            # MLflow tries a database that is away for a minute and a half.
+            patience = {"connect_timeout": ceil(seconds)}
+            engine = create_engine(self.tracking_uri, poolclass=NullPool, connect_args=patience)
+            engine.connect().close()
+            engine.dispose()
+
+    @property
+    def _served(self) -> bool:
+        """Whether a tracking server stands before MLflow's database."""
+        return self.tracking_uri.startswith("http")
 
     def exists(self) -> bool:
         """Whether anything was ever recorded here."""
@@ -189,7 +210,7 @@ def _without_password(address: str) -> str:
 
 def _index_tags(path: Path) -> None:
     """Let runs be found by a tag: else every run of the store is looked at, and each trial takes longer."""
-    with closing(sqlite3.connect(path, timeout=PATIENCE_SECONDS)) as database:
+    with closing(sqlite3.connect(path, timeout=ANSWER_SECONDS)) as database:
         database.execute("CREATE INDEX IF NOT EXISTS index_tags_key_value ON tags (key, value)")
 
 

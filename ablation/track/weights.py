@@ -14,6 +14,7 @@ from ablation.learn.run import Trained
 from ablation.learn.train import Epoch
 from ablation.spec import RunSpec, fingerprint, parse, trunk
 from ablation.track.artifacts import SPEC, WEIGHTS, artifact
+from ablation.track.patience import away
 from ablation.track.read import CURVES, finished_with, standing
 from ablation.track.store import Store
 
@@ -56,7 +57,9 @@ def _history(store: Store, run_id: str) -> tuple[Epoch, ...]:
     for name in CURVES:
         try:
             points = store.client.get_metric_history(run_id, name)
-        except MlflowException:
+        except MlflowException as error:
+            if away(error):
+                raise
             points = []
         for point in points:
             epochs.setdefault(point.step, {})[name] = point.value
@@ -80,7 +83,9 @@ def model_of(store: Store, run_id: str) -> tuple[RunSpec, Autoencoder]:
     try:
         original = store.client.get_run(run_id).data.tags.get("reused_from", run_id)
         kept = store.client.get_run(original).data.tags.get("built_on", original)
-    except MlflowException:
+    except MlflowException as error:
+        if away(error):
+            raise
         raise Mistake(
             f"{store.root} has no run {run_id!r}: take an id from MLflow, or leave --run out for the best."
         ) from None

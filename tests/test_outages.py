@@ -1,0 +1,554 @@
+"""Servers that go away, at the start, in the middle, for good: one sentence, nothing lost or doubled."""
+
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import count
+from pathlib import Path
+
+import mlflow
+import optuna
+import pytest
+import requests
+from optuna.trial import TrialState
+from safetensors.torch import load_file
+from sqlalchemy.exc import OperationalError
+
+from ablation.cli import main
+from ablation.learn.train import Diverged, Epoch
+from ablation.publish import publish
+from ablation.spec import vary
+from ablation.study import Study
+from ablation.sweep import worker
+from ablation.sweep.coordinate import run_study
+from ablation.sweep.doctor import examine
+from ablation.sweep.ledger import Ledger
+from ablation.sweep.together import work_together
+from ablation.sweep.worker import Task
+from ablation.track import record
+from ablation.track.artifacts import WEIGHTS, artifact
+from ablation.track.patience import Away
+from ablation.track.read import bury, cell_runs, running
+from ablation.track.record import Recorder
+from ablation.track.store import Store
+from ablation.track.undelivered import Undelivered, deliver, keep, waiting
+from doubles import small_spec, small_study
+from engines import InlineEngine
+from gates import Gate, gate
+from servers import PASSWORD, MlflowServer, PostgreSQL
+from test_kills import check_whole, start, wait_for
+from test_kills import study_file as study_file
+from test_kills import undisturbed as undisturbed
+
+EPOCHS = 4
+NUMBERS = count()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    folder = tmp_path_factory.mktemp("server")
+    made = MlflowServer(f"sqlite:///{folder / 'runs.db'}", folder / "artifacts", folder / "log")
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def tracking(server: MlflowServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """The tracking server that the environment names, behind a gate; a run writes after every epoch."""
+    with gate(server.port) as before:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{before.port}")
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        monkeypatch.setenv("ABLATION_PATIENCE", "20")
+        monkeypatch.setattr(record, "FLUSH_SECONDS", 0.0)
+        monkeypatch.setattr(record, "WORK_A_WAIT", 0)
+        yield before
+
+
+@pytest.fixture
+def study(faces: Path) -> Study:
+    """Two cells, in an experiment of the test's own."""
+    # Fingerprints, too: a store that has a cell of another test would not train it.
+    number = next(NUMBERS)
+    own = {"train.epochs": EPOCHS, "train.lr": 0.001 + number * 1e-5}
+    return small_study(faces, name=f"outage-{number}", seeds=1, baseline=vary(small_spec(faces), own))
+
+
+def finished_whole(store: Store, study: Study, cells: int = 2) -> None:
+    """Every cell has one finished run with whole curves, weights and a COMPLETE trial; nothing waits."""
+    runs = cell_runs(store, study.name)
+    good = runs[runs.status == "FINISHED"]
+    assert len(good) == good.fingerprint.nunique() == cells
+    for run_id in good.run_id:
+        for name in ("train_mse", "validation_mse"):
+            points = store.client.get_metric_history(run_id, name)
+            assert [point.step for point in points] == list(range(1, EPOCHS + 1))
+        assert len(store.client.get_metric_history(run_id, "test_mse")) == 1
+        assert artifact(store, run_id, WEIGHTS)
+    assert waiting(store) == []
+    ledger = Ledger.open(store, study)
+    assert ledger is not None
+    assert [trial.state for trial in ledger._trials()].count(TrialState.COMPLETE) == cells
+    assert TrialState.RUNNING not in {trial.state for trial in ledger._trials()}
+
+
+def on_epoch(monkeypatch: pytest.MonkeyPatch, act: Callable[[int], None]) -> None:
+    """Do something before each epoch is recorded, by its number."""
+    real = Recorder.epoch
+
+    def epoch(self: Recorder, one: Epoch) -> None:
+        act(one.number)
+        real(self, one)
+
+    monkeypatch.setattr(Recorder, "epoch", epoch)
+
+
+def on_result(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Do something before the first result is recorded."""
+    real, done = Recorder.result, []
+
+    def result(self: Recorder, *words: object) -> None:
+        if not done:
+            done.append(act())
+        real(self, *words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Recorder, "result", result)
+
+
+# At the start.
+
+
+class _Strange(BaseHTTPRequestHandler):
+    answer = 200, b"<html>another program</html>"
+
+    def do_GET(self) -> None:
+        self.send_response(self.answer[0])
+        self.end_headers()
+        self.wfile.write(self.answer[1])
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
+    def log_message(self, *words: object) -> None: ...
+
+
+@pytest.fixture
+def strange(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a server that is not MLflow, or one in trouble."""
+    handler = type("Handler", (_Strange,), {"answer": request.param})
+    with HTTPServer(("127.0.0.1", 0), handler) as made:
+        threading.Thread(target=made.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{made.server_port}"
+        made.shutdown()
+
+
+def said(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the command line says of a mistake, once it is one sentence with exit code 2 and no password."""
+    monkeypatch.setattr("sys.argv", ["ablation", *words])
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    text = capsys.readouterr().err
+    assert ended.value.code == 2, text
+    assert text.count("\n") == 1, text
+    assert "Traceback" not in text
+    assert PASSWORD not in text
+    return text
+
+
+@pytest.mark.parametrize(
+    ("variable", "address", "why"),
+    [
+        ("MLFLOW_TRACKING_URI", f"http://ann:{PASSWORD}@127.0.0.1:1", "Connection refused"),
+        ("MLFLOW_TRACKING_URI", f"postgresql+psycopg://ann:{PASSWORD}@127.0.0.1:1/runs", "onnection refused"),
+        (
+            "ABLATION_OPTUNA_STORAGE",
+            f"postgresql+psycopg://ann:{PASSWORD}@127.0.0.1:1/t",
+            "onnection refused",
+        ),
+    ],
+)
+def test_a_server_that_is_not_there_is_one_sentence(
+    variable: str, address: str, why: str, store: Store, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv(variable, address)
+    store.root.joinpath("optuna.db").unlink(missing_ok=True)
+    verb = ["doctor"] if variable.startswith("MLFLOW") else ["status", "latent_size"]
+    text = said([*verb, "--store", str(store.root)], monkeypatch, capsys)
+    assert why in text
+    assert variable in text
+
+
+@pytest.mark.parametrize(
+    ("strange", "why"),
+    [
+        ((200, b"<html>another program</html>"), "what answers there is not MLflow"),
+        ((404, b"nothing here"), "it says ENDPOINT_NOT_FOUND"),
+        ((500, b"trouble"), "too many 500 error responses"),
+        ((503, b'{"error_code": "TEMPORARILY_UNAVAILABLE"}'), "too many 503 error responses"),
+    ],
+    indirect=["strange"],
+)
+def test_a_server_that_is_not_mlflow_or_in_trouble_is_one_sentence(
+    strange: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", strange)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    text = said(["doctor", "--store", str(tmp_path)], monkeypatch, capsys)
+    assert why in text
+    assert "check --store or MLFLOW_TRACKING_URI" in text
+
+
+# In the middle.
+
+
+def test_training_goes_on_while_the_tracking_server_is_away(
+    study: Study, tmp_path: Path, tracking: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+
+    def act(number: int) -> None:
+        {2: tracking.shut, EPOCHS: tracking.open}.get(number, lambda: None)()
+
+    on_epoch(monkeypatch, act)
+    began = time.monotonic()
+    progress = run_study(study, store, InlineEngine(), workers=1)
+    assert progress.failed == {}
+    assert time.monotonic() - began < 15  # MLflow's own retries alone would take minutes
+    assert set(cell_runs(store, study.name).status) == {"FINISHED"}
+    finished_whole(store, study)
+
+
+def test_a_server_that_says_nothing_takes_little_of_the_training(
+    study: Study, tmp_path: Path, tracking: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, spent = Store(tmp_path), []
+    monkeypatch.setattr(record, "WORK_A_WAIT", 10)
+    real = Recorder.epoch
+
+    def epoch(self: Recorder, one: Epoch) -> None:
+        if one.number == 2:
+            tracking.shut()
+            tracking.dumb = True
+            tracking.open()
+        before = time.monotonic()
+        real(self, one)
+        spent.append(time.monotonic() - before)
+        if one.number == EPOCHS:
+            tracking.shut()
+            tracking.dumb = False
+            tracking.open()
+
+    monkeypatch.setattr(Recorder, "epoch", epoch)
+    run_study(study, store, InlineEngine(), workers=1)
+    assert sorted(spent)[-2] < 4
+    assert sum(second > 1 for second in spent) <= 2  # once a run
+    finished_whole(store, study)
+
+
+def test_a_result_waits_for_the_tracking_server(
+    study: Study, tmp_path: Path, tracking: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, timers, kept = Store(tmp_path), [], []
+
+    def act() -> None:
+        tracking.shut()
+        timers.append(tracking.open_in(1.5))
+
+    on_result(monkeypatch, act)
+    monkeypatch.setattr(record, "keep", lambda *words: kept.append(keep(*words)))
+    assert run_study(study, store, InlineEngine(), workers=1).failed == {}
+    timers[0].join()
+    assert len(kept) == 1  # before the wait: who is killed in it loses nothing
+    assert set(cell_runs(store, study.name).status) == {"FINISHED"}
+    finished_whole(store, study)
+
+
+def test_a_cell_that_cannot_begin_waits_for_the_tracking_server(
+    study: Study, tmp_path: Path, tracking: Gate
+) -> None:
+    store, timers = Store(tmp_path), []
+
+    def act(task: Task) -> None:
+        if not timers:
+            tracking.shut()
+            timers.append(tracking.open_in(1.5))
+
+    assert run_study(study, store, InlineEngine(act), workers=1).failed == {}
+    timers[0].join()
+    finished_whole(store, study)
+
+
+@pytest.mark.parametrize("verb", ["create_run", "log_batch", "log_artifacts", "set_terminated"])
+def test_what_was_written_though_the_answer_was_lost_is_not_doubled(
+    verb: str, study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "FLUSH_SECONDS", 0.0)
+    real, calls = getattr(mlflow.MlflowClient, verb), []
+
+    def lost(*words: object, **named: object) -> object:
+        done = real(*words, **named)
+        calls.append(verb)
+        if len(calls) in (1, 4):
+            raise requests.ConnectionError("the answer was lost")
+        return done
+
+    monkeypatch.setattr(mlflow.MlflowClient, verb, lost)
+    assert run_study(study, store, InlineEngine(), workers=1).failed == {}
+    finished_whole(store, study)
+    assert running(store) == []
+
+
+def test_databases_that_are_away_for_a_moment_are_waited_for(
+    study: Study, tmp_path: Path, on_postgresql: str, database_server: PostgreSQL,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    with gate(database_server.port) as before:
+        for name in ("MLFLOW_TRACKING_URI", "ABLATION_OPTUNA_STORAGE"):
+            here = os.environ[name].replace(str(database_server.port), str(before.port))
+            monkeypatch.setenv(name, here)
+        monkeypatch.setenv("ABLATION_PATIENCE", "20")
+        monkeypatch.setattr(record, "FLUSH_SECONDS", 0.0)
+        store, timers = Store(tmp_path), []
+
+        def away_for_a_moment(*_: object) -> None:
+            before.shut()
+            timers.append(before.open_in(1.0))
+
+        on_result(monkeypatch, away_for_a_moment)
+        complete = Ledger.complete
+
+        def completes(self: Ledger, number: int, metrics: dict[str, float]) -> None:
+            away_for_a_moment()
+            complete(self, number, metrics)
+
+        monkeypatch.setattr(Ledger, "complete", completes)
+        # The study's own lock, too, is gone with its connection.
+        assert run_study(study, store, InlineEngine(), workers=1).failed == {}
+        for timer in timers:
+            timer.join()
+        finished_whole(store, study)
+        ledger = Ledger.open(store, study)
+        assert ledger is not None
+        assert len(ledger._trials()) == 2
+
+
+@pytest.mark.parametrize("verb", ["add_trial", "tell"])
+def test_a_trial_whose_answer_was_lost_is_told_once(
+    verb: str, study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = getattr(optuna.Study, verb), []
+
+    def lost(*words: object, **named: object) -> object:
+        done = real(*words, **named)
+        calls.append(verb)
+        if len(calls) == 1:
+            raise OperationalError("", {}, Exception("the answer was lost"))
+        return done
+
+    monkeypatch.setattr(optuna.Study, verb, lost)
+    assert run_study(study, store, InlineEngine(), workers=1).failed == {}
+    finished_whole(store, study)
+    ledger = Ledger.open(store, study)
+    assert ledger is not None
+    assert [trial.number for trial in ledger._trials()] == [0, 1]
+
+
+# For good.
+
+
+@pytest.fixture
+def kept(study: Study, tmp_path: Path, tracking: Gate, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A store whose tracking server went away for good as the first of two cells ended, and is back now."""
+    store = Store(tmp_path / "kept")
+    monkeypatch.setenv("ABLATION_PATIENCE", "0.5")
+    with monkeypatch.context() as patched:
+        on_result(patched, tracking.shut)
+        engine = InlineEngine()
+        progress = run_study(study, store, engine, workers=1)
+    assert len(engine.tasks) == 1  # the other cell is not handed out to wait for nothing
+    (sentence,) = progress.failed.values()
+    (fingerprint,) = waiting(store)
+    place = store.root / "undelivered" / fingerprint
+    assert f"the result is kept in {place}, and `ablation doctor`, or the next run" in sentence
+    account = json.loads((place / "account.json").read_text())
+    assert account["fingerprint"] == fingerprint
+    assert load_file(place / "files" / WEIGHTS)
+    assert {path.suffix for path in place.rglob("*.*")} <= {".json", ".safetensors", ".png", ".csv", ".diff"}
+    tracking.open()
+    monkeypatch.setenv("ABLATION_PATIENCE", "20")
+    return store
+
+
+def rerun(study: Study, store: Store) -> InlineEngine:
+    """Run the study; one cell of two is found, since its result was kept, and the other trained."""
+    engine = InlineEngine()
+    progress = run_study(study, store, engine, workers=1)
+    assert (progress.failed, progress.reused, progress.trained) == ({}, 1, 1)
+    finished_whole(store, study)
+    return engine
+
+
+def test_doctor_delivers_what_was_kept_and_nothing_is_trained_twice(
+    study: Study, kept: Store, faces: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (fingerprint,) = waiting(kept)
+    (begun,) = running(kept) and cell_runs(kept, study.name).run_id
+    assert f"result of {fingerprint}: waited on the disk; delivered as run {begun}" in {
+        finding.what for finding in examine(kept)
+    }
+    assert waiting(kept) == []
+    rerun(study, kept)
+    publish(study, kept, tmp_path / "out")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    run_study(study, store, InlineEngine(), workers=1)
+    publish(study, store, tmp_path / "undisturbed")
+    for name in ("table.csv", "table.html", "verdicts.csv"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes()
+
+
+def test_the_next_run_delivers_what_was_kept(study: Study, kept: Store) -> None:
+    rerun(study, kept)
+
+
+def test_what_was_kept_of_a_run_that_was_ended_meanwhile_becomes_a_new_run(study: Study, kept: Store) -> None:
+    (fingerprint,) = waiting(kept)
+    (ended,) = bury(kept, fingerprint)
+    run_id = deliver(kept, fingerprint)
+    assert run_id not in ("", ended)
+    one, other = (kept.client.get_run(number).data for number in (run_id, ended))
+    assert one.params == other.params
+    assert {**other.tags, "outcome": ""} == {**one.tags, "outcome": ""}
+    rerun(study, kept)
+
+
+def test_what_was_kept_is_dropped_where_another_run_finished_meanwhile(study: Study, kept: Store) -> None:
+    (fingerprint,) = waiting(kept)
+    place = kept.root / "undelivered"
+    shutil.copytree(place / fingerprint, kept.root / "elsewhere")
+    assert deliver(kept, fingerprint)
+    account = json.loads((kept.root / "elsewhere" / "account.json").read_text()) | {"run_id": "f" * 32}
+    (kept.root / "elsewhere" / "account.json").write_text(json.dumps(account))
+    (kept.root / "elsewhere").rename(place / fingerprint)
+    assert f"result of {fingerprint}: waited on the disk; dropped, since another run of it" in " ".join(
+        finding.what for finding in examine(kept)
+    )
+    rerun(study, kept)
+
+
+def test_a_delivery_that_is_cut_off_is_taken_up_again(
+    study: Study, kept: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (fingerprint,) = waiting(kept)
+    with monkeypatch.context() as patched:
+
+        def die(*words: object) -> None:
+            raise KeyboardInterrupt
+
+        patched.setattr(mlflow.MlflowClient, "set_terminated", die)
+        with pytest.raises(KeyboardInterrupt):
+            deliver(kept, fingerprint)
+    assert waiting(kept) == [fingerprint]
+    rerun(study, kept)
+
+
+def test_what_cannot_be_read_is_named_and_not_trained_over(study: Study, kept: Store) -> None:
+    (fingerprint,) = waiting(kept)
+    (kept.root / "undelivered" / fingerprint / "account.json").write_text("{")
+    progress = run_study(study, kept, InlineEngine(), workers=1)
+    assert "cannot be read" in next(iter(progress.failed.values()))
+
+
+def test_a_run_that_diverged_is_delivered_as_diverged(
+    study: Study, tmp_path: Path, tracking: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    monkeypatch.setenv("ABLATION_PATIENCE", "0.5")
+
+    def diverges(*words: object) -> None:
+        tracking.shut()
+        raise Diverged("train_mse is nan")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(worker, "run", diverges)
+        run_study(study, store, InlineEngine(), workers=1)
+    assert len(waiting(store)) == 1
+    tracking.open()
+    again = InlineEngine()
+    monkeypatch.setenv("ABLATION_PATIENCE", "20")
+    progress = run_study(study, store, again, workers=1)
+    assert list(progress.failed.values()) == ["Diverged: train_mse is nan"]
+    runs = cell_runs(store, study.name)
+    assert sorted(runs.outcome) == ["", "diverged"]
+    assert waiting(store) == []
+
+
+def test_cells_that_trained_together_are_all_kept(
+    study: Study, tmp_path: Path, tracking: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, tasks, study = Store(tmp_path), [], replace(study, seeds=2)
+    monkeypatch.setenv("ABLATION_PATIENCE", "1.5")
+
+    def stop(task: Task) -> None:
+        tasks.extend([task] if task.label.arm == "latent 8" else [])  # those of one network
+        raise ValueError
+
+    run_study(study, store, InlineEngine(stop), workers=1)
+    with monkeypatch.context() as patched:
+        on_result(patched, tracking.shut)
+        began = time.monotonic()
+        ended = work_together(tasks)
+        assert time.monotonic() - began < 20
+    assert [type(one) for one in ended] == [Undelivered, Undelivered]
+    assert len(waiting(store)) == 2
+    tracking.open()
+    assert [finding.what.split()[0] for finding in examine(store)].count("result") == 2
+    assert run_study(study, store, InlineEngine(), workers=1).reused == 2
+    finished_whole(store, study, cells=4)
+
+
+def test_a_database_that_is_gone_for_good_ends_the_run_in_a_sentence_and_the_next_goes_on(
+    study: Study, tmp_path: Path, on_postgresql: str, database_server: PostgreSQL,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    with gate(database_server.port) as before:
+        address = os.environ["ABLATION_OPTUNA_STORAGE"]
+        monkeypatch.setenv(
+            "ABLATION_OPTUNA_STORAGE", address.replace(str(database_server.port), str(before.port))
+        )
+        monkeypatch.setenv("ABLATION_PATIENCE", "0.5")
+        store = Store(tmp_path)
+        with monkeypatch.context() as patched:
+            on_result(patched, before.shut)
+            with pytest.raises(Away, match=r"does not answer .*run the same command again") as raised:
+                run_study(study, store, InlineEngine(), workers=1)
+        assert PASSWORD not in str(raised.value)
+        before.open()
+        rerun(study, store)
+
+
+@pytest.mark.slow
+def test_a_tracking_server_that_is_killed_and_started_again_costs_a_running_study_nothing(
+    server: MlflowServer, study_file: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
+    monkeypatch.delenv("ABLATION_PATIENCE", raising=False)
+    store = tmp_path / "store"
+    process = start(study_file, store)
+    wait_for(lambda: list(cell_runs(Store(store), study_file.stem).status).count("FINISHED") >= 1)
+    server.stop()
+    time.sleep(10)
+    server.start()
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
+    assert "failed 0" in output or "0 failed" in output
+    check_whole(study_file, store, undisturbed, tmp_path / "out")
