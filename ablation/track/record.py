@@ -22,6 +22,7 @@ from ablation.track.origin import origin
 from ablation.track.pictures import save_composites, save_learning_curves, save_reconstructions
 from ablation.track.store import ROLE_CELL, Store
 
+NAME_LETTERS = 500  # that MLflow has room for in the name of a data set; spec.json has it whole
 FLUSH_SECONDS = 2.0  # so that quick epochs cost one write in two seconds, and a crash loses no more
 
 
@@ -187,7 +188,7 @@ def _origin_tags() -> dict[str, str]:
 def _dataset(spec: RunSpec, data: str) -> DatasetInput:
     source = json.dumps({"sources": spec.data.sources})
     profile = json.dumps({"keyword": spec.data.keyword, "classes": spec.data.classes})
-    name = ", ".join(spec.data.sources)
+    name = ", ".join(spec.data.sources)[:NAME_LETTERS]
     return DatasetInput(
         Dataset(name=name, digest=data, source_type="ablation", source=source, profile=profile),
         [InputTag("mlflow.data.context", "training")],
