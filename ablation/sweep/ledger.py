@@ -7,6 +7,7 @@ workers die (docs/decisions/0004-one-coordinator.md).
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
@@ -25,6 +26,7 @@ from ablation.errors import Mistake
 from ablation.measures import measure
 from ablation.spec import flat
 from ablation.study import Cell, Study
+from ablation.track.reach import why
 from ablation.track.store import Store
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -157,15 +159,48 @@ class Ledger:
 
 
 def _storage(store: Store) -> optuna.storages.RDBStorage:
-    patient = {"connect_args": {"timeout": 60}} if store.optuna_url.startswith("sqlite") else None
     try:
         with store.schema(store.optuna_url):
-            return optuna.storages.RDBStorage(store.optuna_url, engine_kwargs=patient)
-    except SQLAlchemyError as error:
-        reason = getattr(error, "orig", None) or type(error).__name__
+            return _opened(store)
+    except (SQLAlchemyError, ImportError, RuntimeError) as error:
+        reason = why(error, store.optuna_url)
         raise Mistake(
             f"Optuna's storage cannot be opened ({reason}): check --store or ABLATION_OPTUNA_STORAGE."
         ) from error
+
+
+def _opened(store: Store) -> optuna.storages.RDBStorage:
+    """The storage; a folder's own with tables of an older Optuna is upgraded first."""
+    address = store.optuna_url
+    patient = {"connect_args": {"timeout": 60}} if address.startswith("sqlite") else None
+    try:
+        return optuna.storages.RDBStorage(address, engine_kwargs=patient)
+    except RuntimeError as error:
+        if not _old(error) or "ABLATION_OPTUNA_STORAGE" in os.environ:
+            raise
+    store.renew(store.root / "optuna.db", _upgrade, lambda: _outdated(address))
+    return optuna.storages.RDBStorage(address, engine_kwargs=patient)
+
+
+def _old(error: RuntimeError) -> bool:
+    """Whether Optuna says that the tables are of an older version of it, not of a newer."""
+    return "storage upgrade" in str(error)
+
+
+def _outdated(address: str) -> bool:
+    try:
+        optuna.storages.RDBStorage(address)
+    except RuntimeError as error:
+        return _old(error)
+    return False
+
+
+def _upgrade(address: str) -> None:
+    """As `optuna storage upgrade` does."""
+    storage = optuna.storages.RDBStorage(address, skip_compatibility_check=True)
+    storage.upgrade()
+    storage.remove_session()
+    storage.engine.dispose()
 
 
 def _distributions(study: Study) -> dict[str, Any]:
