@@ -31,7 +31,7 @@ def load(name: str) -> Study:
     and reason), a file that sets no `study`.
     """
     path = Path(name) if name.endswith(".py") else folder() / f"{name}.py"
-    if not path.is_file():
+    if not _is_file(path):
         raise unknown("study", name, names())
     found = _execute(path)
     if not isinstance(found, Study):
@@ -42,6 +42,13 @@ def load(name: str) -> Study:
             "rename the file."
         )
     return replace(found, name=path.stem)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # longer than the system allows, or no text that it could hold
+        return False
 
 
 def _execute(path: Path) -> object:

@@ -8,8 +8,11 @@ from ablation.errors import Mistake
 from ablation.export.strip import Frame, write_strip
 from ablation.learn.bench import STRENGTHS
 from ablation.learn.mixing import Mix, Mixer
+from ablation.texts import one_line
 from ablation.track.store import Store
 from ablation.track.weights import best_run, model_of
+
+MOST_LETTERS = 80  # of a text that is shown
 
 
 def composed(
@@ -19,10 +22,11 @@ def composed(
     mixer, run_id = mixer_of(store, run)
     target, plus, minus = (resolve(mixer.images, name) for name in names)
     mix = mixer.mix(target, plus, minus, method, STRENGTHS if strength is None else (strength,))
-    texts = [mixer.images.text[index] for index in (target, plus, minus)]
-    write_strip(_frames(mix, texts, mixer.images.text), out)
+    shown = tuple(one_line(text, MOST_LETTERS) for text in mixer.images.text)
+    texts = [shown[index] for index in (target, plus, minus)]
+    write_strip(_frames(mix, texts, shown), out)
     sum_ = f"{texts[0]} + ({texts[1]} - {texts[2]}), by {method}, in the code of run {run_id}"
-    return f"{sum_}\n{_judgement(mix, mixer.images.text)}\n{out}"
+    return f"{sum_}\n{_judgement(mix, shown)}\n{out}"
 
 
 def mixer_of(store: Store, run: str) -> tuple[Mixer, str]:

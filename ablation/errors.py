@@ -3,12 +3,20 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from ablation.texts import one_line
+
+MOST_LETTERS = 2000  # of a sentence: what it quotes may be a file's worth of text
+
 
 class Mistake(Exception):
     """A mistake of the user: one sentence with what was wanted, what came and what to do.
 
-    The command line prints it without a traceback and exits with code 2.
+    The command line prints it without a traceback and exits with code 2. What it quotes is put on one line,
+    and cannot steer the terminal.
     """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(one_line(sentence, MOST_LETTERS))
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> Mistake:

@@ -42,6 +42,7 @@ def report(
     """
     if not store.exists():
         raise Mistake(f"{store.root} holds no runs yet: run a study first, or name another --store.")
+    _ = store.client  # a store that cannot be opened is no problem of each study
     chapters = [
         _chapter(name, study, store, duration, seeds, (extra or {}).get(name, {}))
         for name, study in studies.items()

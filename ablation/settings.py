@@ -5,6 +5,7 @@ import types
 from typing import Any, get_args, get_origin
 
 from ablation.errors import Mistake
+from ablation.texts import unfit
 
 Setting = bool | int | float | str | tuple[int, ...] | tuple[str, ...]
 
@@ -32,6 +33,8 @@ def _typed(name: str, value: Any, kind: Any) -> Any:
         return tuple(_typed(name, item, get_args(kind)[0]) for item in value)
     if isinstance(kind, type) and (not isinstance(value, kind) or (type(value) is bool and kind is not bool)):
         raise Mistake(f"{name} wants a value of type {kind.__name__}, but got {value!r}.")
+    if isinstance(value, str) and (odd := unfit(value)):
+        raise Mistake(f"{name} wants text without control characters, but {value!r} has {odd}: drop it.")
     return value
 
 

@@ -7,25 +7,30 @@ from ablation.claims import Direction, Interaction, Level, Rule, Same, Scale, Tr
 from ablation.errors import Mistake, unknown
 from ablation.measures import measure
 from ablation.spec import RunSpec, flat
+from ablation.texts import unfit
 
 if TYPE_CHECKING:
     from ablation.study import Study
 
 Test = Literal["corrected_t", "t", "sign_flip"]
 LEAST_LEVELS = 3  # of a trend: two are a difference
+MOST_LETTERS = 200  # of an arm's name: MLflow keeps 250 of a run's, which has the seed behind it
+TRIAL_LETTERS = 50  # of them for the value that an arm of a tuned study is tried at
 
 
 def check_study(study: "Study") -> None:
     """Refuse, in a sentence, a study that could not be run or judged as it is declared."""
     if study.name and not re.fullmatch(r"[A-Za-z0-9][\w\-]{0,63}", study.name):
         raise Mistake(
-            f"a study's name wants letters, digits, _ and -, but is {study.name!r}: rename its file."
+            f"a study's name wants letters, digits, _ and -, at most 64, but is {study.name!r}: "
+            "rename its file."
         )
     if type(study.seeds) is not int or study.seeds < 1:
         raise Mistake(f"seeds must be a whole number of at least 1, but got {study.seeds!r}.")
     if not 0 < study.alpha < 1:
         raise Mistake(f"alpha must lie between 0 and 1, but got {study.alpha}.")
     _check_word("test", study.test, Test)
+    _check_texts(study)
     _check_measures(study)
     _check_arms(study)
     _check_against(study)
@@ -39,6 +44,13 @@ def check_study(study: "Study") -> None:
 def _check_word(what: str, word: str, known: Any) -> None:
     if word not in get_args(known):
         raise unknown(what, word, get_args(known))
+
+
+def _check_texts(study: "Study") -> None:
+    words = {name: getattr(study, name) for name in ("question", "source", "supported", "part")}
+    for name, text in [*words.items(), *(("a claim", claim.text) for claim in study.claims)]:
+        if not isinstance(text, str) or unfit(text):
+            raise Mistake(f"{name} of a study wants text without control characters, but is {text!r}.")
 
 
 def _check_measures(study: "Study") -> None:
@@ -71,8 +83,12 @@ def _check_classes(study: "Study", name: str) -> None:
 
 def _check_arms(study: "Study") -> None:
     for name in study.arms:
-        if not isinstance(name, str) or not name.strip():
-            raise Mistake(f"an arm's name wants to be a text, but is {name!r}.")
+        _check_name(name, MOST_LETTERS - (TRIAL_LETTERS if study.tuned else 0))
+    if study.baseline not in study.declared.values():
+        raise Mistake(
+            "an arm is called 'baseline' but differs from the baseline, which has that name where no arm "
+            "equals it: rename the arm."
+        )
     if len(study.declared) < 2:
         raise Mistake("a study wants at least one arm beside its baseline, but got none.")
     names: dict[RunSpec, str] = {}
@@ -80,6 +96,17 @@ def _check_arms(study: "Study") -> None:
         if spec in names:
             raise Mistake(f"the arms {names[spec]!r} and {name!r} have equal settings: drop one of them.")
         names[spec] = name
+
+
+def _check_name(name: object, most: int) -> None:
+    """A name is shown in tables, figures and MLflow as it is, and looks like no other."""
+    if not isinstance(name, str) or not name.strip():
+        raise Mistake(f"an arm's name wants to be a text, but is {name!r}.")
+    if not name.isprintable() or name != " ".join(name.split()) or len(name) > most:
+        raise Mistake(
+            f"an arm's name wants at most {most} characters that can be seen, with single spaces between "
+            f"words, but is {name!r}: rename the arm."
+        )
 
 
 def _check_against(study: "Study") -> None:

@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "ablation"
 
 # Each floor may import what stands before it, and its own modules.
 FLOORS = [
+    "texts",
     "errors",
     "seeds",
     "settings",

@@ -1,12 +1,15 @@
 """Any data set of `datasets` to the six columns of an image set, and sets to one set."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from datasets import ClassLabel, Dataset, Features, Value, concatenate_datasets
 from datasets import Image as ImageFeature
 
 from ablation.errors import Mistake
+from ablation.texts import unfit
 
+MOST_LETTERS = 10_000  # of a text: it names a picture, in pages that show it many times over
 WORDS = ("text", "emoji", "group", "subgroup", "subject")
 _STRINGS = (Value("string"), Value("large_string"))
 FEATURES = Features(image=ImageFeature(decode=False), **{name: Value("string") for name in WORDS})
@@ -35,7 +38,9 @@ def normalise(rows: Dataset, source: str) -> Dataset:
 
     The image is the one column of images. The text is the column `text`, else the one column of
     strings, else the one class label. `subject` falls back on the text, the others on "". A set without
-    rows, image or text, or with a row that has none, is a `Mistake`.
+    rows, image or text, or with a row that has none, is a `Mistake`, and so is a text of more than 10,000
+    characters or with a control character other than tabs and line breaks. A text may be empty, or that of
+    several rows.
     """
     if not len(rows):
         raise Mistake(f"{source} wants at least one image, but it has no rows: choose another source.")
@@ -47,8 +52,25 @@ def normalise(rows: Dataset, source: str) -> Dataset:
             f"the first in row {missing[0]}: fill or drop them."
         )
     words = {name: _words(rows, name, texts if name == "subject" else [""] * len(rows)) for name in WORDS}
+    words["text"] = [str(value) for value in texts]
+    for name, values in words.items():
+        _check_words(values, name, source)
     pictures = rows.cast_column(image, FEATURES["image"])[image][:]
-    return Dataset.from_dict({"image": pictures, **words, "text": texts}, features=FEATURES)
+    return Dataset.from_dict({"image": pictures, **words}, features=FEATURES)
+
+
+def _check_words(values: Sequence[str], name: str, source: str) -> None:
+    for row, value in enumerate(values):
+        if len(value) > MOST_LETTERS:
+            raise Mistake(
+                f"the column {name} of {source} wants at most {MOST_LETTERS:,} characters in a row, but row "
+                f"{row} has {len(value):,}: shorten it."
+            )
+        if odd := unfit(value):
+            raise Mistake(
+                f"the column {name} of {source} wants text without control characters, but row {row} has "
+                f"{odd}: drop it."
+            )
 
 
 def _image_column(features: Features, source: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
+from os.path import normpath
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,10 @@ class Images:
         return digest.hexdigest()[:16]
 
 
-def decode(stored: Iterable[Mapping[str, Any] | None], source: str) -> torch.Tensor:
-    """uint8 (n, 3, 64, 64) of encoded images, each a mapping with its `bytes` or else its `path`.
+def decode(
+    stored: Iterable[Mapping[str, Any] | None], source: str, folder: Path | None = None
+) -> torch.Tensor:
+    """uint8 (n, 3, 64, 64) of encoded images, each a mapping with its `bytes` or else its `path` in `folder`.
 
     Transparency is laid on white. An image of another size is reduced or enlarged (Lanczos, which
     filters before it reduces) to fit, its aspect kept, and padded with white; of an animated one, the first
@@ -60,7 +63,7 @@ def decode(stored: Iterable[Mapping[str, Any] | None], source: str) -> torch.Ten
     raw = bytearray()
     for row, image in enumerate(stored):
         try:
-            raw += _square(_open(image)).tobytes()
+            raw += _square(_open(image, folder)).tobytes()
         except Exception as error:  # broken bytes make Pillow raise nearly anything
             raise Mistake(
                 f"every row of {source} wants an 8-bit image, but row {row} cannot be decoded "
@@ -69,11 +72,25 @@ def decode(stored: Iterable[Mapping[str, Any] | None], source: str) -> torch.Ten
     return torch.frombuffer(raw, dtype=torch.uint8).view(-1, SIDE, SIDE, 3).permute(0, 3, 1, 2).contiguous()
 
 
-def _open(image: Mapping[str, Any] | None) -> Image.Image:
+def _open(image: Mapping[str, Any] | None, folder: Path | None) -> Image.Image:
     if image is None or not (image["bytes"] or image["path"]):
         raise ValueError("it is empty")
+    data = image["bytes"] or _within(folder, Path(image["path"])).read_bytes()
     with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
-        return Image.open(BytesIO(image["bytes"] or Path(image["path"]).read_bytes()))
+        return Image.open(BytesIO(data))
+
+
+def _within(folder: Path | None, path: Path) -> Path:
+    """The path, if it names a file of the folder: a set from elsewhere may name any file of this machine."""
+    # By its words: the hub's cache links each file to a place outside of the folder.
+    own = folder is not None and _plain(path).is_relative_to(_plain(folder))
+    if not (own and path.is_file()):
+        raise ValueError("it has no bytes and names no file of the source's own folder")
+    return path
+
+
+def _plain(path: Path) -> Path:
+    return Path(normpath(path.absolute()))
 
 
 def _square(image: Image.Image) -> Image.Image:

@@ -22,7 +22,8 @@ def load(sources: tuple[str, ...]) -> Images:
     A source is "emoji" (the shipped set), a file `*.parquet`, a folder of images (text from the column
     `text` of its metadata file, else the name of the image's folder), or a set on the hub, "owner/name"
     or "owner/name@revision"; of a set with several splits, all. A local source is read again once it
-    changed. Everything that cannot be loaded is a `Mistake`.
+    changed. Everything that cannot be loaded is a `Mistake`. Of the files that a source names, those of its
+    own folder alone are read.
     """
     return _PROVIDED.get(sources) or _load(sources, tuple(_stamp(source) for source in sources))
 
@@ -37,30 +38,51 @@ def provide(sources: tuple[str, ...], images: Images) -> None:
 
 @lru_cache(maxsize=4)
 def _load(sources: tuple[str, ...], _stamps: tuple[object, ...]) -> Images:
-    sets = [normalise(_read(source), source) for source in sources]
-    pixels = [decode(one["image"][:], source) for one, source in zip(sets, sources, strict=True)]
+    read = [_read(source) for source in sources]
+    sets = [_normal(rows, source) for (rows, _), source in zip(read, sources, strict=True)]
+    pixels = [
+        decode(one["image"][:], source, own)
+        for one, (_, own), source in zip(sets, read, sources, strict=True)
+    ]
     words = concatenate(*(one.remove_columns("image") for one in sets))
     return Images(torch.cat(pixels), **{name: tuple(words[name][:]) for name in WORDS})
 
 
 def _stamp(source: str) -> tuple[object, ...]:
-    path = Path(source).resolve()
-    paths = sorted(path.rglob("*")) if path.is_dir() else [path] if path.is_file() else []
-    return tuple((each, each.stat().st_mtime_ns, each.stat().st_size) for each in paths)
+    try:
+        path = Path(source).resolve()
+        paths = sorted(path.rglob("*")) if path.is_dir() else [path] if path.is_file() else []
+        return tuple((each, each.stat().st_mtime_ns, each.stat().st_size) for each in paths)
+    except (OSError, ValueError) as error:  # too long, no Unicode, or in a folder that is closed to us
+        raise Mistake(
+            f"a source wants a file or a folder that can be read, but {source!r} cannot "
+            f"({_first_line(error)}): name another."
+        ) from error
 
 
-def _read(source: str) -> Dataset:
+def _normal(rows: Dataset, source: str) -> Dataset:
+    try:
+        return normalise(rows, source)
+    except UnicodeDecodeError as error:
+        raise Mistake(
+            f"the texts of {source} want to be UTF-8, but some are not ({error}): make it anew."
+        ) from error
+
+
+def _read(source: str) -> tuple[Dataset, Path | None]:
+    """The rows, and the folder of the files that they may name, if any."""
     path = Path(source)
     if source == "emoji":
         with as_file(files("ablation") / "assets" / "emoji.parquet") as shipped:
-            return _parquet(shipped)
+            return _parquet(shipped), None
     if path.is_dir():
-        return _folder(source, "imagefolder", data_dir=source)
+        return _folder(source, "imagefolder", data_dir=source), path
     if path.is_file() and path.suffix == ".parquet":
-        return _parquet(path)
+        return _parquet(path), None
     if path.exists():
         raise Mistake(f"a source wants a file *.parquet or a folder of images, but {source} is neither.")
-    return _folder(source, str(snapshot(source)))
+    place = snapshot(source)
+    return _folder(source, str(place)), place
 
 
 def _parquet(path: Path) -> Dataset:

@@ -14,6 +14,8 @@ COLUMNS = (
     *("p", "p_holm", "p_equivalence_holm", "verdict", "detectable", "quick"),
     *("crossed_low", "crossed_high", "truths", "effective_n"),
 )
+FORMULA = r"^(?=[=+\-@\t\r])"
+"""How a field begins that spreadsheets take for a formula."""
 KINDS = {
     **{Trend: "trend", Difference: "difference", Interaction: "interaction"},
     **{Level: "level", Same: "same"},
@@ -39,9 +41,12 @@ def truths_csv(truths: pd.DataFrame) -> str:
     """A row a truth: arm, seed, measure, family, truth, gain, to six digits.
 
     What stands under the gain of its own family is not written once more under that over all families.
+    A truth is a text of the data: one that a spreadsheet would compute has an apostrophe before it, which
+    says that it is text. Arms and claims are their author's own words, and stay as they are in every CSV.
     """
     twice = (truths["measure"] == "gain") & ("gain_" + truths["family"]).isin(truths["measure"].unique())
-    return str(truths[~twice].to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+    safe = truths.assign(truth=truths["truth"].str.replace(FORMULA, "'", regex=True))[~twice]
+    return str(safe.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
 
 
 def _row(analysis: Analysis, number: int, verdict: Verdict) -> list[object]:

@@ -1,5 +1,6 @@
 """A row of pictures with captions, and what the network makes of each under it, as PNG."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
@@ -32,9 +33,20 @@ def write_strip(frames: list[Frame], to: Path) -> Path:
             axes.set_axis_off()
             if picture is not None:
                 axes.imshow(picture.transpose(1, 2, 0), interpolation="nearest")
-        column[0].set_title("\n".join(fill(line, LETTERS) for line in frame.caption.split("\n")), fontsize=7)
+        column[0].set_title(_wrapped(frame.caption), fontsize=7).set_parse_math(False)
         if frame.again is not None:
             column[1].set_title("reconstructed", fontsize=6, color="0.4")
-    plain: Any = {"Software": None}
-    replace(to, lambda path: figure.savefig(path, dpi=150, format="png", metadata=plain))
+    replace(to, lambda path: _save(figure, path))
     return to
+
+
+def _wrapped(caption: str) -> str:
+    return "\n".join(fill(line, LETTERS) for line in caption.split("\n"))
+
+
+def _save(figure: Figure, path: Path) -> None:
+    plain: Any = {"Software": None}
+    with warnings.catch_warnings():
+        # A text may hold characters that the font lacks; they are drawn as boxes.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(path, dpi=150, format="png", metadata=plain)

@@ -23,6 +23,8 @@ WANTED = {
 }
 """What a measure needs beyond the arm's own test set, by `Measure.needs`."""
 
+NOTE_LETTERS = 5000  # that MLflow's tables have room for
+
 
 def run_study(
     study: Study,
@@ -111,4 +113,4 @@ def _lacking(
 def _tags(study: Study) -> dict[str, str]:
     claims = "".join(f"\n- {claim.text}" for claim in study.claims)
     note = f"**{study.question}**\n\n> {study.source}\n\nClaims:{claims}"
-    return {"mlflow.note.content": note, "mlflow.experimentKind": "custom_model_development"}
+    return {"mlflow.note.content": note[:NOTE_LETTERS], "mlflow.experimentKind": "custom_model_development"}

@@ -7,6 +7,7 @@ workers die (docs/decisions/0004-one-coordinator.md).
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
@@ -26,7 +27,8 @@ from ablation.errors import Mistake
 from ablation.measures import measure
 from ablation.spec import flat
 from ablation.study import Cell, Study
-from ablation.track.patience import Away, away, in_a_sentence, patiently, reason
+from ablation.track.patience import Away, away, in_a_sentence, patiently
+from ablation.track.reach import why
 from ablation.track.store import Store
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -172,16 +174,49 @@ class Ledger:
 
 
 def _storage(store: Store) -> optuna.storages.RDBStorage:
-    on_sqlite = store.optuna_url.startswith("sqlite")
-    settings = {"connect_args": {"timeout": 60}} if on_sqlite else {"pool_pre_ping": True}
     try:
         with store.schema(store.optuna_url):
-            return optuna.storages.RDBStorage(store.optuna_url, engine_kwargs=settings)
-    except (SQLAlchemyError, OptunaError) as error:
+            return _opened(store)
+    except (SQLAlchemyError, OptunaError, ImportError, RuntimeError) as error:
         raise (Away if away(error) else Mistake)(
-            f"Optuna's storage {store.optuna_shown} cannot be opened ({reason(error)}): check --store or "
-            "ABLATION_OPTUNA_STORAGE."
-        ) from error
+            f"Optuna's storage {store.optuna_shown} cannot be opened ({why(error, store.optuna_url)}): check "
+            "--store or ABLATION_OPTUNA_STORAGE."
+        ) from None  # the error may quote the password
+
+
+def _opened(store: Store) -> optuna.storages.RDBStorage:
+    """The storage; a folder's own with tables of an older Optuna is upgraded first."""
+    address = store.optuna_url
+    on_sqlite = address.startswith("sqlite")
+    settings = {"connect_args": {"timeout": 60}} if on_sqlite else {"pool_pre_ping": True}
+    try:
+        return optuna.storages.RDBStorage(address, engine_kwargs=settings)
+    except RuntimeError as error:
+        if not _old(error) or "ABLATION_OPTUNA_STORAGE" in os.environ:
+            raise
+    store.renew(store.root / "optuna.db", _upgrade, lambda: _outdated(address))
+    return optuna.storages.RDBStorage(address, engine_kwargs=settings)
+
+
+def _old(error: RuntimeError) -> bool:
+    """Whether Optuna says that the tables are of an older version of it, not of a newer."""
+    return "storage upgrade" in str(error)
+
+
+def _outdated(address: str) -> bool:
+    try:
+        optuna.storages.RDBStorage(address)
+    except RuntimeError as error:
+        return _old(error)
+    return False
+
+
+def _upgrade(address: str) -> None:
+    """As `optuna storage upgrade` does."""
+    storage = optuna.storages.RDBStorage(address, skip_compatibility_check=True)
+    storage.upgrade()
+    storage.remove_session()
+    storage.engine.dispose()
 
 
 def _distributions(study: Study) -> dict[str, Any]:

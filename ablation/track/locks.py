@@ -104,14 +104,14 @@ class AdvisoryLocks:
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
         """A connection that says who made it; what the database does to it later is not an error of ours."""
-        engine = create_engine(self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
         try:
+            engine = create_engine(self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
             connection = engine.connect()
             me = f"process {os.getpid()} on {socket.gethostname()}"[:63]
             connection.execute(text("SELECT set_config('application_name', :me, false)"), {"me": me})
             for setting, seconds in LIVENESS.items():
                 connection.execute(text(f"SET {setting} = {seconds}"))
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, ImportError) as error:
             raise Away(
                 f"the database that holds the locks cannot be reached ({reason(error)}): check "
                 "ABLATION_OPTUNA_STORAGE."

@@ -20,6 +20,7 @@ from ablation.track.read import bury
 from ablation.track.store import ROLE_CELL, Store
 from ablation.track.undelivered import Undelivered, deliver, keep
 
+NAME_LETTERS = 500  # that MLflow has room for in the name of a data set; spec.json has it whole
 FLUSH_SECONDS = 2.0  # so that quick epochs cost one write in two seconds, and a crash loses no more
 WORK_A_WAIT = 10  # times as long as we waited for a server that is away, we work before we ask it again
 
@@ -239,7 +240,7 @@ def _origin_tags() -> dict[str, str]:
 
 def _dataset(spec: RunSpec, data: str) -> dict[str, str]:
     return {
-        "name": ", ".join(spec.data.sources),
+        "name": ", ".join(spec.data.sources)[:NAME_LETTERS],
         "digest": data,
         "source": json.dumps({"sources": spec.data.sources}),
         "profile": json.dumps({"keyword": spec.data.keyword, "classes": spec.data.classes}),

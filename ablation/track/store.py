@@ -2,26 +2,24 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil
 from pathlib import Path
 
-import requests
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
-from sqlalchemy import create_engine, make_url
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from ablation.errors import Mistake
+from ablation.track.addresses import named, shown, without_credentials
 from ablation.track.locks import AdvisoryLocks, FileLocks, Locks
-from ablation.track.patience import Away, away, reason
+from ablation.track.moved import settle
+from ablation.track.patience import Away, away
+from ablation.track.reach import ANSWER_SECONDS, UNREACHABLE, knock, why
+from ablation.track.schema import create_database, index_tags, outdated, renew, upgrade_mlflow
+from ablation.track.version import STORE_VERSION, TAG, bring_up, check_version
 
 ODD = '?%"'  # what SQLite addresses, and the SQL that MLflow writes, take for something else
-ANSWER_SECONDS = 5.0  # for a tracking server's first answer; MLflow alone tries for minutes
 PROBE_SECONDS = 2.0  # in the middle of a training
 ROLE_CELL, ROLE_ARM = "cell", "arm"
 
@@ -46,35 +44,30 @@ class Store:
     @property
     def tracking_uri(self) -> str:
         """Of MLflow: the server that the environment names, or the SQLite file in the folder."""
-        named = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{self._database}")
-        if "://" not in named:
-            raise Mistake(
-                f"MLFLOW_TRACKING_URI wants an address such as http://host:5000, but is {named!r}: "
-                "correct it, or unset it and name a folder with --store."
-            )
-        return named
+        advice = "correct it, or unset it and name a folder with --store."
+        return without_credentials(named("MLFLOW_TRACKING_URI", f"sqlite:///{self._database}", advice))
 
     @property
     def optuna_url(self) -> str:
         """Of Optuna's storage: what the environment names, or the SQLite file in the folder."""
         own = f"sqlite:///{self.root.absolute() / 'optuna.db'}"
-        named = os.environ.get("ABLATION_OPTUNA_STORAGE", own)
-        if named == self.tracking_uri:
+        address = named("ABLATION_OPTUNA_STORAGE", own, "correct it, or unset it.")
+        if address == self.tracking_uri:
             raise Mistake(
                 "MLflow and Optuna want a database each, since both note their version in a table of one "
                 "name, but MLFLOW_TRACKING_URI and ABLATION_OPTUNA_STORAGE are the same: make a second."
             )
-        return named
+        return address
 
     @property
     def tracking_shown(self) -> str:
         """`tracking_uri` without its password."""
-        return _without_password(self.tracking_uri)
+        return shown(self.tracking_uri)
 
     @property
     def optuna_shown(self) -> str:
         """`optuna_url` without its password."""
-        return _without_password(self.optuna_url)
+        return shown(self.optuna_url)
 
     @property
     def embedded(self) -> bool:
@@ -114,33 +107,39 @@ class Store:
                 f"{self.root} holds no runs yet: run a study first, or name another folder with --store."
             )
         try:
-            self.probe(ANSWER_SECONDS)
+            if self.embedded:
+                self._prepare()
+            else:
+                self.probe(ANSWER_SECONDS)
             with self.schema(self.tracking_uri):
                 client = MlflowClient(tracking_uri=self.tracking_uri)
-            if self._served:
-                client.search_experiments(max_results=1)  # what answers may be no MLflow, or one in trouble
+            check_version(client, self.tracking_shown)
             return client
-        except (MlflowException, SQLAlchemyError, requests.RequestException) as error:
+        except UNREACHABLE as error:
             raise (Away if away(error) else Mistake)(
-                f"MLflow's store {self.tracking_shown} cannot be opened ({reason(error)}): check "
-                "--store or MLFLOW_TRACKING_URI."
-            ) from error
+                f"MLflow's store {self.tracking_shown} cannot be opened ({why(error, self.tracking_uri)}): "
+                "check --store or MLFLOW_TRACKING_URI."
+            ) from None  # the error may quote the password
 
     def probe(self, seconds: float = PROBE_SECONDS) -> None:
         """Ask the server that holds the runs, if one does, for a sign of life; an error where none comes."""
-        if self._served:
-            requests.get(f"{self.tracking_uri.rstrip('/')}/health", timeout=seconds)
-        elif self.tracking_uri.startswith("postgresql"):
-            # MLflow tries a database that is away for a minute and a half.
-            patience = {"connect_timeout": ceil(seconds)}
-            engine = create_engine(self.tracking_uri, poolclass=NullPool, connect_args=patience)
-            engine.connect().close()
-            engine.dispose()
+        if not self.embedded:
+            knock(self.tracking_uri, seconds)
 
-    @property
-    def _served(self) -> bool:
-        """Whether a tracking server stands before MLflow's database."""
-        return self.tracking_uri.startswith("http")
+    def _prepare(self) -> None:
+        """Let the folder's database be where it is now, and as the installed MLflow wants it."""
+        settle(self._database, self.root.absolute() / "artifacts")
+        if outdated(self._database):
+            self.renew(self._database, upgrade_mlflow, lambda: outdated(self._database))
+
+    def renew(self, path: Path, upgrade: Callable[[str], None], outdated: Callable[[], bool]) -> None:
+        """Upgrade one of the folder's databases, whole or not at all, unless another process just did.
+
+        `upgrade` is given the address of a copy.
+        """
+        with self.lock("upgrade"):
+            if outdated():
+                renew(path, upgrade)
 
     def exists(self) -> bool:
         """Whether anything was ever recorded here."""
@@ -152,13 +151,14 @@ class Store:
             self._folder.mkdir(parents=True, exist_ok=True)
             with self.lock("create"):
                 if self.embedded and not self._database.exists():
-                    _create_database(self._database, self.root.absolute() / "artifacts")
+                    create_database(self._database, self.root.absolute() / "artifacts")
                 if self.embedded:
-                    _index_tags(self._database)
+                    index_tags(self._database)
         except (OSError, sqlite3.OperationalError) as error:
             raise Mistake(
                 f"the store {self.root} cannot be written ({error}): name another folder with --store."
             ) from error
+        _ = self.client  # says whether this version may write here, before it does
 
     def experiment(self, name: str, tags: dict[str, str]) -> str:
         """The id of the experiment called `name`, made with `tags` where it is missing."""
@@ -170,9 +170,11 @@ class Store:
                     f"-x {found.experiment_id}`), or give the study's file a new name."
                 )
             if found is not None:
+                bring_up(self.client, found.experiment_id, found.tags)
                 return str(found.experiment_id)
             location = str(self.root.absolute() / "artifacts" / name) if self.embedded else None
-            return str(self.client.create_experiment(name, artifact_location=location, tags=tags))
+            marked = tags | {TAG: str(STORE_VERSION)}
+            return str(self.client.create_experiment(name, artifact_location=location, tags=marked))
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -202,28 +204,3 @@ class Store:
             if not mine:
                 raise Mistake(f"{what} is being run by {self._locks.holder(name)}: wait for it or end it.")
             yield
-
-
-def _without_password(address: str) -> str:
-    return make_url(address).render_as_string(hide_password=True)
-
-
-def _index_tags(path: Path) -> None:
-    """Let runs be found by a tag: else every run of the store is looked at, and each trial takes longer."""
-    with closing(sqlite3.connect(path, timeout=ANSWER_SECONDS)) as database:
-        database.execute("CREATE INDEX IF NOT EXISTS index_tags_key_value ON tags (key, value)")
-
-
-def _create_database(path: Path, artifacts: Path) -> None:
-    """Build MLflow's schema in a private file and publish it whole.
-
-    A first migration that is killed, or that two processes start at once, leaves a database that
-    never opens again; a file that appears by one rename cannot be half made.
-    """
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    for stale in path.parent.glob(".create-*"):
-        stale.unlink(missing_ok=True)  # of a process killed here before: we hold the lock
-    private = path.parent / f".create-{os.getpid()}.db"
-    SqlAlchemyStore(f"sqlite:///{private}", str(artifacts)).engine.dispose()
-    private.rename(path)

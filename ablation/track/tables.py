@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Select, create_engine, select
 from sqlalchemy.pool import NullPool
 
 from ablation.track.found import POINT, Found
+from ablation.track.reach import DATABASES
 
-DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 AT_ONCE = 5000  # runs named in one question; SQLite takes 32,766 values
 
 

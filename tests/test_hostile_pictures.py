@@ -1,36 +1,21 @@
-"""What comes from elsewhere: bytes that are no images, files that are no tables, studies of any text."""
+"""Bytes that are no pictures, are bombs, or are pictures of an odd kind: a picture or a sentence."""
 
 import struct
 import zlib
 from collections.abc import Callable
 from io import BytesIO
-from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ablation import catalogue
 from ablation.data.images import SIDE, decode
-from ablation.data.sources import load
 from ablation.errors import Mistake
-from ablation.study import Study
+from hostile import FEW, FORMATS, MANY, encoded, mutilated
 
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "ICO", "TGA")
-FEW, MANY = 150, 10_000
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
-
-
-def encoded(kind: str, mode: str = "RGB", **options: object) -> bytes:
-    """A gradient in that format."""
-    held = BytesIO()
-    picture = Image.linear_gradient("L").resize((24, 24)).convert(mode)
-    picture.save(held, kind, **options)
-    return held.getvalue()
 
 
 def read(data: bytes) -> torch.Tensor | None:
@@ -90,22 +75,6 @@ def test_sixteen_bits_are_refused_not_clipped() -> None:
     assert read(held.getvalue()) is None
 
 
-@st.composite
-def mutilated(draw: st.DrawFn, whole: st.SearchStrategy[bytes]) -> bytes:
-    """Bytes of a good file, some of them overwritten, cut off, doubled or preceded by others."""
-    data = bytearray(draw(whole))
-    for place, byte in draw(
-        st.lists(st.tuples(st.integers(0, len(data) - 1), st.integers(0, 255)), max_size=8)
-    ):
-        data[place] = byte
-    cut, doubled = draw(st.integers(0, len(data))), draw(st.integers(0, 40))
-    return (
-        draw(st.binary(max_size=3)) * draw(st.booleans())
-        + bytes(data[:cut] if doubled else data)
-        + data[:doubled]
-    )
-
-
 def never_more_than_a_sentence(cases: int) -> Callable[[], None]:
     pictures = st.sampled_from(
         [encoded(kind) for kind in FORMATS] + [encoded("PNG", "P"), encoded("TIFF", "CMYK")]
@@ -128,54 +97,3 @@ def test_broken_images_are_pictures_or_a_sentence() -> None:
 @pytest.mark.timeout(1200)
 def test_ten_thousand_broken_images_are_pictures_or_a_sentence() -> None:
     never_more_than_a_sentence(MANY)()
-
-
-def load_each(cases: int, folder: Path) -> None:
-    """Parquet files, mutilated: images or a sentence."""
-    table = pa.table({"image": [{"bytes": encoded("PNG"), "path": ""}] * 3, "text": ["a", "b", "c"]})
-    pq.write_table(table, folder / "good.parquet")
-    good, place = (folder / "good.parquet").read_bytes(), folder / "bad.parquet"
-
-    @settings(max_examples=cases, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-    @given(mutilated(st.just(good)))
-    def one(data: bytes) -> None:
-        place.write_bytes(data)
-        try:
-            found = len(load((str(place),)))
-        except Mistake as mistake:
-            found, said = 0, str(mistake)
-        assert found or "\n" not in said
-
-    one()
-
-
-def test_broken_tables_are_images_or_a_sentence(tmp_path: Path) -> None:
-    load_each(FEW, tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_ten_thousand_broken_tables_are_images_or_a_sentence(tmp_path: Path) -> None:
-    load_each(MANY, tmp_path)
-
-
-def study_each(cases: int, folder: Path) -> None:
-    """Study files of any text: a study, or a sentence that names the file."""
-    place = folder / "odd.py"
-    good = (catalogue.BESIDE_PACKAGE / "latent_size.py").read_bytes()
-
-    @settings(max_examples=cases, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-    @given(mutilated(st.just(good)))
-    def one(data: bytes) -> None:
-        place.write_bytes(data)
-        try:
-            found = catalogue.load(str(place))
-        except Mistake as mistake:
-            found, said = None, str(mistake)
-        assert str(place) in said if found is None else isinstance(found, Study)
-
-    one()
-
-
-def test_broken_studies_are_a_study_or_a_sentence(tmp_path: Path) -> None:
-    study_each(FEW, tmp_path)

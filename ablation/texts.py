@@ -1,0 +1,21 @@
+"""Which characters a text may have, whoever wrote it: those that every file, page and database keeps."""
+
+import re
+
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_BREAKS = re.compile(r"[\t\n\r\u2028\u2029]+")
+
+
+def unfit(text: str) -> str:
+    """The first control character (tabs and line breaks aside) or half of a pair, as "U+0000"; "" for none.
+
+    Such a character ends a text early, steers a terminal, or cannot be written as UTF-8 at all.
+    """
+    found = _UNFIT.search(text)
+    return f"U+{ord(found[0]):04X}" if found else ""
+
+
+def one_line(text: str, most: int) -> str:
+    """`text` on one line, with unfit characters by their code points, its middle left out beyond `most`."""
+    line = _UNFIT.sub(lambda found: f"U+{ord(found[0]):04X}", _BREAKS.sub(" ", text))
+    return line if len(line) <= most else f"{line[: most * 3 // 4]} … {line[-most // 4 :]}"

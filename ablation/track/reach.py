@@ -1,0 +1,35 @@
+"""Whether a store answers, and in a line why it does not."""
+
+import sqlite3
+from math import ceil
+
+import requests
+from mlflow.exceptions import MlflowException
+from sqlalchemy import create_engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from ablation.track.addresses import hidden
+from ablation.track.patience import reason
+
+ANSWER_SECONDS = 5.0  # for a server's first answer; MLflow alone tries for minutes
+UNREACHABLE = (MlflowException, SQLAlchemyError, requests.RequestException, sqlite3.Error, ImportError)
+"""What the libraries raise where a store cannot be opened; an `ImportError` for the driver of a database."""
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+
+
+def knock(address: str, seconds: float) -> None:
+    """Ask a server for a sign of life: MLflow alone would try again for minutes."""
+    if address.startswith("http"):
+        requests.get(f"{address.rstrip('/')}/health", timeout=seconds)
+    elif address.startswith(DATABASES):
+        timed = {"connect_timeout": ceil(seconds)} if address.startswith("postgresql") else {}
+        engine = create_engine(address, poolclass=NullPool, connect_args=timed)
+        engine.connect().close()
+        engine.dispose()
+
+
+def why(error: BaseException, address: str) -> str:
+    """Why the address cannot be reached, in a line without its password."""
+    said = str(error) if isinstance(error, ImportError | RuntimeError) else reason(error)
+    return hidden(said, address) or type(error).__name__

@@ -1,0 +1,58 @@
+"""Make the store that is kept of a version: `python tests/make_store.py 0.1.0`, once, when it is released.
+
+It is run with the code of that version, and leaves the packed store and its table in `tests/stores/VERSION/`.
+"""
+
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+STORES = HERE / "stores"
+NOT_KEPT = ("learning_curves.png", "git.diff")  # large, and nothing reads them
+
+
+def make(version: str) -> Path:
+    """Run the study in a folder of its own, with data beside it, and pack that; the folder of the version."""
+    from ablation import catalogue
+    from ablation.publish import summarise
+    from ablation.sweep.coordinate import run_study
+    from ablation.track.store import Store
+    from doubles import draw_faces
+    from engines import InlineEngine
+
+    to = STORES / version
+    to.mkdir()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        draw_faces(Path("faces.parquet"))
+        shutil.copy(STORES / "small.py", "small.py")
+        study, store = catalogue.load("small.py"), Store(Path("store"))
+        run_study(study, store, InlineEngine(), workers=1)
+        (to / "table.csv").write_text(_table(summarise(study, store)))
+        with tarfile.open(to / "store.tar.gz", "w:gz") as packed:
+            packed.add(folder, ".", filter=_kept)
+        os.chdir(HERE)
+    return to
+
+
+def _table(analysis: object) -> str:
+    from ablation.export.tables import render, tabulate
+
+    return render(tabulate(analysis), "csv")  # type: ignore[arg-type]
+
+
+def _kept(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """Without what is large, and without who made it."""
+    if Path(member.name).name in (*NOT_KEPT, "__pycache__") or member.name.endswith(".lock"):
+        return None
+    member.uid = member.gid = member.mtime = 0
+    member.uname = member.gname = ""
+    return member
+
+
+if __name__ == "__main__":
+    print(make(*sys.argv[1:]))

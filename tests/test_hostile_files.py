@@ -1,0 +1,106 @@
+"""Tables that are none, tables that name files of others, and studies of any text: a sentence at most."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ablation import catalogue
+from ablation.data.images import decode
+from ablation.data.sources import load
+from ablation.errors import Mistake
+from ablation.study import Study
+from hostile import FEW, MANY, encoded, mutilated
+
+
+def load_each(cases: int, folder: Path) -> None:
+    """Parquet files, mutilated: images or a sentence."""
+    table = pa.table({"image": [{"bytes": encoded("PNG"), "path": ""}] * 3, "text": ["a", "b", "c"]})
+    pq.write_table(table, folder / "good.parquet")
+    good, place = (folder / "good.parquet").read_bytes(), folder / "bad.parquet"
+
+    @settings(max_examples=cases, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(mutilated(st.just(good)))
+    def one(data: bytes) -> None:
+        place.write_bytes(data)
+        try:
+            found = len(load((str(place),)))
+        except Mistake as mistake:
+            found, said = 0, str(mistake)
+        assert found or "\n" not in said
+
+    one()
+
+
+def test_broken_tables_are_images_or_a_sentence(tmp_path: Path) -> None:
+    load_each(FEW, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_ten_thousand_broken_tables_are_images_or_a_sentence(tmp_path: Path) -> None:
+    load_each(MANY, tmp_path)
+
+
+def study_each(cases: int, folder: Path) -> None:
+    """Study files of any text: a study, or a sentence that names the file."""
+    place = folder / "odd.py"
+    good = (catalogue.BESIDE_PACKAGE / "latent_size.py").read_bytes()
+
+    @settings(max_examples=cases, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(mutilated(st.just(good)))
+    def one(data: bytes) -> None:
+        place.write_bytes(data)
+        try:
+            found = catalogue.load(str(place))
+        except Mistake as mistake:
+            found, said = None, str(mistake)
+        assert str(place) in said if found is None else isinstance(found, Study)
+
+    one()
+
+
+def test_broken_studies_are_a_study_or_a_sentence(tmp_path: Path) -> None:
+    study_each(FEW, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_ten_thousand_broken_studies_are_a_study_or_a_sentence(tmp_path: Path) -> None:
+    study_each(MANY, tmp_path)
+
+
+def picture_at(place: Path, folder: Path) -> str:
+    """A Parquet of one row whose picture is not in it, but named: the file at `place`."""
+    rows = pa.table({"image": [{"bytes": None, "path": str(place)}], "text": ["a face"]})
+    pq.write_table(rows, folder / "set.parquet")
+    return str(folder / "set.parquet")
+
+
+def test_a_table_cannot_have_a_file_of_this_machine_read(tmp_path: Path) -> None:
+    private = tmp_path / "private.png"
+    private.write_bytes(encoded("PNG"))
+    for place in (private, Path("/dev/zero"), Path("private.png")):
+        with pytest.raises(Mistake, match=r"row 0 cannot be decoded \(it has no bytes and names no file of"):
+            load((picture_at(place, tmp_path),))
+
+
+def test_a_folder_cannot_have_a_file_outside_of_it_read(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for place in (folder / "own.png", tmp_path / "private.png"):
+        place.write_bytes(encoded("PNG"))
+    assert len(decode([{"bytes": None, "path": str(folder / "own.png")}], "a set", folder)) == 1
+    for outside in (tmp_path / "private.png", folder / "../private.png", folder):
+        with pytest.raises(Mistake, match="names no file of the source's own folder"):
+            decode([{"bytes": None, "path": str(outside)}], "a set", folder)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "x" * 5000, "../" * 2000])
+def test_a_source_that_no_system_can_open_is_a_sentence(name: str) -> None:
+    with pytest.raises(Mistake, match="a source wants a file or a folder that can be read") as raised:
+        load((name,))
+    assert len(str(raised.value)) < 2100
