@@ -93,10 +93,10 @@ class MlflowServer:
         environment.pop("MLFLOW_TRACKING_URI", None)
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--artifacts-destination", str(self.artifacts), "--workers", "1"]
-        self.process = subprocess.Popen(
-            command, env=environment, stdout=self.log.open("ab"), stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )  # fmt: skip
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
         for _ in range(240):
             try:
                 if requests.get(f"{self.url}/health", timeout=1).ok:

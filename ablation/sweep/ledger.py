@@ -166,7 +166,7 @@ def _storage(store: Store) -> optuna.storages.RDBStorage:
         reason = why(error, store.optuna_url)
         raise Mistake(
             f"Optuna's storage cannot be opened ({reason}): check --store or ABLATION_OPTUNA_STORAGE."
-        ) from error
+        ) from None  # the error may quote the password
 
 
 def _opened(store: Store) -> optuna.storages.RDBStorage:

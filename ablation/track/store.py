@@ -118,7 +118,7 @@ class Store:
             raise Mistake(
                 f"MLflow's store {self.tracking_shown} cannot be opened ({reason}): check --store or "
                 "MLFLOW_TRACKING_URI."
-            ) from error
+            ) from None  # the error may quote the password
 
     def _prepare(self) -> None:
         """Let the folder's database be where it is now, and as the installed MLflow wants it."""
