@@ -31,5 +31,5 @@ def knock(address: str, seconds: float) -> None:
 
 def why(error: BaseException, address: str) -> str:
     """Why the address cannot be reached, in a line without its password."""
-    said = str(error) if isinstance(error, ImportError | RuntimeError) else reason(error)
+    said = str(error) if isinstance(error, ImportError | RuntimeError | sqlite3.Error) else reason(error)
     return hidden(said, address) or type(error).__name__
