@@ -22,7 +22,7 @@ def keep(store: Store, run_id: str, path: Path) -> None:
 
 
 def artifact(store: Store, run_id: str, name: str) -> bytes | None:
-    """The file called `name` of a run, or None where the run keeps none; `Away` where nobody can say.
+    """The file called `name` of a run, or None where the run keeps none; an error where nobody can say.
 
     A mirrored run keeps no files: ask for those of the run that its `reused_from` names.
     """
