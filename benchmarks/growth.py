@@ -28,8 +28,8 @@ from ablation.sweep.ledger import Ledger
 from ablation.sweep.outlook import workload
 from ablation.sweep.plan import fingerprints, plan_of
 from ablation.sweep.results import results
+from ablation.track.label import Label
 from ablation.track.read import CURVES, bury, settled
-from ablation.track.record import Label
 from ablation.track.store import Store
 
 EPOCHS = 10

@@ -23,7 +23,7 @@ from ablation.learn.run import Result, Trained, identify
 from ablation.learn.train import Epoch
 from ablation.spec import RunSpec
 from ablation.sweep import worker
-from ablation.track.record import Label
+from ablation.track.label import Label
 from ablation.track.store import Store
 
 

@@ -8,7 +8,8 @@ from mlflow.exceptions import MlflowException
 
 from ablation.report import joint
 from ablation.spec import vary
-from ablation.track.record import Label, recording
+from ablation.track.label import Label
+from ablation.track.record import recording
 from ablation.track.store import Store
 
 LABEL = Label("small", "latent 8", "0123456789abcdef", "fedcba9876543210")

@@ -26,8 +26,8 @@ from ablation.sweep.engine import Engine
 from ablation.sweep.results import learning_curves, results
 from ablation.sweep.together import TogetherEngine, by_program, work_together
 from ablation.sweep.worker import Outcome, Task, work
+from ablation.track.label import Label
 from ablation.track.read import cell_runs
-from ablation.track.record import Label
 from ablation.track.store import Store
 from doubles import small_spec, small_study
 from engines import InlineEngine

@@ -22,8 +22,9 @@ from ablation.sweep.doctor import examine
 from ablation.sweep.ledger import Ledger
 from ablation.sweep.plan import check_unchanged, plan_of
 from ablation.sweep.results import results
+from ablation.track.label import Label
 from ablation.track.read import bury_free, cell_lock, cell_runs
-from ablation.track.record import Label, recording
+from ablation.track.record import recording
 from ablation.track.store import Store
 from doubles import draw_faces, small_study
 from engines import InlineEngine, folder_of

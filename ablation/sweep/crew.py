@@ -13,9 +13,9 @@ from ablation.sweep.engine import Engine
 from ablation.sweep.ledger import Ledger
 from ablation.sweep.plan import sources_of
 from ablation.sweep.worker import Outcome, Task
+from ablation.track.label import Label
 from ablation.track.patience import Away, away, in_a_sentence
 from ablation.track.read import bury_free, running
-from ablation.track.record import Label
 from ablation.track.store import Store
 
 COMPOSING = 0.03  # of a training, about: what it takes to compose with its weights

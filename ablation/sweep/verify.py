@@ -10,8 +10,8 @@ from ablation.study import Cell, Study
 from ablation.sweep.results import results
 from ablation.sweep.tune import settle
 from ablation.sweep.worker import as_worker
+from ablation.track.label import shelved
 from ablation.track.origin import origin
-from ablation.track.record import shelved
 from ablation.track.store import Store
 from ablation.track.weights import same_weights
 

@@ -17,9 +17,10 @@ from ablation.errors import Mistake
 from ablation.learn.run import Result, run
 from ablation.learn.train import Diverged
 from ablation.spec import RunSpec
+from ablation.track.label import Label
 from ablation.track.patience import in_a_sentence, patient, patiently
 from ablation.track.read import Settled, bury, cell_lock, settled
-from ablation.track.record import Label, recording
+from ablation.track.record import recording
 from ablation.track.reuse import mirror
 from ablation.track.store import Store
 from ablation.track.undelivered import deliver

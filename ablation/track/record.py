@@ -1,11 +1,10 @@
 """Write one run: parameters as the spec spells them, curves as they come, results and files at the end."""
 
-import json
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,59 +13,14 @@ from ablation.learn.train import Diverged, Epoch
 from ablation.spec import RunSpec, fingerprint, flat, trunk
 from ablation.track.account import Account, Point, begin, describe, end, log
 from ablation.track.files import write_files, write_weights
-from ablation.track.origin import origin
+from ablation.track.label import Label, dataset_of, origin_tags, shelved, spelt
 from ablation.track.patience import Away, away, patience, patiently, reason
 from ablation.track.read import bury
-from ablation.track.store import ROLE_CELL, Store
+from ablation.track.store import Store
 from ablation.track.undelivered import Undelivered, deliver, keep
 
-NAME_LETTERS = 500  # that MLflow has room for in the name of a data set; spec.json has it whole
 FLUSH_SECONDS = 2.0  # so that quick epochs cost one write in two seconds, and a crash loses no more
 WORK_A_WAIT = 10  # times as long as we waited for a server that is away, we work before we ask it again
-
-# MLflow draws a chart for every metric, those with a prefix in a section of their own: so what a reader
-# compares comes first, and what is only counted or timed further down.
-SHELVES = {
-    "images_per_second": "speed/",
-    "seconds": "speed/",
-    "images_": "size/",
-    "originals_": "size/",
-    "parameters": "size/",
-    "gain_of_": "composition/",
-    "truths_": "composition/",
-    "pool_": "composition/",
-    "strength_": "composition/",
-    "rank_": "composition/",
-    "coherence_": "composition/",
-}
-
-
-def shelved(name: str) -> str:
-    """The metric's name in MLflow: with the prefix of its section, if it has one."""
-    return next((shelf for start, shelf in SHELVES.items() if name.startswith(start)), "") + name
-
-
-@dataclass(frozen=True)
-class Label:
-    """What places a run in its study: the arm's name beside the experiment and the fingerprints."""
-
-    study: str
-    arm: str
-    fingerprint: str
-    data: str
-    quick: bool = False
-
-    def tags(self, seed: int) -> dict[str, str]:
-        """As MLflow's tags; all of a run's place in its study can be searched by them."""
-        return {
-            "study": self.study,
-            "arm": self.arm,
-            "seed": str(seed),
-            "role": ROLE_CELL,
-            "fingerprint": self.fingerprint,
-            "data": self.data,
-            "mlflow.runName": f"{self.arm}, seed {seed}" + (" (quick)" if self.quick else ""),
-        } | ({"quick": "smoke budget: the numbers mean nothing"} if self.quick else {})
 
 
 class Recorder:
@@ -187,14 +141,12 @@ def recording(
     trained, where that is not by one thread of the CPU, is added to the tags and to environment.json.
     Raises `Away` where the server is not there to begin it, and `Undelivered` where it is not at its end.
     """
-    tags = (
-        label.tags(spec.seed) | _origin_tags() | {"trunk": fingerprint(trunk(spec), label.data)} | dict(how)
-    )
+    tags = label.tags(spec.seed) | origin_tags() | {"trunk": fingerprint(trunk(spec), label.data)} | dict(how)
     if trained is not None:
         tags["built_on"] = trained.run_id
-    params = {name: _spell(value) for name, value in flat(spec).items()}
+    params = {name: spelt(value) for name, value in flat(spec).items()}
     now = int(time.time() * 1000)
-    account = Account(label.fingerprint, experiment, tags, params, _dataset(spec, label.data), now)
+    account = Account(label.fingerprint, experiment, tags, params, dataset_of(spec, label.data), now)
     recorder = Recorder(store, account, how)
     try:
         patiently(lambda: _begin(recorder), lambda: _begin_anew(recorder))
@@ -228,24 +180,3 @@ def _failed(error: BaseException) -> bool:
 
 def _named(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:4000]
-
-
-def _origin_tags() -> dict[str, str]:
-    here = origin()
-    code = {"mlflow.source.git.commit": here.commit, "dirty": str(bool(here.diff))} if here.commit else {}
-    packages = {"packages": ", ".join(f"{name} {number}" for name, number in here.packages.items())}
-    source = {"mlflow.source.name": "ablation run", "mlflow.source.type": "LOCAL"}
-    return source | here.hardware | packages | code
-
-
-def _dataset(spec: RunSpec, data: str) -> dict[str, str]:
-    return {
-        "name": ", ".join(spec.data.sources)[:NAME_LETTERS],
-        "digest": data,
-        "source": json.dumps({"sources": spec.data.sources}),
-        "profile": json.dumps({"keyword": spec.data.keyword, "classes": spec.data.classes}),
-    }
-
-
-def _spell(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -8,8 +8,8 @@ its cell is a run of another experiment. The mirror has the same parameters, cur
 from mlflow.entities import Metric, Param, RunTag
 
 from ablation.spec import RunSpec
+from ablation.track.label import Label
 from ablation.track.read import CURVES, Settled
-from ablation.track.record import Label
 from ablation.track.store import Store
 
 
