@@ -71,6 +71,7 @@ MOMENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_whenever_it_dies_the_next_run_ends_up_whole(
     moment: str, study_file: Path, undisturbed: Path, tmp_path: Path
