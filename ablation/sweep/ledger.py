@@ -179,8 +179,7 @@ def _storage(store: Store) -> optuna.storages.RDBStorage:
             return optuna.storages.RDBStorage(store.optuna_url, engine_kwargs=settings)
     except (SQLAlchemyError, OptunaError) as error:
         raise (Away if away(error) else Mistake)(
-            f"Optuna's storage {store.optuna_shown} cannot be opened ({reason(error)}): check --store or "
-            "ABLATION_OPTUNA_STORAGE."
+            f"Optuna's storage cannot be opened ({reason(error)}): check --store or ABLATION_OPTUNA_STORAGE."
         ) from error
 
 
