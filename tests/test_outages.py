@@ -464,6 +464,7 @@ def test_what_cannot_be_read_is_named_and_not_trained_over(study: Study, kept: S
     assert "cannot be read" in next(iter(progress.failed.values()))
 
 
+@pytest.mark.slow
 def test_a_run_that_diverged_is_delivered_as_diverged(
     study: Study, tmp_path: Path, tracking: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -488,6 +489,7 @@ def test_a_run_that_diverged_is_delivered_as_diverged(
     assert waiting(store) == []
 
 
+@pytest.mark.slow
 def test_cells_that_trained_together_are_all_kept(
     study: Study, tmp_path: Path, tracking: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:

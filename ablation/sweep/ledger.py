@@ -179,8 +179,8 @@ def _storage(store: Store) -> optuna.storages.RDBStorage:
             return _opened(store)
     except (SQLAlchemyError, OptunaError, ImportError, RuntimeError) as error:
         raise (Away if away(error) else Mistake)(
-            f"Optuna's storage {store.optuna_shown} cannot be opened ({why(error, store.optuna_url)}): check "
-            "--store or ABLATION_OPTUNA_STORAGE."
+            f"Optuna's storage cannot be opened ({why(error, store.optuna_url)}): check --store or "
+            "ABLATION_OPTUNA_STORAGE."
         ) from None  # the error may quote the password
 
 

@@ -112,7 +112,9 @@ def reason(error: BaseException) -> str:
         return "what answers there is not MLflow"
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror + (f": {cause.filename}" if cause.filename else "")
-    return f"it says {cause.error_code}" if isinstance(cause, MlflowException) else type(cause).__name__
+    if isinstance(cause, MlflowException):
+        return f"it says {cause.get_http_status_code()} {cause.error_code}"
+    return type(cause).__name__
 
 
 def _kind(error: BaseException) -> tuple[Kind, BaseException]:
