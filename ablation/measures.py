@@ -1,5 +1,6 @@
 """The measures that a run can report: names, words, direction and digits. No torch, no MLflow."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,6 +53,11 @@ MEASURES = {
         Measure("validation_loss", "Validation loss", "lower", 4),
     )
 }
+
+
+def composes(names: Iterable[str]) -> bool:
+    """Whether one of these measures wants codes composed: only then does a run take the time."""
+    return any(measure(name).needs == "analogies" for name in names)
 
 
 def measure(name: str) -> Measure:

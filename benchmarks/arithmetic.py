@@ -23,6 +23,7 @@ from ablation.data.labels import class_names
 from ablation.learn.cost import run_flops
 from ablation.learn.model import IMAGE_SIZE, Autoencoder
 from ablation.learn.pictures import Pictures
+from ablation.learn.process import settle
 from ablation.learn.train import Epoch, fit
 from ablation.report import joint
 from ablation.spec import RunSpec, vary
@@ -49,7 +50,7 @@ def network() -> Autoencoder:
 def prepare(threads: int) -> None:
     """The settings of the process that `run` and a worker set."""
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    settle()
     torch.manual_seed(0)
 
 

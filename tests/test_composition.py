@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -71,18 +72,19 @@ def study(spec: RunSpec) -> Study:
 
 
 def test_a_run_says_how_its_codes_compose(spec: RunSpec) -> None:
-    result = run(spec)
+    result = run(spec, composing=True)
     rows = pd.DataFrame(result.composition.rows)
     unseen = rows[rows.side == "unseen"]
     assert set(unseen.family) == {"shape"}
     assert result.metrics["gain"] == result.metrics["gain_shape"]
     assert result.metrics["truths_shape"] == unseen.d.nunique()
     assert result.composition.strips.shape[1:] == (7, 3, 64, 64)
-    assert run(spec).composition.numbers == result.composition.numbers
+    assert run(spec, composing=True).composition.numbers == result.composition.numbers
 
 
 def test_what_is_composed_changes_no_weight_and_no_other_number(spec: RunSpec) -> None:
-    one, other = run(spec), run(vary(spec, {"compose.method": "centre", "compose.strength": 0.5}))
+    one = run(spec, composing=True)
+    other = run(vary(spec, {"compose.method": "centre", "compose.strength": 0.5}), composing=True)
     assert all(
         torch.equal(a, b) for a, b in zip(one.model.parameters(), other.model.parameters(), strict=True)
     )
@@ -92,7 +94,7 @@ def test_what_is_composed_changes_no_weight_and_no_other_number(spec: RunSpec) -
 
 
 def test_no_strength_is_no_gain(spec: RunSpec) -> None:
-    still = run(vary(spec, {"compose.strength": 0.0}))
+    still = run(vary(spec, {"compose.strength": 0.0}), composing=True)
     assert still.metrics["gain"] == 0
 
 
@@ -147,12 +149,34 @@ def test_a_study_trains_a_trunk_once_and_composes_with_its_weights(study: Study,
     assert frame.built_on["pair"] == ""
     assert set(frame.built_on[["mean", "PCA"]]) == {frame.run_id["pair"]}
     assert frame.test_mse.nunique() == 1
-    alone = run(vary(study.specs["mean"], {"seed": study.first_seed}))
+    alone = run(vary(study.specs["mean"], {"seed": study.first_seed}), composing=True)
     assert frame.gain["mean"] == alone.metrics["gain"]
     for arm in study.arms:
         table = artifact(store, frame.run_id[arm], COMPOSITION)
         assert table is not None
         assert table.startswith(b"side,family,from,to,a,b,c,d,error")
+
+
+def test_a_study_without_gains_composes_nothing_and_one_that_wants_them_takes_its_weights(
+    study: Study, store: Store
+) -> None:
+    arms: dict[str, dict[str, Any]] = {"wide": {}, "narrow": {"model.latent_dim": 4}}
+    plain = replace(study, name="plain", arms=arms, measures={"test_mse": 0.1}, claims=())
+    asking = replace(plain, name="asking", measures={"gain": 0.05})
+    assert run_study(plain, store, InlineEngine(), 1).trained == 2
+    assert run_study(asking, store, InlineEngine(), 1).failed == {}
+    before, after = (results(one, store).set_index("arm") for one in (plain, asking))
+    assert "gain" not in before
+    assert artifact(store, before.run_id["wide"], COMPOSITION) is None
+    assert after.built_on.to_dict() == before.run_id.to_dict()
+    assert (after.fingerprint == before.fingerprint).all()
+    assert (after.test_mse == before.test_mse).all()
+    alone = run(vary(plain.baseline, {"seed": study.first_seed}), composing=True)
+    assert after.gain["wide"] == alone.metrics["gain"]
+    # Of the two runs of a fingerprint, a third study takes the one that has what it measures.
+    third = replace(asking, name="third")
+    assert run_study(third, store, InlineEngine(), 1).reused == 2
+    assert results(third, store).set_index("arm").reused_from.to_dict() == after.run_id.to_dict()
 
 
 def test_what_every_truth_gained_comes_back_from_the_runs(study: Study, store: Store, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ablation.errors import Mistake
-from ablation.learn.model import Autoencoder, Dropout
+from ablation.learn.model import Autoencoder, Dropout, Widen
 from ablation.report import joint
 from ablation.seeds import generator
 from ablation.spec import ModelSpec, vary
@@ -36,6 +36,18 @@ def test_every_variant_mirrors_its_images(changes: dict[str, object]) -> None:
     output = model(torch.rand(2, 3, 64, 64))
     assert output.reconstruction.shape == (2, 3, 64, 64)
     assert output.logits is None
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 4, 4), (2, 5, 3, 3)])
+def test_a_layer_that_widens_is_torchs_own_with_the_same_weights(shape: tuple[int, int, int, int]) -> None:
+    ours, torchs = Widen(shape[1], 6), torch.nn.ConvTranspose2d(shape[1], 6, 3, 2, 1, output_padding=1)
+    torchs.load_state_dict(ours.state_dict())
+    maps = torch.randn(shape)
+    assert torch.equal(ours(maps), torchs(maps))
+    given = torch.randn_like(ours(maps))
+    found, wanted = (torch.autograd.grad(one(maps), list(one.parameters()), given) for one in (ours, torchs))
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b)
 
 
 def test_too_many_layers_are_refused() -> None:

@@ -10,6 +10,7 @@ from ablation.data.labels import classify
 from ablation.data.sources import load
 from ablation.data.split import split
 from ablation.errors import Mistake
+from ablation.learn import pictures
 from ablation.learn.pictures import Pictures, learnt
 from ablation.learn.run import run
 from ablation.report import joint
@@ -40,6 +41,23 @@ def test_a_whole_run_with_fresh_copies_is_the_same_bit_for_bit(faces: Path) -> N
     spec = vary(small_spec(faces), {"augment.fresh": True})
     assert run(spec).metrics == run(spec).metrics
     assert run(spec).metrics["test_mse"] != run(small_spec(faces)).metrics["test_mse"]
+
+
+def test_what_was_drawn_for_a_run_before_is_what_the_next_would_draw(faces: Path) -> None:
+    fresh = vary(small_spec(faces), {"augment.fresh": True})
+    pictures._drawn.cache_clear()
+    alone = passes(fresh, 3)
+    after_itself = passes(fresh, 3)
+    passes(vary(fresh, {"seed": 1}), 1)
+    after_another = passes(fresh, 3)
+    for again in (after_itself, after_another):
+        assert all(torch.equal(a.pixels, b.pixels) for a, b in zip(alone, again, strict=True))
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"augment.flip": 0.0}, {"augment.copies": 2}])
+def test_another_seed_or_augmentation_never_gets_what_was_drawn_for_this(faces: Path, change) -> None:
+    spec = small_spec(faces)
+    assert not torch.equal(passes(spec, 1)[0].pixels, passes(vary(spec, change), 1)[0].pixels)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -224,7 +224,7 @@ def test_an_error_of_the_program_fails_every_run_of_the_group(
     experiment = store.experiment("small", {})
     tasks = [task(vary(small_spec(faces), {"seed": seed}), store, experiment) for seed in range(2)]
 
-    def broken(specs: object, on_epoch: object) -> None:
+    def broken(specs: object, on_epoch: object, composing: bool) -> None:
         raise MemoryError("no room")
 
     monkeypatch.setattr(together_module, "run_together", broken)

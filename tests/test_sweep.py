@@ -202,16 +202,31 @@ def test_nothing_is_written_where_the_data_is_wrong(study: Study, tmp_path: Path
     assert folder_of(tmp_path) == []
 
 
-def test_a_recorded_run_without_the_measure_is_named_and_not_taken(study: Study, store: Store) -> None:
+def finished_without_measures(study: Study, store: Store, experiment: str) -> str:
+    """The id of a finished run of the first cell that measured nothing of what the study does."""
     spec = vary(study.baseline, {"seed": 0})
     found = identify(spec)
-    label = Label("older", "latent 8", found.fingerprint, found.data)
-    with recording(store, store.experiment("older", {}), spec, label) as older:
-        pass  # finished by a version that measured nothing of what this study does
+    label = Label(experiment, "latent 8", found.fingerprint, found.data)
+    with recording(store, store.experiment(experiment, {}), spec, label) as older:
+        pass
+    return older.run_id
+
+
+def test_the_studys_own_run_without_the_measure_is_named_and_not_taken(study: Study, store: Store) -> None:
+    older = finished_without_measures(study, store, study.name)
     progress = swept(study, store, seeds=1)
     assert list(progress.failed) == ["latent 8, seed 0"]
-    assert f"the recorded run {older.run_id} lacks test_mse" in progress.failed["latent 8, seed 0"]
+    assert f"the recorded run {older} lacks test_mse" in progress.failed["latent 8, seed 0"]
     assert progress.trained == 1
+
+
+def test_another_studys_run_without_the_measure_or_its_weights_is_trained_again(
+    study: Study, store: Store
+) -> None:
+    finished_without_measures(study, store, "older")
+    progress = swept(study, store, seeds=1)
+    assert (progress.trained, progress.reused, progress.failed) == (2, 0, {})
+    assert (results(study, store).built_on == "").all()
 
 
 def test_results_of_a_study_that_was_never_run_say_what_to_do(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import repeat
 
 import torch
@@ -47,19 +48,33 @@ def learnt(images: Images, sets: Splits, spec: RunSpec) -> Learnt:
 
     Copies are drawn once, or, where they are `fresh`, anew in every pass over the training set.
     """
-    labels = torch.tensor(classify(images.text, images.subgroup, spec.data.classes), dtype=torch.int64)
-    rng = generator(spec.seed, "augment")
-    train, validation, test = (
-        _pictures(images, labels, items, spec.augment, rng)
-        for items in (sets.train, sets.validation, sets.test)
-    )
+    train, validation, test, drawn = _drawn(images, sets, spec.data.classes, spec.augment, spec.seed)
 
     def anew() -> Iterator[Pictures]:
         yield train
+        rng = generator(spec.seed, "augment")
+        rng.set_state(drawn)
+        labels = _labels(images, spec.data.classes)
         while True:
             yield _pictures(images, labels, sets.train, spec.augment, rng)
 
     return Learnt(anew() if spec.augment.fresh else repeat(train), validation, test)
+
+
+@lru_cache(maxsize=1)  # a seed's arms, which differ in the network alone, follow on each other in a worker
+def _drawn(
+    images: Images, sets: Splits, classes: str, spec: AugmentSpec, seed: int
+) -> tuple[Pictures, Pictures, Pictures, Tensor]:
+    """The pictures of the three sets, and the state of their stream after them. Nobody writes to them."""
+    labels, rng = _labels(images, classes), generator(seed, "augment")
+    train, validation, test = (
+        _pictures(images, labels, items, spec, rng) for items in (sets.train, sets.validation, sets.test)
+    )
+    return train, validation, test, rng.get_state()
+
+
+def _labels(images: Images, classes: str) -> Tensor:
+    return torch.tensor(classify(images.text, images.subgroup, classes), dtype=torch.int64)
 
 
 def _pictures(

@@ -16,6 +16,7 @@ from ablation.learn.composition import Composition, composition
 from ablation.learn.evaluate import evaluate, reconstruct
 from ablation.learn.model import Autoencoder
 from ablation.learn.pictures import Learnt, Pictures, learnt
+from ablation.learn.process import settle
 from ablation.learn.train import Epoch, check_finite, fit
 from ablation.learn.yardsticks import measured, suffice, yardsticks
 from ablation.spec import RunSpec, fingerprint
@@ -91,13 +92,17 @@ class Prepared:
 
 
 def run(
-    spec: RunSpec, on_epoch: Callable[[Epoch], None] = lambda epoch: None, trained: Trained | None = None
+    spec: RunSpec,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    trained: Trained | None = None,
+    composing: bool = False,
 ) -> Result:
     """Train and measure `spec`. Equal specs give equal bits on one machine with one number of threads.
 
     `on_epoch` sees every epoch as it ends and may raise to stop the run. The test set is read once,
     after training. With `trained`, a run of the same trunk, nothing is trained again: its weights and curves
-    are taken. Raises `Diverged` where a loss or a final number is not finite.
+    are taken. `composing` adds what `learn.composition` measures, a fifteenth of a run of part 2. Raises
+    `Diverged` where a loss or a final number is not finite.
     """
     prepared = prepare(spec)
     model, learning = prepared.model, prepared.pictures.learning
@@ -107,12 +112,12 @@ def run(
     for epoch in trained.history if trained else fit(model, *learning, spec.train, spec.seed):
         history.append(epoch)
         on_epoch(epoch)
-    return finish(prepared, history)
+    return finish(prepared, history, composing)
 
 
 def prepare(spec: RunSpec) -> Prepared:
     """Everything that a run has before it trains."""
-    torch.use_deterministic_algorithms(True)
+    settle()
     images = load(spec.data.sources)  # once a process: not a part of the time that the next cell will take
     started = perf_counter()
     sets = _sets(images, spec)
@@ -122,13 +127,13 @@ def prepare(spec: RunSpec) -> Prepared:
     return Prepared(spec, images, sets, pictures, model, started)
 
 
-def finish(prepared: Prepared, history: Sequence[Epoch], among: int = 1) -> Result:
-    """Measure and compose with the model, once it is trained; `Diverged` where a number is not finite.
+def finish(prepared: Prepared, history: Sequence[Epoch], composing: bool, among: int = 1) -> Result:
+    """Measure the model, once it is trained, and compose with it; `Diverged` where a number is not finite.
 
     The seconds are shared `among` so many runs that took them together.
     """
     spec, images, model, test = prepared.spec, prepared.images, prepared.model, prepared.pictures.test
-    composed = composition(model, images, spec)
+    composed = composition(model, images, spec) if composing else Composition()
     examples = _examples(images, test, spec)
     return Result(
         spec=spec,

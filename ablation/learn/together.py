@@ -21,7 +21,9 @@ def program(spec: RunSpec) -> Hashable:
 
 
 def run_together(
-    specs: Sequence[RunSpec], on_epoch: Callable[[int, Epoch], None] = lambda number, epoch: None
+    specs: Sequence[RunSpec],
+    on_epoch: Callable[[int, Epoch], None] = lambda number, epoch: None,
+    composing: bool = False,
 ) -> list[Result | Diverged]:
     """What `run` makes of each spec, to `replicas.TOLERANCE`, trained on the accelerator where there is one.
 
@@ -47,7 +49,7 @@ def run_together(
     for number, one in enumerate(prepared):
         _settle(one.model)
         try:
-            results.append(lost[number] if number in lost else finish(one, histories[number], len(specs)))
+            results.append(lost.get(number) or finish(one, histories[number], composing, len(specs)))
         except Diverged as error:
             results.append(error)
     return results

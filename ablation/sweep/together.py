@@ -8,9 +8,10 @@ from queue import Empty, SimpleQueue
 
 from pebble import ProcessExpired, ProcessPool
 
-from ablation.learn.run import Result
+from ablation.learn.run import Result, Trained
 from ablation.learn.together import accelerator, program, run_together
 from ablation.learn.train import Diverged, Epoch
+from ablation.measures import composes
 from ablation.spec import trunk
 from ablation.study import Cell
 from ablation.sweep.processes import context
@@ -106,7 +107,7 @@ def work_together(tasks: Sequence[Task]) -> list[Ended]:
     """
     ended: dict[int, Ended] = {}
     training = [number for number, task in enumerate(tasks) if task.spec == trunk(task.spec)]
-    store = Store(tasks[0].store)
+    store, lacking = Store(tasks[0].store), list[int]()
     with ExitStack() as held:
         # In one order whoever asks for them, so that two groups never wait for each other.
         for number in sorted(training, key=lambda n: tasks[n].label.fingerprint):
@@ -119,9 +120,8 @@ def work_together(tasks: Sequence[Task]) -> list[Ended]:
                 continue
             if known is not None:
                 ended[number] = known
-            else:
-                held.enter_context(_trunk(store, task))
-        lacking = [number for number in training if number not in ended]
+            elif held.enter_context(_trunk(store, task)) is None:
+                lacking.append(number)
         ended |= zip(lacking, _train(store, [tasks[number] for number in lacking]), strict=True)
     for number, task in enumerate(tasks):
         if number not in ended:
@@ -136,7 +136,7 @@ def _cell(store: Store, task: Task) -> AbstractContextManager[None]:
     return patient(lambda: store.lock(cell_lock(task.label.fingerprint)))
 
 
-def _trunk(store: Store, task: Task) -> AbstractContextManager[object]:
+def _trunk(store: Store, task: Task) -> AbstractContextManager[Trained | None]:
     return patient(lambda: trunk_of(store, task.spec, task.label.data))
 
 
@@ -151,7 +151,8 @@ def _train(store: Store, tasks: Sequence[Task]) -> list[Ended]:
         def on_epoch(number: int, epoch: Epoch) -> None:
             opened[number].recorder.epoch(epoch)
 
-        results = run_together([task.spec for task in tasks], on_epoch)
+        composing = any(composes(task.measures) for task in tasks)
+        results = run_together([task.spec for task in tasks], on_epoch, composing)
     except BaseException as error:
         for one in opened:
             one.end(error)

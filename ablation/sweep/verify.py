@@ -6,6 +6,7 @@ from math import isclose, isnan
 from typing import Any
 
 from ablation.learn.run import Result, run
+from ablation.measures import composes
 from ablation.study import Cell, Study
 from ablation.sweep.results import results
 from ablation.sweep.tune import settle
@@ -61,7 +62,7 @@ def verify(study: Study, store: Store) -> Iterator[Verified]:
     with as_worker():
         for row in frame[frame.state == "complete"].drop_duplicates("arm").to_dict("records"):
             cell = cells[row["arm"], row["seed"]]
-            yield _held_against(store, row, cell, run(cell.spec))
+            yield _held_against(store, row, cell, run(cell.spec, composing=composes(study.measures)))
 
 
 def _held_against(store: Store, row: dict[Any, Any], cell: Cell, result: Result) -> Verified:

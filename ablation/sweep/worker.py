@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from ablation.errors import Mistake
 from ablation.learn.run import Result, run
 from ablation.learn.train import Diverged
+from ablation.measures import composes
 from ablation.spec import RunSpec
 from ablation.track.label import Label
 from ablation.track.patience import in_a_sentence, patient, patiently
@@ -99,7 +100,9 @@ def recorded(store: Store, task: Task) -> Outcome | None:
 def _recorded(store: Store, task: Task) -> Outcome | None:
     deliver(store, task.label.fingerprint)
     bury(store, task.label.fingerprint)
-    known = settled(store, task.label.fingerprint, task.experiment)
+    known = settled(store, task.label.fingerprint, task.experiment, task.measures)
+    if known is not None and known.lacking and known.experiment != task.experiment:
+        return None  # it is measured anew, with the weights that it kept, for this study
     return None if known is None else _reused(store, task, known)
 
 
@@ -109,7 +112,7 @@ def _compute(store: Store, task: Task) -> Outcome:
             patient(lambda: trunk_of(store, task.spec, task.label.data)) as trained,
             recording(store, task.experiment, task.spec, task.label, trained) as recorder,
         ):
-            result = run(task.spec, recorder.epoch, trained)
+            result = run(task.spec, recorder.epoch, trained, composes(task.measures))
             check_same_data(result, task.label)
             recorder.result(result, trained)
     except Diverged as error:
@@ -128,10 +131,9 @@ def check_same_data(result: Result, label: Label) -> None:
 
 
 def _reused(store: Store, task: Task, known: Settled) -> Outcome:
-    found = store.client.get_run(known.run_id).data.metrics
-    if not known.diverged and (lacking := [name for name in task.measures if name not in found]):
+    if known.lacking:
         raise Mistake(
-            f"the recorded run {known.run_id} lacks {', '.join(lacking)}, which this version measures: "
+            f"the recorded run {known.run_id} lacks {', '.join(known.lacking)}, which this version measures: "
             "delete it in MLflow, and it is computed again"
         )
     elsewhere = known.experiment != task.experiment

@@ -19,22 +19,29 @@ CURVES = tuple(
 
 @dataclass(frozen=True)
 class Settled:
-    """A run that needs no other: finished, or diverged, which the same spec would do again."""
+    """A run that needs no other: finished, or diverged, which the same spec would do again.
+
+    lacking: the measures that were asked for and that it does not have.
+    """
 
     run_id: str
     experiment: str
     diverged: bool
     error: str = ""
+    lacking: tuple[str, ...] = ()
 
 
-def settled(store: Store, fingerprint: str, experiment: str) -> Settled | None:
-    """The run of the fingerprint that finished or diverged, if any: the experiment's own before another's."""
+def settled(store: Store, fingerprint: str, experiment: str, measures: Iterable[str] = ()) -> Settled | None:
+    """The run of the fingerprint that finished or diverged, if any: the experiment's own before another's,
+    and of others' one with all the `measures` before one that lacks some.
+    """
     found = []
-    for run in find(store, {"fingerprint": fingerprint}):
+    for run in find(store, {"fingerprint": fingerprint}, metrics=True):
         if _final(run):
-            order = (run.experiment != experiment, "reused_from" in run.tags, run.started)
             error, diverged = run.tags.get("error", ""), run.tags.get("outcome") == "diverged"
-            found.append((order, Settled(run.run_id, run.experiment, diverged, error)))
+            lacking = () if diverged else tuple(name for name in measures if name not in run.metrics)
+            order = (run.experiment != experiment, bool(lacking), "reused_from" in run.tags, run.started)
+            found.append((order, Settled(run.run_id, run.experiment, diverged, error, lacking)))
     return min(found, key=lambda pair: pair[0])[1] if found else None
 
 

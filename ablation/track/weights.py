@@ -29,14 +29,15 @@ from ablation.track.store import Store
 def trunk_of(store: Store, spec: RunSpec, data: str) -> Iterator[Trained | None]:
     """What a finished run of the same trunk left, or None: then the trunk's lock is held, to train it once.
 
-    A spec that only trains, and composes as the report did, is its own trunk: it never takes another's.
+    A spec that only trains, and composes as the report did, is its own trunk: it takes the weights of a run
+    with its own fingerprint, one that lacks a measure, or its caller would have taken the whole run.
     """
     key = fingerprint(trunk(spec), data)
-    if spec != trunk(spec) and (found := trained(store, key, spec)):
+    if found := trained(store, key, spec):
         yield found
         return
     with store.lock(f"trunk-{key}"):
-        yield trained(store, key, spec) if spec != trunk(spec) else None
+        yield trained(store, key, spec)
 
 
 def trained(store: Store, key: str, spec: RunSpec) -> Trained | None:
