@@ -6,8 +6,7 @@ import signal
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 
-WORKER = "ablation.sweep.worker"  # imports torch and MLflow, seconds that each worker is spared
-OPTIMIZER = "torch._dynamo"  # which the first optimiser of a process imports: two seconds more
+PRELOAD = "ablation.sweep.preload"  # imports torch and MLflow, seconds that each worker is spared
 
 
 def context() -> ForkServerContext:
@@ -15,7 +14,7 @@ def context() -> ForkServerContext:
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload([WORKER, OPTIMIZER])
+    made.set_forkserver_preload([PRELOAD])
     return made
 
 
