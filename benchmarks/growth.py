@@ -10,6 +10,7 @@ between the two largest sizes: 0 where its cost is flat, 1 where ten times the r
 """
 
 import argparse
+import gc
 import tempfile
 from collections.abc import Callable, Sequence
 from math import log
@@ -20,6 +21,7 @@ from mlflow.entities import Metric, Param
 from reached import Reached, show
 
 from ablation import catalogue
+from ablation.cli import OBJECTS
 from ablation.publish import publish, read
 from ablation.spec import flat
 from ablation.study import Cell, Study
@@ -96,6 +98,7 @@ def measured(study: Study, folder: Path, seeds: int) -> tuple[list[float], list[
 
 def measure(runs: Sequence[int] = (100, 1000)) -> list[Reached]:
     """A trial's cost and the export at the largest of `runs`, and each verb's growth up to it."""
+    gc.set_threshold(OBJECTS)  # as the command does
     study = catalogue.load("latent_size")
     found: list[tuple[list[float], list[float]]] = []
     print("runs    ms a trial, first and last 100    " + "    ".join(VERBS), flush=True)

@@ -15,6 +15,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -28,6 +29,7 @@ PANEL_WIDTH = 3.3
 INK, SOFT, BAND, ALARM = "#22252a", "#7a7f88", "#e9e4da", "#a8431b"
 LINES: dict[str, Literal["--", "-"]] = {"train": "--", "validation": "-"}
 COLUMNS = 3
+DPI = 200
 
 
 def effects(panels: Sequence[EffectPanel]) -> Figure:
@@ -79,15 +81,19 @@ def warn(figure: Figure, text: str) -> None:
 
 def save(figure: Figure, path: Path) -> None:
     """Write `figure` as PNG or PDF, by the suffix of `path`, without the time of writing."""
-    metadata = {"CreationDate": None} if path.suffix == ".pdf" else {"Software": None}
     with _style(), warnings.catch_warnings():
         # An arm's name may hold characters that the font lacks; they are drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        if figure.get_layout_engine():
+        figure.dpi = DPI
+        if figure.axes and (engine := figure.get_layout_engine()):
             # Laid out once, not again for every format: half of the time, and the formats agree.
-            figure.draw_without_rendering()
+            engine.execute(figure)
             figure.set_layout_engine("none")
-        figure.savefig(path, dpi=200, metadata=metadata)
+        # By the canvas itself: `savefig` draws everything twice, to lay out once more what is laid out.
+        if path.suffix == ".pdf":
+            FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})
+        else:
+            FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
 
 
 @contextmanager
