@@ -3,7 +3,7 @@
     python benchmarks/plain_study.py --store FOLDER [--seeds 2] [--quick]
 
 Of this package it takes what is compared, and no way of doing it: the arms, the images and their split, the
-network.
+initial weights.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 import mlflow
 import optuna
 import torch
+from plain_network import PlainAutoencoder
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
@@ -53,7 +54,7 @@ class Pictures(Dataset):  # type: ignore[type-arg]
 
 
 def losses(
-    model: Autoencoder, images: Tensor, labels: Tensor, weight: float
+    model: PlainAutoencoder, images: Tensor, labels: Tensor, weight: float
 ) -> tuple[Tensor, dict[str, float]]:
     """What is minimised, and its parts; at weight 0 the classifier learns from a code it cannot change."""
     output = model(images, weight == 0)
@@ -68,7 +69,7 @@ def means(side: str, sums: Mapping[str, float], count: int) -> dict[str, float]:
     return {f"{side}_{name}": value / count for name, value in sums.items()}
 
 
-def measured(side: str, model: Autoencoder, loader: DataLoader) -> dict[str, float]:  # type: ignore[type-arg]
+def measured(side: str, model: PlainAutoencoder, loader: DataLoader) -> dict[str, float]:  # type: ignore[type-arg]
     """Losses and accuracy on a set."""
     sums: dict[str, float] = defaultdict(float)
     model.eval()
@@ -79,7 +80,15 @@ def measured(side: str, model: Autoencoder, loader: DataLoader) -> dict[str, flo
     return means(side, sums, len(loader.dataset))  # type: ignore[arg-type]
 
 
-def train(spec: RunSpec) -> tuple[Autoencoder, float]:
+def network(spec: RunSpec) -> PlainAutoencoder:
+    """The plain network with the initial weights of `ablation run`."""
+    classes = len(class_names(spec.data.classes))
+    made = PlainAutoencoder(spec.model, classes)
+    made.load_state_dict(Autoencoder(spec.model, classes, spec.seed).state_dict())
+    return made
+
+
+def train(spec: RunSpec) -> tuple[PlainAutoencoder, float]:
     """Train inside the active run; the model and its test error."""
     images = load(spec.data.sources)
     labels = torch.tensor(classify(images.text, images.subgroup, spec.data.classes))
@@ -90,7 +99,7 @@ def train(spec: RunSpec) -> tuple[Autoencoder, float]:
         )
         for items in (sets.train, sets.validation, sets.test)
     )
-    model = Autoencoder(spec.model, len(class_names(spec.data.classes)), spec.seed)
+    model = network(spec)
     optimizer = torch.optim.Adam(model.parameters(), spec.train.lr, weight_decay=spec.train.weight_decay)
     steps = epoch = 0
     while epoch < spec.train.epochs or steps < spec.train.steps:

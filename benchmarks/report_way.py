@@ -4,10 +4,10 @@
 
 The report's way, written anew as a plain loop: every access decodes a picture of the report's size
 (256 x 256 PNG), reduces it and transforms it with torchvision, batches come from a DataLoader, 60 % of
-originals and copies train and 20 % validate after each epoch. Ours is the same network, batch, copies
-and epochs, from the spec `joint`, with everything that a run does: data, augmentation, training,
-validation, test, probe. They run in turn, ours first, and ours once more in bfloat16; the ratio is that of
-each pair, of seconds an image trained on.
+originals and copies train and 20 % validate after each epoch, and the network is of torch's own layers. Ours
+is the same network, batch, copies and epochs, from the spec `joint`, with everything that a run does: data,
+augmentation, training, validation, test, probe. They run in turn, ours first, and ours once more in
+bfloat16, each in a process of its own; the ratio is that of each pair, of seconds an image trained on.
 """
 
 import argparse
@@ -16,16 +16,18 @@ import statistics
 from time import perf_counter
 
 import torch
+from apart import fresh
 from PIL import Image
+from plain_network import PlainAutoencoder
 from reached import Reached, show
 from torch.utils.data import DataLoader, Dataset, random_split
 from torchvision import transforms
 
+import ablation.sweep.preload  # noqa: F401  both begin with what a worker has imported already
 from ablation.data.labels import class_names, classify
 from ablation.data.pictures import picture, png
 from ablation.data.sources import load
 from ablation.data.split import select
-from ablation.learn.model import Autoencoder
 from ablation.learn.run import run
 from ablation.learn.train import losses
 from ablation.report import joint
@@ -59,13 +61,18 @@ class DecodedAtEveryAccess(Dataset):  # type: ignore[type-arg]
         return (AUGMENTED if copy else PLAIN)(image), self.labels[original]
 
 
-def report_way(files: list[bytes], labels: list[int], epochs: int) -> float:
+def report_way(threads: int, epochs: int) -> float:
     """Seconds an image trained on, validation included."""
+    torch.set_num_threads(threads)
+    images = load(joint.data.sources)
+    chosen = select(images, joint.data).tolist()
+    labels = [classify(images.text, images.subgroup, "happy_sad")[index] for index in chosen]
+    files = [png(picture(images.pixels[index]).resize((256, 256))) for index in chosen]
     data = DecodedAtEveryAccess(files, labels, joint.augment.copies)
     parts = random_split(data, [0.6, 0.2, 0.2])
     train = DataLoader(parts[0], batch_size=64, shuffle=True)
     validation = DataLoader(parts[1], batch_size=64)
-    model = Autoencoder(joint.model, len(class_names("happy_sad")), seed=0)
+    model = PlainAutoencoder(joint.model, len(class_names("happy_sad")))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-5)
     started = perf_counter()
     for _ in range(epochs):
@@ -83,8 +90,9 @@ def report_way(files: list[bytes], labels: list[int], epochs: int) -> float:
     return (perf_counter() - started) / (epochs * len(parts[0]))
 
 
-def our_way(epochs: int, precision: str = joint.train.precision) -> float:
+def our_way(threads: int, epochs: int, precision: str = joint.train.precision) -> float:
     """Seconds an image trained on, everything that a run does included."""
+    torch.set_num_threads(threads)
     spec = vary(joint, {"train.epochs": epochs, "train.precision": precision})
     result = run(spec)
     return result.seconds / (epochs * result.metrics["images_train"])
@@ -92,16 +100,11 @@ def our_way(epochs: int, precision: str = joint.train.precision) -> float:
 
 def measure(pairs: int = 3, threads: int = 2, epochs: int = joint.train.epochs) -> list[Reached]:
     """Seconds an image of the report's way over ours, the median of the pairs."""
-    torch.set_num_threads(threads)
-    images = load(joint.data.sources)
-    chosen = select(images, joint.data).tolist()
-    labels = [classify(images.text, images.subgroup, "happy_sad")[index] for index in chosen]
-    files = [png(picture(images.pixels[index]).resize((256, 256))) for index in chosen]
     ratios, halved = [], []
     for pair in range(pairs):
-        ours, theirs = our_way(epochs), report_way(files, labels, epochs)
+        ours, theirs = fresh(our_way, threads, epochs), fresh(report_way, threads, epochs)
         ratios.append(theirs / ours)
-        halved.append(theirs / our_way(epochs, "bfloat16"))
+        halved.append(theirs / fresh(our_way, threads, epochs, "bfloat16"))
         speeds = f"ours {1 / ours:.0f} images/s, the report's way {1 / theirs:.0f}"
         print(f"pair {pair + 1}: {speeds}, ratio {ratios[-1]:.2f}, in bfloat16 {halved[-1]:.2f}", flush=True)
     note = f"{threads} threads, the last of {pairs} pair(s): {speeds}"

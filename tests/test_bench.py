@@ -6,6 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from ablation.learn.model import Autoencoder
+from ablation.report import joint
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -73,6 +77,18 @@ def test_a_part_that_fails_is_named_and_the_others_go_on(tmp_path: Path) -> None
     assert [(row["value"], row["met"]) for row in read["reached"]] == [(1.0, False)]
     assert read["quick"]
     assert {"processor", "cores", "memory_gb", "torch", "load_at_start", "date"} <= read["machine"].keys()
+
+
+@pytest.mark.parametrize("isolate", [False, True])
+def test_the_plain_network_is_ours_to_the_bit(monkeypatch: pytest.MonkeyPatch, isolate: bool) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from plain_network import PlainAutoencoder
+
+    ours, plain = Autoencoder(joint.model, 2, seed=3).eval(), PlainAutoencoder(joint.model, 2).eval()
+    plain.load_state_dict(ours.state_dict())
+    images = torch.rand(4, 3, 64, 64)
+    for a, b in zip(ours(images, isolate), plain(images, isolate), strict=True):
+        assert torch.equal(a, b)
 
 
 def test_every_benchmark_says_what_it_is_for() -> None:
