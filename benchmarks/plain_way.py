@@ -2,11 +2,11 @@
 
     python benchmarks/plain_way.py [--seeds 2] [--workers 2] [--quick]
 
-Ours is `ablation run latent_size`, with its checks, yardsticks, probe, pictures, weights and table. The other
-is `plain_study.py`, what a user would write in an afternoon: `enqueue_trial` and `optimize` in one process with
-torch's own number of threads, a run in MLflow a cell with its settings, its curves every pass, its test numbers
-and its model, over a Dataset of tensors in memory and a DataLoader. Each is one command with an empty store.
-Lightning and Hydra are no part of it: neither is a dependency here.
+Ours is `ablation run latent_size`, with its checks, yardsticks, probe, pictures, weights and table. The
+other is `plain_study.py`, what a user would write in an afternoon: `enqueue_trial` and `optimize` in one
+process with torch's own number of threads, a run in MLflow a cell with its settings, its curves every pass,
+its test numbers and its model, over a Dataset of tensors in memory and a DataLoader. Each is one command with
+an empty store. Lightning and Hydra are no part of it: neither is a dependency here.
 
 Equal: arms, seeds, the network and its initial weights, batch, optimiser and rate, loss, images, split,
 originals and copies in a pass, passes, what is logged after each pass. Not equal: the plain way draws its
