@@ -43,10 +43,17 @@ def _check(study: Study, frame: pd.DataFrame) -> None:
 
 def values(cells: pd.DataFrame, measure: str, arms: list[str]) -> tuple[tuple[int, ...], Array]:
     """The seeds under which all of `arms` are complete, and their values as (len(seeds), len(arms))."""
-    good = cells[(cells["state"] == "complete") & cells["arm"].isin(arms)]
-    table = good.pivot(index="seed", columns="arm", values=measure).reindex(columns=arms).sort_index()
-    table = table[np.isfinite(table.to_numpy(dtype=np.float64)).all(axis=1)]
-    return tuple(int(seed) for seed in table.index), table.to_numpy(dtype=np.float64)
+    arm, seed = cells["arm"].to_numpy(), cells["seed"].to_numpy()
+    value = cells[measure].to_numpy(dtype=np.float64)
+    good = (cells["state"].to_numpy() == "complete") & np.isfinite(value)
+    # By hand: a pivot takes ten times as long, and an analysis asks two hundred times.
+    columns = []
+    for name in arms:
+        here = good & (arm == name)
+        columns.append(dict(zip(seed[here].tolist(), value[here].tolist(), strict=True)))
+    seeds = sorted(set(columns[0]).intersection(*columns[1:]))
+    table = [[column[one] for column in columns] for one in seeds]
+    return tuple(map(int, seeds)), np.array(table, dtype=np.float64).reshape(len(seeds), len(arms))
 
 
 def lacking(cells: pd.DataFrame, arms: list[str]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from ablation.analyse.words import SMOKE
 from ablation.export import figures
 from ablation.export.chapters import Evidence
-from ablation.export.panels import curve_panels, effect_panels, measure_panels
+from ablation.export.panels import curve_panels, effect_panels, measure_panels, seeds_in_grey
 
 LEGEND_ROW = 0.17
 """Inches: what a row of a legend takes from the axes above it."""
@@ -52,7 +52,7 @@ def groups(anchor: str, evidence: Evidence) -> tuple[Group, ...]:
             _each(effect_panels(analysis), _effects),
         ),
         ("measures", "Measures"): (
-            f"Mean and {analysis.level_words} interval of every arm; grey: one line per seed.",
+            f"Mean and {analysis.level_words} interval of every arm; grey: {seeds_in_grey(analysis.seeds)}.",
             _each(measure_panels(analysis, evidence.cells), figures.measures),
         ),
         ("curves", "Learning curves"): (

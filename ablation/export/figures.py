@@ -46,7 +46,8 @@ def measures(panels: Sequence[MeasurePanel]) -> Figure:
     """A panel per measure: each arm's mean and interval beside its seeds, joined from arm to arm."""
     figure = _figure(panels, _measure_axes, height=2.7)
     if panels:
-        figure.supxlabel("bars: mean and interval; grey: one line per seed", fontsize="x-small", color=SOFT)
+        words = f"bars: mean and interval; grey: {panels[0].grey}"
+        figure.supxlabel(words, fontsize="x-small", color=SOFT)
     return figure
 
 

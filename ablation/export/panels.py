@@ -12,6 +12,7 @@ from ablation.measures import measure as find_measure
 
 CURVES = (("mse", "MSE"), ("cross_entropy", "Cross-entropy, nats"), ("accuracy", "Accuracy"))
 PARTS = ("train", "validation")
+MOST_LINES = 100  # of seeds in one panel: more are a grey surface, and a file of megabytes
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,16 @@ class EffectPanel:
 
 @dataclass(frozen=True)
 class MeasurePanel:
-    """One measure: points[arm][seed], and the mean and interval of every arm."""
+    """One measure: the mean and interval of every arm, and points[arm][seed] of `MOST_LINES` seeds at most.
+
+    grey: in words, which seeds these are.
+    """
 
     label: str
     better: str
     estimates: dict[str, Estimate]
     points: dict[str, dict[int, float]]
+    grey: str
 
 
 @dataclass(frozen=True)
@@ -73,18 +78,28 @@ def effect_panels(analysis: Analysis) -> tuple[EffectPanel, ...]:
 
 
 def measure_panels(analysis: Analysis, frame: pd.DataFrame) -> tuple[MeasurePanel, ...]:
-    """One panel per measure with the value of every complete cell."""
-    study = analysis.study
+    """One panel per measure, with the values of the complete cells of the study's first seeds."""
+    study, grey = analysis.study, seeds_in_grey(analysis.seeds)
+    last = study.first_seed + MOST_LINES
     cells = planned(study, frame, analysis.seeds)
     panels = []
     for name in study.measures:
         points = {}
         for arm in study.specs:
             seeds, table = values(cells, name, [arm])
-            points[arm] = dict(zip(seeds, map(float, table[:, 0]), strict=True))
+            found = zip(seeds, map(float, table[:, 0]), strict=True)
+            points[arm] = {seed: value for seed, value in found if seed < last}
         estimates = {arm: analysis.means[arm, name] for arm in study.specs}
-        panels.append(MeasurePanel(find_measure(name).label, find_measure(name).better, estimates, points))
+        label, better = find_measure(name).label, find_measure(name).better
+        panels.append(MeasurePanel(label, better, estimates, points, grey))
     return tuple(panels)
+
+
+def seeds_in_grey(seeds: int) -> str:
+    """Which seeds have a line of their own in a panel of measures, in words."""
+    if seeds <= MOST_LINES:
+        return "one line per seed"
+    return f"one line for each of the first {MOST_LINES} of {seeds} seeds"
 
 
 def curve_panels(analysis: Analysis, curves: pd.DataFrame) -> tuple[CurvePanel, ...]:

@@ -1,8 +1,5 @@
 """A study's results, a row a cell: Optuna's state and MLflow's numbers, tied by the fingerprint."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 from optuna.trial import TrialState
 
@@ -28,15 +25,29 @@ def results(study: Study, store: Store, seeds: int | None = None) -> pd.DataFram
         check_unchanged(study, ledger.plan, plan_of(study, data))
     cells = fingerprints(study.cells(seeds or ledger.looks[-1]), data)
     states, found = ledger.states(), cell_runs(store, study.name)
-    runs, failed = _accepted(found).to_dict("index"), set(found.fingerprint[found.outcome == "failed"])
-    rows = []
-    for key, cell in cells.items():
-        run = runs.get(key, {})
-        state = _state(states.get(key), run, key in failed)
-        kept = run if state in ("complete", "diverged") else {}
-        place = {"arm": cell.arm, "seed": cell.seed, "state": state, "fingerprint": key}
-        rows.append({"run_id": "", "error": ""} | kept | place)
-    return pd.DataFrame(rows)
+    runs, failed = _accepted(found), set(found.fingerprint[found.outcome == "failed"])
+    ended = dict(zip(runs.index, zip(runs.status, runs.outcome, strict=True), strict=True))
+    plan = [
+        {
+            "arm": cell.arm,
+            "seed": cell.seed,
+            "state": _state(states.get(key), ended.get(key, ("", "")), key in failed),
+            "fingerprint": key,
+        }
+        for key, cell in cells.items()
+    ]
+    return _joined(pd.DataFrame(plan), runs)
+
+
+def _joined(plan: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """The cells with the columns of their runs, where these are complete or diverged; for ten thousand cells
+    by columns, not row by row.
+    """
+    counted = plan.fingerprint[plan.state.isin(["complete", "diverged"])]
+    own = runs.drop(columns=["arm", "seed"], errors="ignore").loc[counted]
+    kept = own.reindex(plan.fingerprint).reset_index(drop=True)
+    texts = {name: kept[name].fillna("") if name in kept else "" for name in ("run_id", "error")}
+    return pd.concat([plan, kept.assign(**texts)], axis=1)
 
 
 def opened(study: Study, store: Store) -> Ledger:
@@ -59,11 +70,13 @@ def _accepted(runs: pd.DataFrame) -> pd.DataFrame:
     return order.drop(columns="diverged").drop_duplicates("fingerprint").set_index("fingerprint")
 
 
-def _state(state: TrialState | None, run: Mapping[Any, Any], failed: bool) -> str:
-    if state == TrialState.COMPLETE and run.get("status") == "FINISHED":
+def _state(trial: TrialState | None, run: tuple[str, str], failed: bool) -> str:
+    """Of a cell: by its trial, the status and outcome of its run, and whether any run of it failed."""
+    status, outcome = run
+    if trial == TrialState.COMPLETE and status == "FINISHED":
         return "complete"
-    if run.get("outcome") == "diverged":
+    if outcome == "diverged":
         return "diverged"
-    if state == TrialState.RUNNING:
+    if trial == TrialState.RUNNING:
         return "running"
-    return "failed" if state == TrialState.FAIL and failed else "missing"
+    return "failed" if trial == TrialState.FAIL and failed else "missing"

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 from mlflow.entities import Run, ViewType
 
 from ablation.track import tables
-from ablation.track.found import POINT, Found
+from ablation.track.found import Found, Point, framed
 from ablation.track.store import Store
 
 PAGE = 1000  # runs asked for at once
@@ -20,11 +19,15 @@ def find(
     status: str = "",
     experiment: str = "",
     metrics: bool = False,
+    kept: Sequence[str] = (),
 ) -> list[Found]:
-    """The active runs with these tags, oldest first; metrics only where they are asked for."""
+    """The active runs with these tags, oldest first; metrics only where they are asked for.
+
+    kept: the tags that are wanted of them, so that no others need be read; any where none is named.
+    """
     client = store.client  # says where there is no store, and brings an older database up to date
     if tables.reachable(store.tracking_uri):
-        return tables.find(store.tracking_uri, tags, status, experiment, metrics)
+        return tables.find(store.tracking_uri, tags, status, experiment, metrics, kept)
     words = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
     words += [f"attributes.status = '{status}'"] if status else []
     places = [experiment] if experiment else [one.experiment_id for one in client.search_experiments()]
@@ -32,25 +35,17 @@ def find(
 
 
 def points(store: Store, runs: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
-    """The points of the curves called `names` of the runs: run_id, name, step, value; in the order of runs,
-    then of names, then of steps. Of hundreds of thousands: run_id and name are categories in those orders.
-    """
+    """The points of the curves called `names` of the runs, as `found.framed` has them."""
     client = store.client
     if tables.reachable(store.tracking_uri):
-        found = tables.points(store.tracking_uri, runs, names)
-    else:
-        rows = [
-            (run, name, point.step, point.value)
-            for run in runs
-            for name in names
-            for point in client.get_metric_history(run, name)
-        ]
-        found = pd.DataFrame(rows, columns=list(POINT))
-    found = found.astype(
-        {"run_id": pd.CategoricalDtype(list(runs)), "name": pd.CategoricalDtype(list(names))}
-    )
-    order = np.lexsort((found["step"], found["name"].cat.codes, found["run_id"].cat.codes))
-    return found.iloc[order].reset_index(drop=True)
+        return framed(tables.points(store.tracking_uri, runs, names), runs, names)
+    points: list[Point] = [
+        (run, name, point.step, point.value)
+        for run in runs
+        for name in names
+        for point in client.get_metric_history(run, name)
+    ]
+    return framed(points, runs, names)
 
 
 def _found(run: Run) -> Found:

@@ -12,6 +12,8 @@ from ablation.track.found import Found
 from ablation.track.store import ROLE_CELL, Store
 
 KEPT_TAGS = ("arm", "fingerprint", "outcome", "error", "reused_from", "built_on", "packages")
+COMMIT = "mlflow.source.git.commit"
+ROW_TAGS = (*KEPT_TAGS, COMMIT, "dirty", "seed")
 CURVES = tuple(
     f"{side}_{name}" for side in ("train", "validation") for name in ("mse", "cross_entropy", "accuracy")
 )
@@ -107,7 +109,8 @@ def cell_runs(store: Store, study: str) -> pd.DataFrame:
     experiment = store.client.get_experiment_by_name(study)
     if experiment is None:
         return pd.DataFrame(columns=["run_id", "status", "outcome", "fingerprint"])
-    runs = find(store, {"role": ROLE_CELL}, experiment=experiment.experiment_id, metrics=True)
+    place = experiment.experiment_id
+    runs = find(store, {"role": ROLE_CELL}, experiment=place, metrics=True, kept=ROW_TAGS)
     return (
         pd.DataFrame(map(_row, runs))
         if runs
@@ -118,10 +121,13 @@ def cell_runs(store: Store, study: str) -> pd.DataFrame:
 def curves(store: Store, runs: pd.DataFrame) -> pd.DataFrame:
     """Learning curves of the runs (columns run_id, arm, seed): arm, seed, epoch, metric, value."""
     found = points(store, list(runs["run_id"]), CURVES)
-    place = found["run_id"].cat.codes
-    cells = runs[["arm", "seed"]].astype({"arm": "category"}).iloc[place].reset_index(drop=True)
-    named = found.rename(columns={"step": "epoch", "name": "metric"})
-    return pd.concat([cells, named[["epoch", "metric", "value"]]], axis=1)
+    place = found["run_id"].cat.codes.to_numpy()
+    cells = {
+        "arm": runs["arm"].astype("category").array.take(place),
+        "seed": runs["seed"].to_numpy()[place],
+    }
+    named = found[["step", "name", "value"]].rename(columns={"step": "epoch", "name": "metric"})
+    return pd.DataFrame(cells | {name: named[name].array for name in named})
 
 
 def _final(run: Found) -> bool:
@@ -132,7 +138,7 @@ def _final(run: Found) -> bool:
 def _row(run: Found) -> dict[str, object]:
     tags = run.tags
     named = {key: tags.get(key, "") for key in KEPT_TAGS}
-    code = tags.get("mlflow.source.git.commit", "") + ("+dirty" if tags.get("dirty") == "True" else "")
+    code = tags.get(COMMIT, "") + ("+dirty" if tags.get("dirty") == "True" else "")
     place = {"run_id": run.run_id, "status": run.status, "experiment": run.experiment}
     started = datetime.fromtimestamp(run.started / 1000, UTC).isoformat(timespec="seconds")
     metrics: dict[str, object] = {name.rpartition("/")[2]: value for name, value in run.metrics.items()}

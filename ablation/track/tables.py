@@ -11,12 +11,11 @@ from contextlib import contextmanager
 from math import nan
 from typing import Any
 
-import pandas as pd
 from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLatestMetric, SqlMetric, SqlRun, SqlTag
-from sqlalchemy import Connection, Select, create_engine, select
+from sqlalchemy import Connection, Select, case, create_engine, select
 from sqlalchemy.pool import NullPool
 
-from ablation.track.found import POINT, Found
+from ablation.track.found import Found, Point
 from ablation.track.reach import DATABASES
 
 AT_ONCE = 5000  # runs named in one question; SQLite takes 32,766 values
@@ -27,8 +26,17 @@ def reachable(uri: str) -> bool:
     return uri.startswith(DATABASES)
 
 
-def find(uri: str, tags: Mapping[str, str], status: str, experiment: str, with_metrics: bool) -> list[Found]:
-    """The active runs with these tags, oldest first; any status or experiment where that is empty."""
+def find(
+    uri: str,
+    tags: Mapping[str, str],
+    status: str,
+    experiment: str,
+    with_metrics: bool,
+    kept: Sequence[str] = (),
+) -> list[Found]:
+    """The active runs with these tags, oldest first; any status or experiment where that is empty, and all
+    tags of theirs where none is to be `kept`.
+    """
     wanted = _wanted(tags, status, experiment)
     chosen = wanted.with_only_columns(SqlRun.run_uuid)
     with _connection(uri) as connection:
@@ -36,7 +44,7 @@ def find(uri: str, tags: Mapping[str, str], status: str, experiment: str, with_m
         if not runs:
             return []
         named: dict[str, dict[str, str]] = defaultdict(dict)
-        for run, key, value in _rows(connection, _tags(chosen)):
+        for run, key, value in _rows(connection, _tags(chosen, kept)):
             named[run][key] = value
         numbers: dict[str, dict[str, float]] = defaultdict(dict)
         for run, key, value, is_nan in _rows(connection, _metrics(chosen)) if with_metrics else ():
@@ -44,19 +52,17 @@ def find(uri: str, tags: Mapping[str, str], status: str, experiment: str, with_m
     return [Found(run, str(at), status, start, named[run], numbers[run]) for run, at, status, start in runs]
 
 
-def points(uri: str, runs: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
-    """The points of the curves called `names` of the runs: run_id, name, step, value; in no order."""
+def points(uri: str, runs: Sequence[str], names: Sequence[str]) -> list[Point]:
+    """The points of the curves called `names` of the runs, in no order."""
     table = SqlMetric
-    rows: list[Any] = []
-    question = select(table.run_uuid, table.key, table.step, table.value, table.is_nan)
+    value = case((table.is_nan, None), else_=table.value)
+    question = select(table.run_uuid, table.key, table.step, value).where(table.key.in_(names))
+    found: list[Point] = []
     with _connection(uri) as connection:
         for first in range(0, len(runs), AT_ONCE):
             some = table.run_uuid.in_(runs[first : first + AT_ONCE])
-            rows += _rows(connection, question.where(some, table.key.in_(names)))
-    # Column by column: pandas looks at a list of rows value by value, and to unzip it is no faster.
-    columns = {name: [row[place] for row in rows] for place, name in enumerate([*POINT, "is_nan"])}
-    found = pd.DataFrame(columns)
-    return found.assign(value=found["value"].mask(found["is_nan"].astype(bool)))[list(POINT)]
+            found += _rows(connection, question.where(some))
+    return found
 
 
 def _wanted(tags: Mapping[str, str], status: str, experiment: str) -> Select[Any]:
@@ -75,8 +81,9 @@ def _wanted(tags: Mapping[str, str], status: str, experiment: str) -> Select[Any
     return wanted
 
 
-def _tags(chosen: Select[Any]) -> Select[Any]:
-    return select(SqlTag.run_uuid, SqlTag.key, SqlTag.value).where(SqlTag.run_uuid.in_(chosen))
+def _tags(chosen: Select[Any], kept: Sequence[str]) -> Select[Any]:
+    named = select(SqlTag.run_uuid, SqlTag.key, SqlTag.value).where(SqlTag.run_uuid.in_(chosen))
+    return named.where(SqlTag.key.in_(kept)) if kept else named
 
 
 def _metrics(chosen: Select[Any]) -> Select[Any]:
