@@ -2,12 +2,16 @@
 
 import pytest
 import torch
+from torch import nn
 
 from ablation.errors import Mistake
-from ablation.learn.model import Autoencoder, Dropout, Widen
+from ablation.learn.layers import Narrow, Widen
+from ablation.learn.model import Autoencoder, Dropout
 from ablation.report import joint
 from ablation.seeds import generator
 from ablation.spec import ModelSpec, vary
+
+CHANNELS_LAST = torch.channels_last
 
 
 def test_the_reports_network_has_its_shapes_and_size() -> None:
@@ -38,14 +42,33 @@ def test_every_variant_mirrors_its_images(changes: dict[str, object]) -> None:
     assert output.logits is None
 
 
-@pytest.mark.parametrize("shape", [(3, 8, 4, 4), (2, 5, 3, 3)])
-def test_a_layer_that_widens_is_torchs_own_with_the_same_weights(shape: tuple[int, int, int, int]) -> None:
-    ours, torchs = Widen(shape[1], 6), torch.nn.ConvTranspose2d(shape[1], 6, 3, 2, 1, output_padding=1)
-    torchs.load_state_dict(ours.state_dict())
-    maps = torch.randn(shape)
+def torchs_own(layer: Narrow | Widen) -> nn.Conv2d | nn.ConvTranspose2d:
+    """Torch's layer of the same kind with the same weights."""
+    inputs, outputs = layer.in_channels, layer.out_channels
+    own = (
+        nn.Conv2d(inputs, outputs, 3, 2, padding=1)
+        if isinstance(layer, Narrow)
+        else nn.ConvTranspose2d(inputs, outputs, 3, 2, padding=1, output_padding=1)
+    ).to(layer.weight.dtype)
+    own.load_state_dict(layer.state_dict())
+    return own
+
+
+@pytest.mark.parametrize("kind", [Narrow, Widen])
+@pytest.mark.parametrize("side", [2, 4, 8, 16, 32])  # on both sides of `layers.SMALL`
+@pytest.mark.parametrize("last", [False, True])
+def test_our_layers_are_torchs_own_with_the_same_gradients(kind: type, side: int, last: bool) -> None:
+    ours = kind(5, 6).double()
+    maps = torch.randn(3, 5, side, side, dtype=torch.float64)
+    if last:
+        ours, maps = ours.to(memory_format=CHANNELS_LAST), maps.to(memory_format=CHANNELS_LAST)
+    maps.requires_grad_()
+    torchs = torchs_own(ours)
     assert torch.equal(ours(maps), torchs(maps))
     given = torch.randn_like(ours(maps))
-    found, wanted = (torch.autograd.grad(one(maps), list(one.parameters()), given) for one in (ours, torchs))
+    found, wanted = (
+        torch.autograd.grad(layer(maps), [maps, *layer.parameters()], given) for layer in (ours, torchs)
+    )
     for a, b in zip(found, wanted, strict=True):
         torch.testing.assert_close(a, b)
 

@@ -7,9 +7,9 @@ from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ablation.errors import Mistake
+from ablation.learn.layers import Narrow, Widen
 from ablation.seeds import derive, generator
 from ablation.spec import ModelSpec
 
@@ -104,37 +104,21 @@ class Dropout(nn.Module):
 def _encoder(spec: ModelSpec) -> nn.Sequential:
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise((3, *spec.channels)):
-        stride = 2 if spec.downsample == "stride" else 1
-        layers += [nn.Conv2d(inputs, outputs, 3, stride, padding=1), _ACTIVATIONS[spec.activation]()]
-        if spec.downsample == "max_pool":
+        pooled = spec.downsample == "max_pool"
+        layers += [
+            nn.Conv2d(inputs, outputs, 3, padding=1) if pooled else Narrow(inputs, outputs),
+            _ACTIVATIONS[spec.activation](),
+        ]
+        if pooled:
             layers.append(nn.MaxPool2d(2))
     return nn.Sequential(*layers)
 
 
-class Widen(nn.ConvTranspose2d):
-    """The transposed convolution that doubles a side, its bias added apart: the same bits forward.
-
-    oneDNN takes the gradient of a transposed convolution's bias by a pass of its own, as long as that of the
-    weights in the widest layer; a plain sum takes a hundredth of it.
-    """
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, 3, stride=2, padding=1, output_padding=1)
-
-    def forward(self, maps: Tensor, output_size: list[int] | None = None) -> Tensor:
-        assert self.bias is not None
-        wide = F.conv_transpose2d(maps, self.weight, None, stride=2, padding=1, output_padding=1)
-        return wide + self.bias[:, None, None]
-
-
 def _decoder(spec: ModelSpec) -> nn.Sequential:
     layers: list[nn.Module] = []
-    narrowing = tuple(reversed(spec.channels))
-    for inputs, outputs in pairwise(narrowing):
+    for inputs, outputs in pairwise((*reversed(spec.channels), 3)):
         layers += [Widen(inputs, outputs), _ACTIVATIONS[spec.activation]()]
-    # What comes out of the last is `Autoencoder.output`'s to bound. Of three channels, its bias costs little.
-    last = nn.ConvTranspose2d(narrowing[-1], 3, 3, stride=2, padding=1, output_padding=1)
-    return nn.Sequential(*layers, last)
+    return nn.Sequential(*layers[:-1])  # what comes out of the last is `Autoencoder.output`'s to bound
 
 
 def _seeded(seed: int, part: str, make: Callable[[], Part]) -> Part:

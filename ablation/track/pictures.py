@@ -11,14 +11,19 @@ from ablation.learn.composition import Composition
 from ablation.learn.run import Result
 from ablation.learn.train import Epoch
 
+PANEL_WIDTH = 4.0  # inches
 LABELS = {"mse": "mean squared error", "cross_entropy": "cross-entropy, nats", "accuracy": "accuracy"}
 
 
 def save_learning_curves(history: tuple[Epoch, ...], path: Path) -> None:
-    """Train and validation curves over epochs, a panel a measure, as PNG."""
+    """Train and validation curves over epochs, a panel a measure, as PNG.
+
+    Every run draws one, so margins are given, not looked for, and it is drawn once: a third of the time.
+    """
     panels = [name for name in LABELS if f"train_{name}" in history[0].metrics]
-    figure = Figure(figsize=(4 * len(panels), 3), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = Figure(figsize=(PANEL_WIDTH * len(panels), 3.0), dpi=100)
+    left, right = 0.8 / PANEL_WIDTH / len(panels), 1 - 0.1 / PANEL_WIDTH / len(panels)
+    figure.subplots_adjust(left, bottom=0.16, right=right, top=0.97, wspace=0.29)
     epochs = [epoch.number for epoch in history]
     for axes, name in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         for side, style in (("train", "--"), ("validation", "-")):
@@ -26,7 +31,7 @@ def save_learning_curves(history: tuple[Epoch, ...], path: Path) -> None:
             axes.plot(epochs, values, style, label=side, color="tab:blue")
         axes.set(xlabel="epoch", ylabel=LABELS[name])
         axes.legend(frameon=False)
-    figure.savefig(path, dpi=100)
+    FigureCanvasAgg(figure).print_png(path)
 
 
 def save_composites(composition: Composition, path: Path) -> None:
