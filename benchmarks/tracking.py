@@ -34,7 +34,7 @@ class Stopwatch:
         self.seconds, self._run = 0.0, worker.run
 
     def __call__(
-        self, spec: RunSpec, on_epoch: Callable[[Epoch], None], trained: Trained | None = None
+        self, spec: RunSpec, on_epoch: Callable[[Epoch], None], trained: Trained | None, composing: bool
     ) -> Result:
         watching = 0.0
 
@@ -45,7 +45,7 @@ class Stopwatch:
             watching += perf_counter() - started
 
         started = perf_counter()
-        result = self._run(spec, timed, trained)
+        result = self._run(spec, timed, trained, composing)
         self.seconds = perf_counter() - started - watching
         return result
 

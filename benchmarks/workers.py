@@ -4,10 +4,10 @@
 
 `ablation run latent_size` is started anew with one worker, with two, and with `--more`, each time with an
 empty store in a folder that is thrown away; wall seconds from the start of the command to its end. Then the
-whole study with two workers, with the seeds that its file declares. Of the time that two workers have, wall x 2,
-two shares: what no pass of training takes, where training is the images that a run took in over its images a
-second, and what lies outside `run` altogether, by the runs' `seconds`: start-up, tracking, waiting, and at the
-end a worker that finds no cell left. Start-up is the same command again, with nothing left to do.
+whole study with two workers, with the seeds that its file declares. Of the time that two workers have, wall
+x 2, two shares: what no pass of training takes, where training is the images that a run took in over its
+images a second, and what lies outside `run` altogether, by the runs' `seconds`: start-up, tracking, waiting,
+and at the end a worker that finds no cell left. Start-up is the same command again, with nothing left to do.
 """
 
 import argparse
