@@ -84,10 +84,10 @@ def test_a_value_that_diverges_is_not_chosen_and_none_left_is_a_mistake(
     def diverge(least: float) -> None:
         from ablation.sweep import worker
 
-        def run(spec, on_epoch, trained):  # type: ignore[no-untyped-def]
+        def run(spec, on_epoch, trained, composing):  # type: ignore[no-untyped-def]
             if spec.train.lr >= least:
                 raise Diverged("too fast")
-            return kept(spec, on_epoch, trained)
+            return kept(spec, on_epoch, trained, composing)
 
         monkeypatch.setattr(worker, "run", run)
 
