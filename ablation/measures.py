@@ -55,6 +55,16 @@ MEASURES = {
 }
 
 
+COMPOSING = ("gain_of_", "truths_", "pool_", "strength_", "rank_", "coherence_")
+"""How the numbers begin that composing adds to a run beside measures."""
+
+
+def composing(name: str) -> bool:
+    """Whether only a run that composes has this number."""
+    known = MEASURES.get(name)
+    return known.needs == "analogies" if known else name.startswith(COMPOSING)
+
+
 def composes(names: Iterable[str]) -> bool:
     """Whether one of these measures wants codes composed: only then does a run take the time."""
     return any(measure(name).needs == "analogies" for name in names)

@@ -83,6 +83,7 @@ def _numbers(analysis: Analysis, arm: str) -> dict[str, float]:
 
 def _provenance(cells: pd.DataFrame) -> dict[str, Any]:
     """What MLflow knows of each complete run, by fingerprint: where and when it was computed, how fast."""
-    known = ["arm", "seed", "run_id", "reused_from", "experiment", "started", "code", "packages", "seconds"]
+    place = ["arm", "seed", "run_id", "reused_from", "built_on", "experiment"]
+    known = [*place, "started", "code", "packages", "seconds"]
     kept = cells[cells.state == "complete"].set_index("fingerprint").reindex(columns=known)
     return {str(key): values for key, values in kept.to_dict("index").items()}

@@ -261,6 +261,26 @@ def test_help_and_list_import_neither_torch_nor_mlflow() -> None:
         assert answer.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["list"], 0, "latent_size"),
+        (["plan", "latent_size", "--store", "none"], 0, "cells to train on"),
+        (["run", "latentsize"], 2, "did you mean 'latent_size'"),
+        (["sing"], 2, "No such command"),
+    ],
+)
+def test_the_command_ends_with_all_it_said_in_the_pipe_and_its_code(
+    tmp_path: Path, words: list[str], code: int, said: str
+) -> None:
+    command = [str(Path(sys.executable).parent / "ablation"), *words]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert ended.returncode == code
+    assert said in " ".join((ended.stdout + ended.stderr).split())
+    assert (ended.stdout == "") == (code == 2)
+    assert "leaked" not in ended.stderr  # as triton says where its objects outlive the interpreter
+
+
 def test_a_smoke_study_and_its_study_have_no_cell_in_common(faces: Path) -> None:
     study = small_study(faces)
     assert not {cell.spec for cell in study.cells()} & {cell.spec for cell in study.smoke().cells()}

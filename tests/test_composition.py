@@ -8,29 +8,35 @@ import pandas as pd
 import pytest
 import torch
 
+import engines
 from ablation.compose.analogies import TEST, Deal
 from ablation.compose.askings import Asking, askings
 from ablation.compose.gains import gain
 from ablation.data.images import Images
 from ablation.data.sources import load
 from ablation.data.split import deal
+from ablation.errors import Mistake
+from ablation.export.runs import runs_csv
 from ablation.learn.bench import SIDES, Bench
 from ablation.learn.composition import composition
 from ablation.learn.evaluate import encode
 from ablation.learn.mixing import Mixer, place
 from ablation.learn.model import Autoencoder
 from ablation.learn.pictures import Pictures
-from ablation.learn.run import run
+from ablation.learn.run import identify, run
 from ablation.learn.train import fit
 from ablation.publish import publish, read
 from ablation.report import composed
 from ablation.spec import RunSpec, flat, parse, trunk, vary
-from ablation.study import Claim, Difference, Study
+from ablation.study import Cell, Claim, Difference, Study
 from ablation.sweep.coordinate import run_study
 from ablation.sweep.outlook import workload
 from ablation.sweep.plan import trunks_first
 from ablation.sweep.results import results
-from ablation.track.artifacts import COMPOSITION, artifact
+from ablation.sweep.together import work_together
+from ablation.sweep.worker import Outcome, Task
+from ablation.track.artifacts import COMPOSITION, WEIGHTS, artifact
+from ablation.track.label import Label
 from ablation.track.store import Store
 from ablation.track.weights import best_run, model_of
 from analogies import draw_shapes
@@ -157,26 +163,82 @@ def test_a_study_trains_a_trunk_once_and_composes_with_its_weights(study: Study,
         assert table.startswith(b"side,family,from,to,a,b,c,d,error")
 
 
-def test_a_study_without_gains_composes_nothing_and_one_that_wants_them_takes_its_weights(
-    study: Study, store: Store
-) -> None:
+@pytest.fixture
+def plain(study: Study) -> Study:
+    """A study of two networks that wants no gain."""
     arms: dict[str, dict[str, Any]] = {"wide": {}, "narrow": {"model.latent_dim": 4}}
-    plain = replace(study, name="plain", arms=arms, measures={"test_mse": 0.1}, claims=())
-    asking = replace(plain, name="asking", measures={"gain": 0.05})
+    return replace(study, name="plain", arms=arms, measures={"test_mse": 0.1}, claims=())
+
+
+@pytest.fixture
+def asking(plain: Study) -> Study:
+    """One of the same cells that does."""
+    return replace(plain, name="asking", measures={"gain": 0.05})
+
+
+def arms_of(study: Study, store: Store) -> pd.DataFrame:
+    return results(study, store).set_index("arm")
+
+
+def test_a_study_without_gains_composes_nothing(plain: Study, store: Store) -> None:
     assert run_study(plain, store, InlineEngine(), 1).trained == 2
+    assert "gain" not in arms_of(plain, store)
+    assert artifact(store, arms_of(plain, store).run_id["wide"], COMPOSITION) is None
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["alone", "together"])
+def test_what_lacks_a_gain_is_measured_anew_with_its_own_weights(
+    plain: Study, asking: Study, store: Store, group: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_study(plain, store, InlineEngine(), 1)
+    if group:
+        monkeypatch.setattr(engines, "work", lambda task: work_together([task])[0])
+    assert (workload(asking, store, 1, 1).lacking, workload(plain, store, 1, 1).lacking) == (2, 0)
     assert run_study(asking, store, InlineEngine(), 1).failed == {}
-    before, after = (results(one, store).set_index("arm") for one in (plain, asking))
-    assert "gain" not in before
-    assert artifact(store, before.run_id["wide"], COMPOSITION) is None
+    before, after = arms_of(plain, store), arms_of(asking, store)
     assert after.built_on.to_dict() == before.run_id.to_dict()
     assert (after.fingerprint == before.fingerprint).all()
     assert (after.test_mse == before.test_mse).all()
-    alone = run(vary(plain.baseline, {"seed": study.first_seed}), composing=True)
+    alone = run(vary(plain.baseline, {"seed": plain.first_seed}), composing=True)
     assert after.gain["wide"] == alone.metrics["gain"]
+    assert best_run(store) == after.run_id[after.gain.idxmax()]
     # Of the two runs of a fingerprint, a third study takes the one that has what it measures.
     third = replace(asking, name="third")
     assert run_study(third, store, InlineEngine(), 1).reused == 2
-    assert results(third, store).set_index("arm").reused_from.to_dict() == after.run_id.to_dict()
+    assert arms_of(third, store).reused_from.to_dict() == after.run_id.to_dict()
+
+
+def test_runs_csv_is_the_same_whichever_study_came_first(
+    plain: Study, asking: Study, store: Store, tmp_path: Path
+) -> None:
+    other = Store(tmp_path / "other")
+    for where, order in ((store, (plain, asking)), (other, (asking, plain))):
+        for one in order:
+            run_study(one, where, InlineEngine(), 1)
+    for one in (plain, asking):
+        first, second = (runs_csv(one, results(one, where), 1) for where in (store, other))
+        assert first == second
+
+
+def test_weights_that_cannot_be_read_fail_their_own_cell_of_a_group(
+    plain: Study, asking: Study, store: Store
+) -> None:
+    run_study(plain, store, InlineEngine(), 1)
+    (kept,) = (store.root / "artifacts").rglob(f"{arms_of(plain, store).run_id['wide']}/**/{WEIGHTS}")
+    kept.write_bytes(kept.read_bytes()[:100])
+    experiment = store.experiment("asking", {})
+    tasks = [_task(cell, store, experiment) for cell in asking.cells(1)]
+    broken, sound = work_together(tasks)
+    assert isinstance(broken, Mistake)
+    assert "are no safetensors" in str(broken)
+    assert isinstance(sound, Outcome)
+    assert sound.built
+
+
+def _task(cell: Cell, store: Store, experiment: str) -> Task:
+    found = identify(cell.spec)
+    label = Label("asking", cell.arm, found.fingerprint, found.data)
+    return Task(cell.spec, label, experiment, store.root, ("gain",))
 
 
 def test_what_every_truth_gained_comes_back_from_the_runs(study: Study, store: Store, tmp_path: Path) -> None:

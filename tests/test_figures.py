@@ -1,5 +1,6 @@
 """Figures: the numbers on their axes, names shown as they are, and files that are equal byte for byte."""
 
+import dataclasses
 from pathlib import Path
 
 import matplotlib as mpl
@@ -46,6 +47,18 @@ def test_effects_stand_at_their_numbers(analysis: Analysis) -> None:
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["small", "large"]
     assert "← better" in figure.axes[0].get_xlabel()
     assert "better →" in figure.axes[1].get_xlabel()
+
+
+def test_of_many_seeds_the_first_hundred_are_in_grey_and_all_in_the_mean() -> None:
+    study = dataclasses.replace(a_study(seeds=103), first_seed=7)
+    frame = a_frame(a_study(seeds=110), 110, lambda arm, s: 0.01 + 0.001 * s, lambda arm, s: 0.5)
+    panel = measure_panels(analyse(study, frame, 103), frame)[0]
+    assert all(list(points) == list(range(7, 107)) for points in panel.points.values())
+    assert {estimate.n for estimate in panel.estimates.values()} == {103}
+    assert panel.grey == "one line for each of the first 100 of 103 seeds"
+    few = measure_panels(analyse(STUDY, FRAME, 6), FRAME)[0]
+    assert few.grey == "one line per seed"
+    assert all(len(points) == 6 for points in few.points.values())
 
 
 def test_an_arm_that_is_set_against_another_names_it() -> None:

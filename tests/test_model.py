@@ -73,6 +73,24 @@ def test_our_layers_are_torchs_own_with_the_same_gradients(kind: type, side: int
         torch.testing.assert_close(a, b)
 
 
+@pytest.mark.parametrize("kind", [Narrow, Widen])
+@pytest.mark.parametrize("side", [4, 8, 32])
+@pytest.mark.parametrize("half", [False, True], ids=["float32", "bfloat16"])
+def test_in_the_precisions_of_training_too(kind: type, side: int, half: bool) -> None:
+    ours = kind(32, 16).to(memory_format=CHANNELS_LAST)
+    torchs = torchs_own(ours).to(memory_format=CHANNELS_LAST)
+    maps = torch.randn(8, 32, side, side).to(memory_format=CHANNELS_LAST).requires_grad_()
+    found = []
+    for layer in (ours, torchs):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            out = torch.relu_(layer(maps))
+        found.append([out, *torch.autograd.grad(out.float().square().mean(), [maps, *layer.parameters()])])
+    tolerance = 0.02 if half else 1e-4
+    for a, b in zip(*found, strict=True):
+        assert a.dtype == b.dtype
+        assert (a - b).abs().max() <= tolerance * b.abs().max()
+
+
 def test_too_many_layers_are_refused() -> None:
     with pytest.raises(Mistake, match="at most 6 layers"):
         Autoencoder(ModelSpec(channels=(1,) * 7), classes=0, seed=0)

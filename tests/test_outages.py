@@ -442,6 +442,20 @@ def test_what_was_kept_is_dropped_where_another_run_finished_meanwhile(study: St
     rerun(study, kept)
 
 
+def test_what_was_kept_is_delivered_though_another_study_has_a_run_that_measures_less(
+    study: Study, kept: Store
+) -> None:
+    (fingerprint,) = waiting(kept)
+    account = json.loads((kept.root / "undelivered" / fingerprint / "account.json").read_text())
+    cell = next(cell for cell in study.cells() if cell.arm == account["tags"]["arm"])
+    label = Label("less", cell.arm, fingerprint, account["tags"]["data"])
+    with recording(kept, kept.experiment("less", {}), cell.spec, label):
+        pass  # finished, without a number
+    assert deliver(kept, fingerprint) == account["run_id"]
+    assert waiting(kept) == []
+    rerun(study, kept)
+
+
 def test_a_delivery_that_is_cut_off_is_taken_up_again(
     study: Study, kept: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

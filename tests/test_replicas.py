@@ -33,6 +33,7 @@ from doubles import small_spec, small_study
 from engines import InlineEngine
 
 SMALL = ModelSpec(channels=(4, 8), latent_dim=8)
+DEEP = ModelSpec(channels=(4, 4, 4, 4), latent_dim=8)  # whose inner maps are those that `layers` treats apart
 BUDGET = TrainSpec(epochs=3, batch_size=8, loss_weight=0.5)
 Trained = tuple[Autoencoder, list[Epoch | Diverged]]
 
@@ -92,6 +93,11 @@ def test_together_is_what_each_is_alone(specs: Sequence[TrainSpec]) -> None:
         check(got, alone(one))
 
 
+def test_deep_networks_together_are_what_each_is_alone() -> None:
+    for n, got in enumerate(together(*(replica(n, model=DEEP) for n in range(2)))):
+        check(got, alone(replica(n, model=DEEP)))
+
+
 def test_without_dropout_nothing_is_drawn() -> None:
     model = replace(SMALL, dropout=0.0)
     for n, got in enumerate(together(*(replica(n, model=model) for n in range(2)))):
@@ -99,10 +105,11 @@ def test_without_dropout_nothing_is_drawn() -> None:
         assert torch.equal(got[0].dropout.rng.get_state(), generator(n, "dropout").get_state())
 
 
-def test_half_precision_together_is_near_half_precision_alone() -> None:
+@pytest.mark.parametrize("network", [SMALL, DEEP], ids=["small", "deep"])
+def test_half_precision_together_is_near_half_precision_alone(network: ModelSpec) -> None:
     spec = replace(BUDGET, precision="bfloat16")
-    for n, (model, epochs) in enumerate(together(*(replica(n, spec) for n in range(2)))):
-        want, full = alone(replica(n, spec)), alone(replica(n))
+    for n, (model, epochs) in enumerate(together(*(replica(n, spec, model=network) for n in range(2)))):
+        want, full = alone(replica(n, spec, model=network)), alone(replica(n, model=network))
         assert torch.equal(model.dropout.rng.get_state(), want[0].dropout.rng.get_state())
         for mine, own, exact in zip(epochs, want[1], full[1], strict=True):
             assert isinstance(mine, Epoch)

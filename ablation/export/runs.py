@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ablation.analyse.cells import planned
+from ablation.measures import composes, composing
 from ablation.spec import flat
 from ablation.study import Study
 
@@ -44,6 +45,8 @@ def _metrics(study: Study, cells: pd.DataFrame) -> list[str]:
         for name in cells.select_dtypes("number").columns
         if name not in (*KEYS, *study.measures, *study.varied) and not str(name).startswith(LOCAL)
     }
+    if not composes(study.measures):  # but a run that is mirrored may, for the study that it is from
+        others = {name for name in others if not composing(name)}
     return [*study.measures, *sorted(others)]
 
 

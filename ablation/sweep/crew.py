@@ -152,7 +152,10 @@ class Crew:
         """Mean seconds of a cell; before one has run, by what the other kind takes."""
         if self.seconds[built]:
             return fmean(self.seconds[built])
-        return fmean(self.seconds[not built]) * (COMPOSING if built else 1 / COMPOSING)
+        other = fmean(self.seconds[not built])
+        if not self.composing:  # then those that took weights are cells that another study has trained
+            return other
+        return other * (COMPOSING if built else 1 / COMPOSING)
 
 
 def name_of(cell: Cell) -> str:

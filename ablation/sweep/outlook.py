@@ -8,7 +8,8 @@ import pandas as pd
 
 from ablation.learn.cost import composing_flops, run_flops
 from ablation.learn.run import identify, sizes
-from ablation.spec import trunk
+from ablation.measures import composes
+from ablation.spec import RunSpec, trunk
 from ablation.study import Cell, Study
 from ablation.sweep.ledger import Ledger
 from ablation.sweep.plan import fingerprints, sources_of
@@ -44,9 +45,10 @@ def workload(study: Study, store: Store, seeds: int, workers: int) -> Workload:
     cells, frame = _lacking(study, store, seeds)
     untuned = study.tuned is not None and not study.chosen
     trials = list(_lacking(tuning_of(study), store, 1)[0].values()) if untuned else []
-    there = set(finished(store)) if store.exists() and not untuned else set()
-    lacking = [cell for key, cell in cells.items() if key not in there]
-    seconds = _seconds(study, [*trials, *lacking], frame)
+    there, trained = _elsewhere(study, store) if store.exists() and not untuned else (set(), set())
+    lacking = {key: cell for key, cell in cells.items() if key not in there}
+    again = {cell.spec for key, cell in lacking.items() if key in trained}
+    seconds = _seconds(study, [*trials, *lacking.values()], frame, again)
     return Workload(
         cells=len(study.cells(seeds)),
         complete=0 if frame is None else int((frame.state == "complete").sum()),
@@ -56,6 +58,15 @@ def workload(study: Study, store: Store, seeds: int, workers: int) -> Workload:
         workers=workers,
         seconds=None if seconds is None else makespan(seconds, workers),
     )
+
+
+def _elsewhere(study: Study, store: Store) -> tuple[set[str], set[str]]:
+    """The fingerprints whose runs have all that the study measures, and all that have runs.
+
+    Only what composing adds can be lacking: every run has the rest.
+    """
+    trained = set(finished(store))
+    return (set(finished(store, [*study.measures])) if composes(study.measures) else trained), trained
 
 
 def makespan(seconds: Iterable[float], workers: int) -> float:
@@ -82,10 +93,13 @@ def _data(study: Study, seeds: int) -> dict[str, str]:
     return {sources: identify(spec).data for sources, spec in specs.items()}
 
 
-def _seconds(study: Study, cells: Iterable[Cell], frame: pd.DataFrame | None) -> list[float] | None:
+def _seconds(
+    study: Study, cells: Iterable[Cell], frame: pd.DataFrame | None, again: set[RunSpec]
+) -> list[float] | None:
     """The processor time of each of `cells`, by its floating-point operations.
 
-    Cells that train are timed by those that have, and cells that take their weights by those that did.
+    Cells that train are timed by those that have, and cells that take their weights by those that did; so
+    do those whose specs are in `again`, which another study has trained and did not measure as this one does.
     """
     timed = frame[frame.seconds.notna()] if frame is not None and "seconds" in frame else None
     if timed is None or timed.empty:
@@ -101,14 +115,16 @@ def _seconds(study: Study, cells: Iterable[Cell], frame: pd.DataFrame | None) ->
         if here:
             rates[kind] = timed.seconds.iloc[here].sum() / sum(_work(there[n], built=kind) for n in here)
     known = next(iter(rates.values()))
-    return [float(_work(c, built=b) * rates.get(b, known)) for c, b in _building(cells, there)]
+    return [float(_work(c, built=b) * rates.get(b, known)) for c, b in _building(cells, there, again)]
 
 
-def _building(cells: Iterable[Cell], there: Iterable[Cell]) -> Iterator[tuple[Cell, bool]]:
+def _building(
+    cells: Iterable[Cell], there: Iterable[Cell], again: set[RunSpec]
+) -> Iterator[tuple[Cell, bool]]:
     """Each cell with whether it will take the weights of another, of those `there` or before it."""
     trained = {trunk(cell.spec) for cell in there}
     for cell in cells:
-        yield cell, trunk(cell.spec) in trained and cell.spec != trunk(cell.spec)
+        yield cell, cell.spec in again or (trunk(cell.spec) in trained and cell.spec != trunk(cell.spec))
         trained.add(trunk(cell.spec))
 
 

@@ -114,14 +114,12 @@ def work_together(tasks: Sequence[Task]) -> list[Ended]:
             task = tasks[number]
             held.enter_context(_cell(store, task))
             try:
-                known = recorded(store, task)
+                if known := recorded(store, task):
+                    ended[number] = known
+                elif held.enter_context(_trunk(store, task)) is None:
+                    lacking.append(number)
             except Exception as error:
                 ended[number] = told(error)
-                continue
-            if known is not None:
-                ended[number] = known
-            elif held.enter_context(_trunk(store, task)) is None:
-                lacking.append(number)
         ended |= zip(lacking, _train(store, [tasks[number] for number in lacking]), strict=True)
     for number, task in enumerate(tasks):
         if number not in ended:

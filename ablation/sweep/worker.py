@@ -101,8 +101,6 @@ def _recorded(store: Store, task: Task) -> Outcome | None:
     deliver(store, task.label.fingerprint)
     bury(store, task.label.fingerprint)
     known = settled(store, task.label.fingerprint, task.experiment, task.measures)
-    if known is not None and known.lacking and known.experiment != task.experiment:
-        return None  # it is measured anew, with the weights that it kept, for this study
     return None if known is None else _reused(store, task, known)
 
 
@@ -133,7 +131,7 @@ def check_same_data(result: Result, label: Label) -> None:
 def _reused(store: Store, task: Task, known: Settled) -> Outcome:
     if known.lacking:
         raise Mistake(
-            f"the recorded run {known.run_id} lacks {', '.join(known.lacking)}, which this version measures: "
+            f"the recorded run {known.run_id} lacks {', '.join(known.lacking)}, which the study measures: "
             "delete it in MLflow, and it is computed again"
         )
     elsewhere = known.experiment != task.experiment

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 
+from ablation.measures import COMPOSING
 from ablation.spec import RunSpec
 from ablation.track.origin import origin
 from ablation.track.store import ROLE_CELL
@@ -17,13 +18,7 @@ SHELVES = {
     "images_": "size/",
     "originals_": "size/",
     "parameters": "size/",
-    "gain_of_": "composition/",
-    "truths_": "composition/",
-    "pool_": "composition/",
-    "strength_": "composition/",
-    "rank_": "composition/",
-    "coherence_": "composition/",
-}
+} | dict.fromkeys(COMPOSING, "composition/")
 
 
 def shelved(name: str) -> str:

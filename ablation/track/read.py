@@ -1,7 +1,7 @@
 """Read runs back: the one that settles a fingerprint, and a study's runs and curves as data frames."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -34,16 +34,19 @@ class Settled:
 
 
 def settled(store: Store, fingerprint: str, experiment: str, measures: Iterable[str] = ()) -> Settled | None:
-    """The run of the fingerprint that finished or diverged, if any: the experiment's own before another's,
-    and of others' one with all the `measures` before one that lacks some.
+    """The run of the fingerprint that finished or diverged, if any: the experiment's own before another's.
+
+    Another experiment's run counts if it has all the `measures`; the own counts, and says what it lacks.
     """
     found = []
     for run in find(store, {"fingerprint": fingerprint}, metrics=True):
         if _final(run):
             error, diverged = run.tags.get("error", ""), run.tags.get("outcome") == "diverged"
-            lacking = () if diverged else tuple(name for name in measures if name not in run.metrics)
-            order = (run.experiment != experiment, bool(lacking), "reused_from" in run.tags, run.started)
-            found.append((order, Settled(run.run_id, run.experiment, diverged, error, lacking)))
+            lacking = _lacking(run, measures)
+            elsewhere = run.experiment != experiment
+            if not (elsewhere and lacking):
+                order = (elsewhere, "reused_from" in run.tags, run.started)
+                found.append((order, Settled(run.run_id, run.experiment, diverged, error, lacking)))
     return min(found, key=lambda pair: pair[0])[1] if found else None
 
 
@@ -54,16 +57,24 @@ def finished_with(store: Store, trunk: str) -> list[str]:
 
 
 def standing(store: Store) -> pd.DataFrame:
-    """The finished cell runs that trained, in any experiment, as `cell_runs` has them."""
+    """The finished cell runs whose network is that of their own settings, in any experiment, as `cell_runs`
+    has them: they trained it, or measured it anew.
+    """
     runs = find(store, {"role": ROLE_CELL}, status="FINISHED", metrics=True)
     return pd.DataFrame(
-        [_row(run) for run in runs if not {"reused_from", "built_on", "quick"} & run.tags.keys()]
+        [_row(run) for run in runs if not {"reused_from", "quick"} & run.tags.keys() and _own(run)]
     )
 
 
-def finished(store: Store) -> list[str]:
-    """The fingerprints of the runs that need no other: finished, or diverged."""
-    return sorted({run.tags["fingerprint"] for run in find(store, {"role": ROLE_CELL}) if _final(run)})
+def _own(run: Found) -> bool:
+    """Whether the run took no weights, or those of a run of its own fingerprint."""
+    return "built_on" not in run.tags or run.tags.get("trunk") == run.tags["fingerprint"]
+
+
+def finished(store: Store, measures: Sequence[str] = ()) -> list[str]:
+    """The fingerprints of the runs that need no other: finished with all the `measures`, or diverged."""
+    found = find(store, {"role": ROLE_CELL}, metrics=bool(measures))
+    return sorted({run.tags["fingerprint"] for run in found if _final(run) and not _lacking(run, measures)})
 
 
 def running(store: Store) -> list[str]:
@@ -133,6 +144,13 @@ def curves(store: Store, runs: pd.DataFrame) -> pd.DataFrame:
 def _final(run: Found) -> bool:
     """Whether the run finished, or diverged, which its spec would do again."""
     return run.status == "FINISHED" or run.tags.get("outcome") == "diverged"
+
+
+def _lacking(run: Found, measures: Iterable[str]) -> tuple[str, ...]:
+    """The measures that a final run does not have; a diverged one needs none."""
+    if run.tags.get("outcome") == "diverged":
+        return ()
+    return tuple(name for name in measures if name not in run.metrics)
 
 
 def _row(run: Found) -> dict[str, object]:

@@ -60,7 +60,7 @@ def deliver(store: Store, fingerprint: str) -> str:
     if not place.is_dir():
         return ""
     account = _read(place)
-    known = settled(store, fingerprint, account.experiment)
+    known = settled(store, fingerprint, account.experiment, {point[0] for point in account.points})
     run_id = "" if known else _run_of(store, account)
     if run_id:
         files = place / FILES
