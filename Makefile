@@ -26,7 +26,7 @@ test-slow: $(VENV)/ready
 
 test-all: test test-slow
 
-# Some three quarters of an hour on two cores: what was reached beside its target, also as bench.json.
+# About an hour on two cores: what was reached beside its target, also as bench.json.
 bench: $(VENV)/ready
 	$(BIN)/python benchmarks/all.py
 

@@ -24,7 +24,7 @@ PARTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "arithmetic": ({}, {"rounds": 2}),
     "tracking": ({}, {"cells": 2, "quick": True}),
     "report_way": ({"pairs": 2, "threads": 2}, {"pairs": 1, "threads": 2, "epochs": 1}),
-    "workers": ({"seeds": 1}, {"seeds": 1, "more": (), "whole": False, "quick": True}),
+    "workers": ({"seeds": 2}, {"seeds": 1, "more": (), "whole": False, "quick": True}),
     "plain_way": ({"seeds": 1}, {"seeds": 1, "quick": True}),
     "growth": ({"runs": (100, 1000, 10000)}, {"runs": (40, 120)}),
 }

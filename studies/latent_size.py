@@ -18,7 +18,7 @@ study = Study(
         "classification but degrade reconstruction, then the bottleneck hypothesis is valid. (part 2 f, 2)"
     ),
     part="2 f, 2",
-    cell_seconds=35,
+    cell_seconds=22,
     baseline=joint,  # part 2 b
     arms={f"latent {n}": {"model.latent_dim": n} for n in SIZES}
     | {f"alone {n}": {"model.latent_dim": n, "train.loss_weight": 0.0} for n in SIZES},
