@@ -73,6 +73,8 @@ def row(name: str, forward: Callable[[], Tensor]) -> Row:
 def layer_row(name: str, layer: nn.Module, given: Tensor, dtype: torch.dtype) -> Row:
     """Of one layer alone."""
     alone, x = copy.deepcopy(layer).to(dtype), given.detach().to(dtype)
+    if isinstance(alone, nn.ReLU):
+        alone.inplace = False  # in the network it writes over what it is given, which here is wanted again
     x.requires_grad_(name != "encoder.0")  # nobody asks for the gradient of the pictures
     described = f"{name} {type(layer).__name__} {' x '.join(map(str, given.shape[1:]))}"
     return row(described, lambda: alone(x))
