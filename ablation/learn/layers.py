@@ -82,8 +82,7 @@ class _Widened(Function):
 def _of_weights(large: Tensor, small: Tensor) -> Tensor:
     """The gradient (outputs, inputs, 3, 3) of the weights of a convolution from `large` to `small`.
 
-    One of these is the maps that went in, (n, inputs, 2 s, 2 s), the other the gradient of those that came
-    out, (n, outputs, s, s), or the other way about.
+    large, (n, inputs, 2 s, 2 s), and small, (n, outputs, s, s): of the two one is maps, the other a gradient.
     """
     outputs, inputs, side = small.shape[1], large.shape[1], small.shape[-1]
     if large.shape[-1] > SMALL:
