@@ -53,7 +53,7 @@ def test_three_nodes_of_which_one_is_killed_compute_every_cell_once(
     assert len(set(found["complete"])) == len(found["complete"]) == CELLS
     assert found["finished"] == found["complete"]
     assert found["runs"].count("FINISHED") == CELLS
-    assert set(found["runs"]) == {"FINISHED", "KILLED"}
+    assert set(found["runs"]) == {"FINISHED", "KILLED"}, found["errors"]
     monkeypatch.chdir(faces.parent)
     study = small_study(Path("faces.parquet"), seeds=SEEDS)
     run_study(study, store, InlineEngine(), workers=1)

@@ -5,6 +5,7 @@ from threading import Barrier
 
 import pytest
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
 
 from ablation.report import joint
 from ablation.spec import vary
@@ -22,12 +23,20 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return made
 
 
-def test_runs_that_name_the_same_new_data_at_one_moment_all_finish(store: Store) -> None:
+@pytest.mark.parametrize("database", ["a file", "on_postgresql"])
+def test_runs_that_name_the_same_new_data_at_one_moment_all_finish(
+    store: Store, database: str, request: pytest.FixtureRequest
+) -> None:
+    if database == "on_postgresql":
+        request.getfixturevalue(database)
+        store = Store(store.root)  # the other has opened its file
     together = Barrier(4)
 
     def begin_and_end(experiment: str, seed: int) -> str:
+        own = Store(store.root)
+        own.client.get_experiment(experiment)  # it is open before the race begins
         together.wait()
-        with recording(Store(store.root), experiment, vary(joint, {"seed": seed}), LABEL) as recorder:
+        with recording(own, experiment, vary(joint, {"seed": seed}), LABEL) as recorder:
             return recorder.run_id
 
     for round_ in range(3):  # a data set is new once an experiment
@@ -38,13 +47,22 @@ def test_runs_that_name_the_same_new_data_at_one_moment_all_finish(store: Store)
         assert all(len(store.client.get_run(run_id).inputs.dataset_inputs) == 1 for run_id in ids)
 
 
-def test_a_lost_race_for_the_data_set_is_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "said",
+    [
+        "(sqlite3.IntegrityError) UNIQUE constraint failed: datasets.digest",
+        '(psycopg.errors.UniqueViolation) duplicate key value violates unique constraint "dataset_pk"',
+    ],
+)
+def test_a_lost_race_for_the_data_set_is_tried_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
     log_inputs, tries = store.client.log_inputs, []
 
     def lose_once(run_id: str, **inputs: object) -> None:
         tries.append(run_id)
         if len(tries) == 1:
-            raise MlflowException("(sqlite3.IntegrityError) UNIQUE constraint failed: datasets.digest")
+            raise MlflowException(said, BAD_REQUEST)
         log_inputs(run_id, **inputs)
 
     monkeypatch.setattr(store.client, "log_inputs", lose_once)

@@ -7,6 +7,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import BAD_REQUEST, ErrorCode
 
 AT_ONCE = 1000  # points of a curve that MLflow takes in one request
 
@@ -66,11 +67,12 @@ def end(
 
 def _log_dataset(client: MlflowClient, run_id: str, dataset: DatasetInput) -> None:
     """MLflow keeps a data set once an experiment, looks whether it is there and then writes it: of two runs
-    that do so at one moment the later fails, and finds it when it looks again.
+    that do so at one moment the later fails, and finds it when it looks again. Each database says that in
+    other words, so what MLflow takes for a bad request is asked for again, whatever it says.
     """
     try:
         client.log_inputs(run_id, datasets=[dataset])
-    except MlflowException as race:
-        if "IntegrityError" not in str(race):
+    except MlflowException as refused:
+        if refused.error_code != ErrorCode.Name(BAD_REQUEST):
             raise
         client.log_inputs(run_id, datasets=[dataset])
