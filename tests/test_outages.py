@@ -1,6 +1,7 @@
 """Servers that go away, at the start, in the middle, for good: one sentence, nothing lost or doubled."""
 
 import json
+import math
 import os
 import shutil
 import threading
@@ -15,6 +16,9 @@ import mlflow
 import optuna
 import pytest
 import requests
+from mlflow.entities import RunTag
+from mlflow.exceptions import RestException
+from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 from optuna.trial import TrialState
 from safetensors.torch import load_file
 from sqlalchemy.exc import OperationalError
@@ -32,7 +36,7 @@ from ablation.sweep.together import work_together
 from ablation.sweep.worker import Task
 from ablation.track import record
 from ablation.track.artifacts import WEIGHTS, artifact
-from ablation.track.patience import Away
+from ablation.track.patience import Away, away
 from ablation.track.read import bury, cell_runs, running
 from ablation.track.record import Label, Recorder, recording
 from ablation.track.store import Store
@@ -125,9 +129,11 @@ def on_result(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> Non
 
 class _Strange(BaseHTTPRequestHandler):
     answer = 200, b"<html>another program</html>"
+    announced = 0  # bytes more than it sends
 
     def do_GET(self) -> None:
         self.send_response(self.answer[0])
+        self.send_header("Content-Length", str(len(self.answer[1]) + self.announced))
         self.end_headers()
         self.wfile.write(self.answer[1])
 
@@ -207,6 +213,17 @@ def test_a_server_that_is_not_mlflow_or_in_trouble_is_one_sentence(
     assert "check --store or MLFLOW_TRACKING_URI" in text
 
 
+@pytest.mark.parametrize("strange", [(200, b"{")], indirect=True)
+def test_an_answer_that_is_cut_off_says_that_the_server_is_away(
+    strange: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setattr(_Strange, "announced", 1)
+    with pytest.raises(mlflow.MlflowException) as cut:
+        mlflow.MlflowClient(strange).log_batch("0" * 32, tags=[RunTag("name", "value")])
+    assert away(cut.value)
+
+
 # In the middle.
 
 
@@ -284,6 +301,24 @@ def test_a_cell_that_cannot_begin_waits_for_the_tracking_server(
     finished_whole(store, study)
 
 
+def test_a_file_that_does_not_come_is_not_taken_for_one_that_is_not_kept(
+    study: Study, tmp_path: Path, tracking: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    run_study(study, store, InlineEngine(), workers=1)
+    run_id = cell_runs(store, study.name).run_id[0]
+
+    def unavailable(*_: object) -> None:
+        raise requests.HTTPError("503 Server Error: Service Unavailable")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(HttpArtifactRepository, "_download_file", unavailable)
+        with pytest.raises(Away, match=f"the run {run_id} keeps {WEIGHTS}, but it cannot be read"):
+            artifact(store, run_id, WEIGHTS)
+        assert artifact(store, run_id, "another.csv") is None
+    assert artifact(store, run_id, WEIGHTS)
+
+
 @pytest.mark.parametrize("verb", ["create_run", "log_batch", "log_artifacts", "set_terminated"])
 def test_what_was_written_though_the_answer_was_lost_is_not_doubled(
     verb: str, study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
@@ -358,6 +393,40 @@ def test_a_trial_whose_answer_was_lost_is_told_once(
     ledger = Ledger.open(store, study)
     assert ledger is not None
     assert [trial.number for trial in ledger._trials()] == [0, 1]
+
+
+def refusing(times: float) -> Callable[..., None]:
+    """`log_artifacts` of a server that has trouble so many times."""
+    real, asked = mlflow.MlflowClient.log_artifacts, count(1)
+
+    def log_artifacts(*words: str) -> None:
+        if next(asked) <= times:
+            raise RestException({"error_code": "INTERNAL_ERROR", "message": "trouble"})
+        real(*words)
+
+    return log_artifacts
+
+
+def test_a_result_that_the_server_takes_when_asked_again_is_there(
+    study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mlflow.MlflowClient, "log_artifacts", refusing(1))
+    assert run_study(study, store, InlineEngine(), workers=1).failed == {}
+    finished_whole(store, study)
+
+
+def test_a_result_that_the_server_does_not_take_is_kept(
+    study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(mlflow.MlflowClient, "log_artifacts", refusing(math.inf))
+        failed = run_study(study, store, InlineEngine(), workers=1).failed.values()
+    assert len(failed) == len(waiting(store)) == 2  # the server is there: the second cell is tried
+    for sentence in failed:
+        assert "MLflow did not take the result (it says 500 INTERNAL_ERROR): the result is kept" in sentence
+    progress = run_study(study, store, InlineEngine(), workers=1)
+    assert (progress.failed, progress.reused, progress.trained) == ({}, 2, 0)
+    finished_whole(store, study)
 
 
 # For good.

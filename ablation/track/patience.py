@@ -19,7 +19,16 @@ PATIENCE_SECONDS = 300.0  # for a server that was there and is gone; ABLATION_PA
 LONGEST_PAUSE = 10.0  # seconds between two tries
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 UNAVAILABLE = {408, 429, 500, 502, 503, 504}  # what a proxy says, too, while the server behind it starts
+UNANSWERED = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.RetryError,
+    requests.exceptions.ChunkedEncodingError,  # an answer that was cut off
+    requests.exceptions.ContentDecodingError,
+)
 WORDS = re.compile(r"too many \d+ error responses|Connection refused|Name or service not known|timed out")
+
+READ_ONLY = "25006"  # PostgreSQL's word for a write to a server whose place another has taken
 
 T = TypeVar("T")
 Kind = Literal["away", "full", ""]
@@ -74,6 +83,11 @@ def away(error: BaseException) -> bool:
     return _kind(error)[0] == "away"
 
 
+def refused(error: BaseException) -> bool:
+    """Whether MLflow says no, for a reason that is neither a server's absence nor a full disk."""
+    return isinstance(error, MlflowException) and not _kind(error)[0]
+
+
 def told(error: Exception) -> Exception:
     """The error as a `Mistake` of one sentence where a server is away or a disk is full, else itself."""
     kind, cause = _kind(error)
@@ -124,6 +138,8 @@ def _kind(error: BaseException) -> tuple[Kind, BaseException]:
             return "away", cause
         if isinstance(cause, (OperationalError, InterfaceError)):
             return _of_database(cause.orig), cause
+        if isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", "") == READ_ONLY:
+            return "away", cause
         if isinstance(cause, OSError) and (cause.errno in FULL or "No space left" in str(cause)):
             return "full", cause
         if isinstance(cause, Mistake):
@@ -142,8 +158,7 @@ def _unanswered(error: BaseException) -> bool:
         return error.get_http_status_code() in UNAVAILABLE - {500}
     if isinstance(error, requests.HTTPError):
         return error.response is not None and error.response.status_code in UNAVAILABLE
-    kinds = requests.ConnectionError, requests.Timeout, requests.exceptions.RetryError
-    return isinstance(error, kinds)
+    return isinstance(error, UNANSWERED)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -8,13 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from mlflow.exceptions import MlflowException
+
 from ablation.learn.run import Result, Trained
 from ablation.learn.train import Diverged, Epoch
 from ablation.spec import RunSpec, fingerprint, flat, trunk
 from ablation.track.account import Account, Point, begin, describe, end, log
 from ablation.track.files import write_files, write_weights
 from ablation.track.label import Label, dataset_of, origin_tags, shelved, spelt
-from ablation.track.patience import Away, away, patience, patiently, reason
+from ablation.track.patience import Away, away, patience, patiently, reason, refused
 from ablation.track.read import bury
 from ablation.track.store import Store
 from ablation.track.undelivered import Undelivered, deliver, keep
@@ -27,7 +29,7 @@ class Recorder:
     """An open run: takes epochs as they end and the result at last.
 
     A server that is away stops no training: what it was not told waits, and is told when it is back. A result
-    that it could not be told is kept on the disk first.
+    that it could not be told, or would not take, is kept on the disk first.
     """
 
     def __init__(self, store: Store, account: Account, how: Mapping[str, str]) -> None:
@@ -95,7 +97,7 @@ class Recorder:
         try:
             end(self.store.client, self.run_id, ended, self._waiting, files)
         except Exception as error:
-            gone = away(error)
+            gone = away(error) or refused(error)
             if not gone:
                 raise
         if gone:
@@ -107,9 +109,10 @@ class Recorder:
         fingerprint = self.account.fingerprint
         try:
             delivered = patiently(lambda: deliver(self.store, fingerprint), until=until)
-        except Away as error:
+        except (Away, MlflowException) as error:
+            failed = "did not take the result" if refused(error) else "did not come back"
             raise Undelivered(
-                f"MLflow did not come back ({reason(error)}): the result is kept in "
+                f"MLflow {failed} ({reason(error)}): the result is kept in "
                 f"{self.store.root / 'undelivered' / fingerprint}, and `ablation doctor`, or the next run of "
                 "the study, delivers it."
             ) from error
