@@ -13,6 +13,9 @@ from typer.testing import CliRunner
 from ablation.cli import app
 from ablation.publish import publish
 from ablation.sweep.coordinate import run_study
+from ablation.sweep.worker import Task
+from ablation.track.label import Label
+from ablation.track.origin import origin
 from ablation.track.store import Store
 from doubles import small_study
 from engines import InlineEngine
@@ -60,6 +63,33 @@ def test_three_nodes_of_which_one_is_killed_compute_every_cell_once(
     publish(study, store, tmp_path / "out")
     for name in ("table.csv", "table.html", "table.tex", "verdicts.csv", "runs.csv"):
         assert (folder / "out" / name).read_bytes() == (tmp_path / "out" / name).read_bytes(), name
+
+
+def test_a_node_has_the_settings_of_its_coordinator_and_no_others(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray")
+    from ablation.sweep import cluster
+
+    for name in cluster.SETTINGS:
+        monkeypatch.setenv(name, "http://left.behind:1")
+    monkeypatch.setattr(cluster, "provide", lambda *_: None)
+    here, told = [], {"MLFLOW_TRACKING_TOKEN": "t0ken", "ABLATION_PATIENCE": "7"}
+
+    def work(task: Task) -> None:
+        here.append((task.store, {name: os.environ[name] for name in cluster.SETTINGS if name in os.environ}))
+
+    monkeypatch.setattr(cluster, "work", work)
+    spec = small_study(faces).baseline
+    task = Task(spec, Label("small", "latent 8", "0" * 16, "f" * 16), "1", tmp_path / "store")
+    servers = {
+        "MLFLOW_TRACKING_URI": "http://tracking:5000",
+        "ABLATION_OPTUNA_STORAGE": "postgresql+psycopg://ann@database/trials",
+    }
+    for settings in (told, told | servers):
+        assert cluster.compute(task, None, settings, origin().packages, False) is None
+    own = Path.home() / cluster.HOME
+    assert here == [(task.store, told), (own, told | servers)]
 
 
 @pytest.mark.parametrize(

@@ -525,6 +525,37 @@ def test_what_was_kept_is_delivered_though_another_study_has_a_run_that_measures
     rerun(study, kept)
 
 
+def test_what_was_kept_goes_to_no_other_server_and_no_other_study(
+    study: Study, kept: Store, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (fingerprint,) = waiting(kept)
+    address = os.environ["MLFLOW_TRACKING_URI"]
+    folder = kept.root / "undelivered" / fingerprint
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store.root / 'mlflow.db'}")
+    elsewhere = Store(kept.root)
+    strangers = [elsewhere.client.create_experiment(f"another {number}") for number in range(9)]
+    (said,) = [finding.what for finding in examine(elsewhere) if fingerprint in finding.what]
+    assert f"waits in {folder} for the experiment {study.name} on {address}: delete it if that" in said
+    assert elsewhere.client.search_runs(strangers) == []
+    progress = run_study(study, elsewhere, InlineEngine(), workers=1)  # which holds up no cell
+    assert (progress.failed, progress.trained) == ({}, 2)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    assert waiting(kept) == [fingerprint]
+    assert deliver(kept, fingerprint)
+
+
+def test_what_was_kept_of_a_study_whose_experiment_was_deleted_waits(study: Study, kept: Store) -> None:
+    (fingerprint,) = waiting(kept)
+    experiment = kept.client.get_experiment_by_name(study.name).experiment_id
+    kept.client.delete_experiment(experiment)
+    renamed = replace(study, name=f"{study.name}-renamed")
+    assert run_study(renamed, kept, InlineEngine(), workers=1).failed == {}
+    assert waiting(kept) == [fingerprint]
+    kept.client.restore_experiment(experiment)
+    assert deliver(kept, fingerprint) == ""  # the renamed study has finished it meanwhile
+    assert waiting(kept) == []
+
+
 def test_a_delivery_that_is_cut_off_is_taken_up_again(
     study: Study, kept: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

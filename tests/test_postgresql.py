@@ -64,6 +64,18 @@ def test_a_study_on_postgresql_exports_the_bytes_of_one_in_a_folder(
     assert again.tasks == []
 
 
+def test_with_a_database_of_mlflow_alone_files_stay_in_the_folder_and_machines_cannot_share_it(
+    on_postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "store")
+    store.create()
+    experiment = store.client.get_experiment(store.experiment("files", {}))
+    assert experiment.artifact_location == str(tmp_path / "store" / "artifacts" / "files")
+    assert not store.shared
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking:5000")
+    assert store.shared
+
+
 def test_what_died_on_postgresql_is_ended_and_computed_once(
     faces: Path, on_postgresql: str, tmp_path: Path
 ) -> None:

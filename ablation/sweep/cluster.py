@@ -1,8 +1,8 @@
 """Cells handed to a Ray cluster: the engine that asks for a place for each, and what a node does with one.
 
 Ray is an extra (`pip install .[ray]`): it places, moves and ends what runs; nothing is scheduled here. Nodes
-share nothing but the addresses of the servers, which travel with each task and not by Ray's environment,
-that its pages show: they hold passwords.
+share nothing but the addresses of the servers, and how to reach them, which travel with each task and not by
+Ray's environment, that its pages show: they hold passwords.
 """
 
 import logging
@@ -27,7 +27,9 @@ try:
 except ImportError as error:
     raise Mistake("--engine ray wants Ray, which is not installed: pip install 'ablation[ray]'.") from error
 
-SERVERS = ("MLFLOW_TRACKING_URI", "ABLATION_OPTUNA_STORAGE")
+MLFLOW = ("URI", "USERNAME", "PASSWORD", "TOKEN", "INSECURE_TLS", "SERVER_CERT_PATH", "CLIENT_CERT_PATH")
+SETTINGS = ("ABLATION_OPTUNA_STORAGE", "ABLATION_PATIENCE", *(f"MLFLOW_TRACKING_{name}" for name in MLFLOW))
+"""Variables of the environment that a node takes from the coordinator, those that are not set included."""
 HOME = ".ablation"  # in the home folder of a node: what it keeps of its own
 
 
@@ -46,9 +48,9 @@ def connect(address: str | None, store: Store) -> int:
     alive = [node for node in ray.nodes() if node["Alive"]]
     if len(alive) > 1 and not store.shared:
         raise Mistake(
-            f"a cluster of {len(alive)} machines wants servers that all of them reach, but the store is the "
-            "folder of one: set MLFLOW_TRACKING_URI to a tracking server and ABLATION_OPTUNA_STORAGE to "
-            "PostgreSQL."
+            f"a cluster of {len(alive)} machines wants servers that all of them reach, but runs, their files "
+            "or their trials are kept in the folder of one: set MLFLOW_TRACKING_URI to a tracking server and "
+            "ABLATION_OPTUNA_STORAGE to PostgreSQL."
         )
     return int(ray.cluster_resources().get("CPU", 1))
 
@@ -58,7 +60,7 @@ class RayEngine:
 
     def __init__(self, store: Store, address: str | None = None, gpus: float = 0.0) -> None:
         connect(address, store)  # again, where the engine of the study before has left it
-        self.servers = {name: os.environ[name] for name in SERVERS if store.shared}
+        self._settings = {name: os.environ[name] for name in SETTINGS if name in os.environ}
         # Tries are the crew's to count, as for every engine.
         how: dict[str, Any] = {"num_cpus": 1, "num_gpus": gpus, "max_retries": 0, "max_calls": 0}
         self._compute = ray.remote(**how)(compute)
@@ -70,9 +72,10 @@ class RayEngine:
         sources = task.spec.data.sources
         if sources not in self._images:
             self._images[sources] = ray.put(load(sources))
-        place = self._images[sources], self.servers, self._packages, self._gpus > 0
+        place = self._images[sources], self._settings, self._packages, self._gpus > 0
         ours: Future[Outcome] = Future()
-        self._compute.remote(task, *place).future().add_done_callback(lambda theirs: _settle(theirs, ours))
+        there = replace(task, store=task.store.absolute())  # a node works in a folder of its own
+        self._compute.remote(there, *place).future().add_done_callback(lambda theirs: _settle(theirs, ours))
         return ours
 
     def lost(self, error: BaseException) -> bool:
@@ -85,7 +88,7 @@ class RayEngine:
 
 
 def compute(
-    task: Task, images: Images, servers: dict[str, str], packages: dict[str, str], on_gpu: bool
+    task: Task, images: Images, settings: dict[str, str], packages: dict[str, str], on_gpu: bool
 ) -> Ended:
     """On a node: what `work` does with the task, or the exception that it raised."""
     try:
@@ -95,9 +98,11 @@ def compute(
                 f"a node wants the packages of the machine that runs the study, but has others of "
                 f"{', '.join(differing)}: install the same."
             )
-        os.environ |= servers
+        for name in SETTINGS:
+            os.environ.pop(name, None)  # what was set where `ray start` was called
+        os.environ |= settings
         provide(task.spec.data.sources, images)
-        placed = replace(task, store=Path.home() / HOME) if servers else task
+        placed = replace(task, store=Path.home() / HOME) if Store(task.store).shared else task
         with as_worker():
             return work_together([placed])[0] if on_gpu else work(placed)
     except Exception as error:

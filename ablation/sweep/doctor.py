@@ -16,7 +16,7 @@ from ablation.sweep.turns import search_results
 from ablation.track.origin import origin
 from ablation.track.read import bury_free, cell_lock, running
 from ablation.track.store import Store
-from ablation.track.undelivered import deliver, waiting
+from ablation.track.undelivered import belongs_to, deliver, waiting
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,9 @@ def _waiting(store: Store) -> list[Finding]:
             said = "waits on the disk, and its cell is being computed now"
         elif run_id:
             said = f"waited on the disk; delivered as run {run_id}"
+        elif fingerprint in waiting(store):
+            where, owner = store.root / "undelivered" / fingerprint, belongs_to(store, fingerprint)
+            said = f"waits in {where} for {owner}: delete it if that is gone for good"
         else:
             said = "waited on the disk; dropped, since another run of it has finished meanwhile"
         findings.append(Finding(f"result of {fingerprint}: {said}"))

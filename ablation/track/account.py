@@ -18,7 +18,8 @@ Point = tuple[str, float, int, int]  # name, value, moment in milliseconds, step
 class Account:
     """A run as it is told to MLflow. Moments are milliseconds since 1970; points are in the order they came.
 
-    dataset: name, digest, source and profile. status: FINISHED or FAILED once it has `ended`.
+    dataset: name, digest, source and profile. status: FINISHED or FAILED once it has `ended`. server: who is
+    told, "" of a folder.
     """
 
     fingerprint: str
@@ -31,6 +32,7 @@ class Account:
     points: list[Point] = field(default_factory=list)
     status: str = "RUNNING"
     ended: int = 0
+    server: str = ""
 
 
 def begin(client: MlflowClient, account: Account) -> str:

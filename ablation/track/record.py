@@ -149,7 +149,8 @@ def recording(
         tags["built_on"] = trained.run_id
     params = {name: spelt(value) for name, value in flat(spec).items()}
     now = int(time.time() * 1000)
-    account = Account(label.fingerprint, experiment, tags, params, dataset_of(spec, label.data), now)
+    dataset = dataset_of(spec, label.data)
+    account = Account(label.fingerprint, experiment, tags, params, dataset, now, server=store.server)
     recorder = Recorder(store, account, how)
     try:
         patiently(lambda: _begin(recorder), lambda: _begin_anew(recorder))

@@ -81,8 +81,20 @@ class Store:
 
     @property
     def shared(self) -> bool:
-        """Whether other machines can share it: runs, artifacts, trials and locks are all on servers."""
-        return not self.embedded and self.optuna_url.startswith("postgresql")
+        """Whether other machines can share it: runs and files on a tracking server, trials and locks in a
+        database. With MLflow's own database alone the files lie in the folder.
+        """
+        return self._served and self.optuna_url.startswith("postgresql")
+
+    @property
+    def server(self) -> str:
+        """The server or database that holds the runs, without its password; "" of the folder's own."""
+        return "" if self.embedded else self.tracking_shown
+
+    @property
+    def _served(self) -> bool:
+        """Whether a tracking server holds the runs and passes their files on."""
+        return self.tracking_uri.startswith("http")
 
     @cached_property
     def _locks(self) -> Locks:
@@ -172,7 +184,7 @@ class Store:
             if found is not None:
                 bring_up(self.client, found.experiment_id, found.tags)
                 return str(found.experiment_id)
-            location = str(self.root.absolute() / "artifacts" / name) if self.embedded else None
+            location = None if self._served else str(self.root.absolute() / "artifacts" / name)
             marked = tags | {TAG: str(STORE_VERSION)}
             return str(self.client.create_experiment(name, artifact_location=location, tags=marked))
 

@@ -54,12 +54,16 @@ def keep(store: Store, account: Account, files: Path | None) -> Path:
 def deliver(store: Store, fingerprint: str) -> str:
     """Write the result that waits for the fingerprint, under whose lock we are, to MLflow; its run's id.
 
-    "" where none waits, or where the fingerprint was settled meanwhile, and what waited is dropped.
+    "" where none waits, where it goes on waiting for another server or for its study's experiment, or where
+    the fingerprint was settled meanwhile, and what waited is dropped.
     """
     place = _place(store) / fingerprint
     if not place.is_dir():
         return ""
     account = _read(place)
+    account.experiment = _experiment(store, account)
+    if not account.experiment:
+        return ""
     known = settled(store, fingerprint, account.experiment, {point[0] for point in account.points})
     run_id = "" if known else _run_of(store, account)
     if run_id:
@@ -67,6 +71,22 @@ def deliver(store: Store, fingerprint: str) -> str:
         end(store.client, run_id, account, account.points, files if files.is_dir() else None)
     _clear(place)
     return run_id or (account.run_id if known and known.run_id == account.run_id else "")
+
+
+def belongs_to(store: Store, fingerprint: str) -> str:
+    """Where the result that waits for the fingerprint belongs: its study's experiment, and the server."""
+    account = _read(_place(store) / fingerprint)
+    return f"the experiment {account.tags['study']}" + (f" on {account.server}" if account.server else "")
+
+
+def _experiment(store: Store, account: Account) -> str:
+    """The id of the experiment that the account's study has here; "" where it belongs to another server, or
+    there is none. By its name: on another server the number would be another study's.
+    """
+    if account.server not in ("", store.server):
+        return ""
+    found = store.client.get_experiment_by_name(account.tags["study"])
+    return str(found.experiment_id) if found and found.lifecycle_stage == "active" else ""
 
 
 def _run_of(store: Store, account: Account) -> str:
