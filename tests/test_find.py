@@ -45,6 +45,7 @@ def filled(tmp_path: Path) -> tuple[Store, str, list[str]]:
 
 def by_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "reachable", lambda uri: False)
+    monkeypatch.setattr("ablation.track.find.PAGE", 1)  # of runs, and of experiments
 
 
 def alike(runs: list[Found]) -> list[Found]:

@@ -4,6 +4,8 @@ import json
 import math
 import os
 import shutil
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +39,7 @@ from ablation.sweep.worker import Task
 from ablation.track import record
 from ablation.track.artifacts import WEIGHTS, artifact
 from ablation.track.patience import Away, away
+from ablation.track.reach import knock
 from ablation.track.read import bury, cell_runs, running
 from ablation.track.record import Label, Recorder, recording
 from ablation.track.store import Store
@@ -211,6 +214,35 @@ def test_a_server_that_is_not_mlflow_or_in_trouble_is_one_sentence(
     text = said(["doctor", "--store", str(tmp_path)], monkeypatch, capsys)
     assert why in text
     assert "check --store or MLFLOW_TRACKING_URI" in text
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate of 127.0.0.1 that nobody vouches for, with its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    made = tmp_path / "own.pem"
+    words = "openssl req -x509 -nodes -newkey rsa:2048 -days 1 -subj /CN=127.0.0.1"
+    words += f" -addext subjectAltName=IP:127.0.0.1 -keyout {made} -out {tmp_path / 'certificate'}"
+    subprocess.run(words.split(), check=True, capture_output=True)
+    made.write_text(made.read_text() + (tmp_path / "certificate").read_text())
+    return made
+
+
+def test_a_server_is_asked_with_mlflows_own_settings_of_tls(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with HTTPServer(("127.0.0.1", 0), _Strange) as made:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+        made.socket = tls.wrap_socket(made.socket, server_side=True)
+        threading.Thread(target=made.serve_forever, daemon=True).start()
+        address = f"https://127.0.0.1:{made.server_port}"
+        with pytest.raises(requests.exceptions.SSLError):
+            knock(address, 5.0)
+        monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(certificate))
+        knock(address, 5.0)
+        made.shutdown()
 
 
 @pytest.mark.parametrize("strange", [(200, b"{")], indirect=True)

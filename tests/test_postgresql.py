@@ -3,18 +3,20 @@
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from ablation.errors import Mistake
 from ablation.publish import publish
 from ablation.sweep.coordinate import run_study
 from ablation.sweep.ledger import Ledger
+from ablation.track.locks import AdvisoryLocks
 from ablation.track.read import running
 from ablation.track.store import Store
 from doubles import small_study
@@ -108,6 +110,52 @@ def test_folders_of_two_machines_share_a_lock_that_dies_with_its_holder(
     holder.communicate()
     with here.lock("job"), here.free("job") as mine:
         assert not mine
+
+
+@pytest.mark.parametrize("limit", ["idle_session_timeout", "statement_timeout", "lock_timeout"])
+def test_what_the_database_limits_neither_frees_a_lock_nor_ends_the_wait_for_it(
+    limit: str, on_postgresql: str, tmp_path: Path
+) -> None:
+    trials = os.environ["ABLATION_OPTUNA_STORAGE"]
+    with create_engine(trials, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text(f"ALTER DATABASE \"{make_url(trials).database}\" SET {limit} = '200ms'"))
+    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    with ThreadPoolExecutor(1) as pool:
+        with here.lock("job"):
+            waiting = pool.submit(lambda: there.lock("job").__enter__())
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.6)
+            with Store(tmp_path / "third").free("job") as mine:
+                assert not mine
+        waiting.result(timeout=10)
+
+
+def test_another_role_is_told_who_holds_a_lock(on_postgresql: str, tmp_path: Path) -> None:
+    trials = os.environ["ABLATION_OPTUNA_STORAGE"]
+    with create_engine(trials, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text(f"CREATE ROLE bob LOGIN PASSWORD '{PASSWORD}'"))
+    bob = make_url(trials).set(username="bob").render_as_string(hide_password=False)
+    with Store(tmp_path).sole("job", "it"):
+        assert AdvisoryLocks(bob).holder("job").startswith(f"process {os.getpid()} on ")
+
+
+def test_a_ledger_that_is_opened_again_takes_no_more_connections(
+    faces: Path, on_postgresql: str, tmp_path: Path
+) -> None:
+    study, store = small_study(faces), Store(tmp_path)
+    store.create()
+    trials = os.environ["ABLATION_OPTUNA_STORAGE"]
+    asked = text("SELECT count(*) FROM pg_stat_activity WHERE datname = :name AND pid <> pg_backend_pid()")
+
+    def connections() -> int:
+        time.sleep(0.5)  # a connection that was closed is counted for a moment
+        with create_engine(trials, poolclass=NullPool).connect() as connection:
+            return int(connection.execute(asked, {"name": make_url(trials).database}).scalar_one())
+
+    ledgers = [Ledger.create(store, study)]
+    before = connections()
+    ledgers += [Ledger.create(store, study) for _ in range(8)]
+    assert connections() <= before < len(ledgers)
 
 
 def test_eight_that_find_an_empty_database_make_its_tables_once(on_postgresql: str, tmp_path: Path) -> None:

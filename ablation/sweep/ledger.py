@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import count
 from typing import Any, Self
 
@@ -187,8 +187,9 @@ def _storage(store: Store) -> optuna.storages.RDBStorage:
 def _opened(store: Store) -> optuna.storages.RDBStorage:
     """The storage; a folder's own with tables of an older Optuna is upgraded first."""
     address = store.optuna_url
-    on_sqlite = address.startswith("sqlite")
-    settings = {"connect_args": {"timeout": 60}} if on_sqlite else {"pool_pre_ping": True}
+    if not address.startswith("sqlite"):
+        return _connected(address)
+    settings = {"connect_args": {"timeout": 60}}
     try:
         return optuna.storages.RDBStorage(address, engine_kwargs=settings)
     except RuntimeError as error:
@@ -196,6 +197,12 @@ def _opened(store: Store) -> optuna.storages.RDBStorage:
             raise
     store.renew(store.root / "optuna.db", _upgrade, lambda: _outdated(address))
     return optuna.storages.RDBStorage(address, engine_kwargs=settings)
+
+
+@lru_cache(maxsize=4)
+def _connected(address: str) -> optuna.storages.RDBStorage:
+    """The storage in a database, once a process: each keeps its connections, of which a server has few."""
+    return optuna.storages.RDBStorage(address, engine_kwargs={"pool_pre_ping": True})
 
 
 def _old(error: RuntimeError) -> bool:

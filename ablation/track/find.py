@@ -1,15 +1,17 @@
 """Find runs by their tags, and curves: from MLflow's tables where we reach them, else by its client."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import pandas as pd
-from mlflow.entities import Run, ViewType
+from mlflow.entities import Run
 
 from ablation.track import tables
 from ablation.track.found import Found, Point, framed
 from ablation.track.store import Store
 
-PAGE = 1000  # runs asked for at once
+PAGE = 1000  # runs or experiments asked for at once
 
 
 def find(
@@ -30,8 +32,9 @@ def find(
         return tables.find(store.tracking_uri, tags, status, experiment, metrics, kept)
     words = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
     words += [f"attributes.status = '{status}'"] if status else []
-    places = [experiment] if experiment else [one.experiment_id for one in client.search_experiments()]
-    return [_found(run) for run in _search(store, places, " and ".join(words))]
+    places = [experiment] if experiment else [one.experiment_id for one in _paged(client.search_experiments)]
+    search = partial(client.search_runs, places, " and ".join(words), order_by=["attributes.start_time ASC"])
+    return [_found(run) for run in _paged(search)]
 
 
 def points(store: Store, runs: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
@@ -55,13 +58,11 @@ def _found(run: Run) -> Found:
     )
 
 
-def _search(store: Store, experiments: list[str], text: str) -> Iterator[Run]:
-    """Every run that matches, page by page, oldest first."""
+def _paged(search: Callable[..., Any]) -> Iterator[Any]:
+    """All that MLflow's search finds among what is active, page by page."""
     token = None
     while True:
-        page = store.client.search_runs(
-            experiments, text, ViewType.ACTIVE_ONLY, PAGE, ["attributes.start_time ASC"], token
-        )
+        page = search(max_results=PAGE, page_token=token)
         yield from page
         token = page.token
         if not token:

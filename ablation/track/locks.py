@@ -16,8 +16,13 @@ from sqlalchemy.pool import NullPool
 
 from ablation.track.patience import Away, reason
 
-# A machine that loses its power says no farewell: PostgreSQL asks after it, and frees its locks.
-LIVENESS = {"tcp_keepalives_idle": 30, "tcp_keepalives_interval": 10, "tcp_keepalives_count": 3}
+# A machine that loses its power says no farewell: PostgreSQL asks after it, and frees its locks, as who waits
+# for a lock asks after the database.
+LIVENESS = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+CONNECT_SECONDS = 10
+# What a database may limit for its users, by the names that its version knows: it would free a lock while it
+# is held, or end the wait for one.
+LIMITS = "statement_timeout", "lock_timeout", "transaction_timeout", "idle_session_timeout"
 
 
 class Locks(Protocol):
@@ -99,18 +104,26 @@ class AdvisoryLocks:
         )
         with self._connection() as connection:
             row: Any = connection.execute(asked, {"name": name}).first()
-        return f"{row[0]} since {row[1]:%Y-%m-%dT%H:%M:%S%z}" if row else "another process since a moment ago"
+        if row is None:
+            return "another process since a moment ago"
+        # PostgreSQL does not tell one role since when another is there.
+        return str(row[0]) + (f" since {row[1]:%Y-%m-%dT%H:%M:%S%z}" if row[1] else "")
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
         """A connection that says who made it; what the database does to it later is not an error of ours."""
         try:
-            engine = create_engine(self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+            asking = LIVENESS | {"connect_timeout": CONNECT_SECONDS}
+            engine = create_engine(
+                self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=asking
+            )
             connection = engine.connect()
             me = f"process {os.getpid()} on {socket.gethostname()}"[:63]
             connection.execute(text("SELECT set_config('application_name', :me, false)"), {"me": me})
             for setting, seconds in LIVENESS.items():
-                connection.execute(text(f"SET {setting} = {seconds}"))
+                connection.execute(text(f"SET tcp_{setting} = {seconds}"))
+            unlimited = text("SELECT set_config(name, '0', false) FROM pg_settings WHERE name = ANY(:limits)")
+            connection.execute(unlimited, {"limits": list(LIMITS)})
         except (SQLAlchemyError, ImportError) as error:
             raise Away(
                 f"the database that holds the locks cannot be reached ({reason(error)}): check "

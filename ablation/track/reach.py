@@ -4,6 +4,11 @@ import sqlite3
 from math import ceil
 
 import requests
+from mlflow.environment_variables import (
+    MLFLOW_TRACKING_CLIENT_CERT_PATH,
+    MLFLOW_TRACKING_INSECURE_TLS,
+    MLFLOW_TRACKING_SERVER_CERT_PATH,
+)
 from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,9 +24,15 @@ DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 
 def knock(address: str, seconds: float) -> None:
-    """Ask a server for a sign of life: MLflow alone would try again for minutes."""
+    """Ask a server for a sign of life, with MLflow's settings of TLS; it alone would try for minutes."""
     if address.startswith("http"):
-        requests.get(f"{address.rstrip('/')}/health", timeout=seconds)
+        trusted = False if MLFLOW_TRACKING_INSECURE_TLS.get() else MLFLOW_TRACKING_SERVER_CERT_PATH.get()
+        requests.get(
+            f"{address.rstrip('/')}/health",
+            timeout=seconds,
+            verify=True if trusted is None else trusted,
+            cert=MLFLOW_TRACKING_CLIENT_CERT_PATH.get(),
+        )
     elif address.startswith(DATABASES):
         timed = {"connect_timeout": ceil(seconds)} if address.startswith("postgresql") else {}
         engine = create_engine(address, poolclass=NullPool, connect_args=timed)
