@@ -73,6 +73,10 @@ def test_a_node_has_the_settings_of_its_coordinator_and_no_others(
 
     for name in cluster.SETTINGS:
         monkeypatch.setenv(name, "http://left.behind:1")
+    own_file, other_file = cluster.FILES
+    monkeypatch.setenv(own_file, "node.pem")
+    monkeypatch.setenv(other_file, "")  # so that it is as before afterwards
+    monkeypatch.delenv(other_file)
     monkeypatch.setattr(cluster, "provide", lambda *_: None)
     here, told = [], {"MLFLOW_TRACKING_TOKEN": "t0ken", "ABLATION_PATIENCE": "7"}
 
@@ -86,6 +90,10 @@ def test_a_node_has_the_settings_of_its_coordinator_and_no_others(
         "MLFLOW_TRACKING_URI": "http://tracking:5000",
         "ABLATION_OPTUNA_STORAGE": "postgresql+psycopg://ann@database/trials",
     }
+    files = dict.fromkeys(cluster.FILES, "mine.pem")
+    assert cluster.compute(task, None, files, origin().packages, False) is None
+    assert [os.environ[name] for name in cluster.FILES] == ["node.pem", "mine.pem"]
+    here.clear()
     for settings in (told, told | servers):
         assert cluster.compute(task, None, settings, origin().packages, False) is None
     own = Path.home() / cluster.HOME

@@ -15,11 +15,11 @@ from ablation.errors import Mistake
 from ablation.export.files import replace, write
 from ablation.sweep.coordinate import run_study
 from ablation.sweep.results import results
-from ablation.track import record, undelivered
+from ablation.track import kept, record
 from ablation.track.account import Account
+from ablation.track.kept import keep, waiting
 from ablation.track.read import bury, cell_runs
 from ablation.track.store import Store
-from ablation.track.undelivered import keep, waiting
 from doubles import small_study
 from engines import InlineEngine, folder_of
 from test_outages import on_epoch, on_result
@@ -94,7 +94,7 @@ def test_a_result_that_neither_the_server_nor_the_disk_takes_leaves_nothing_half
         self.write_bytes(b"half")
         raise NO_ROOM
 
-    monkeypatch.setattr(undelivered.Path, "write_text", full)
+    monkeypatch.setattr(kept.Path, "write_text", full)
     with pytest.raises(Mistake, match=r"cannot take the result .*No space left on device.*: make room"):
         keep(store, Account("fedcba9876543210", "1", {}, {}, {}, 0), tmp_path / "files")
     assert folder_of(store.root) == before

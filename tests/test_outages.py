@@ -13,6 +13,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import optuna
@@ -26,6 +27,7 @@ from safetensors.torch import load_file
 from sqlalchemy.exc import OperationalError
 
 from ablation.cli import main
+from ablation.errors import Mistake
 from ablation.learn.train import Diverged, Epoch
 from ablation.publish import publish
 from ablation.spec import vary
@@ -38,12 +40,13 @@ from ablation.sweep.together import work_together
 from ablation.sweep.worker import Task
 from ablation.track import record
 from ablation.track.artifacts import WEIGHTS, artifact
+from ablation.track.kept import keep, read, waiting
 from ablation.track.patience import Away, away
 from ablation.track.reach import knock
 from ablation.track.read import bury, cell_runs, running
 from ablation.track.record import Label, Recorder, recording
 from ablation.track.store import Store
-from ablation.track.undelivered import Undelivered, deliver, keep, waiting
+from ablation.track.undelivered import Undelivered, deliver
 from doubles import small_spec, small_study
 from engines import InlineEngine
 from gates import Gate, gate
@@ -242,6 +245,9 @@ def test_a_server_is_asked_with_mlflows_own_settings_of_tls(
             knock(address, 5.0)
         monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(certificate))
         knock(address, 5.0)
+        monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(certificate / "nowhere"))
+        with pytest.raises(Mistake, match=r"MLFLOW_TRACKING_SERVER_CERT_PATH .* cannot be read"):
+            knock(address, 5.0)
         made.shutdown()
 
 
@@ -310,7 +316,7 @@ def test_a_result_waits_for_the_tracking_server(
         timers.append(tracking.open_in(1.5))
 
     on_result(monkeypatch, act)
-    monkeypatch.setattr(record, "keep", lambda *words: kept.append(keep(*words)))
+    monkeypatch.setattr(record, "keep", lambda *words: kept.append(keep(*words)) or kept[-1])
     assert run_study(study, store, InlineEngine(), workers=1).failed == {}
     timers[0].join()
     assert len(kept) == 1  # before the wait: who is killed in it loses nothing
@@ -427,13 +433,18 @@ def test_a_trial_whose_answer_was_lost_is_told_once(
     assert [trial.number for trial in ledger._trials()] == [0, 1]
 
 
-def refusing(times: float) -> Callable[..., None]:
-    """`log_artifacts` of a server that has trouble so many times."""
+TROUBLE = RestException({"error_code": "INTERNAL_ERROR", "message": "trouble"})
+TOO_LARGE = requests.Response()
+TOO_LARGE.status_code = 413
+
+
+def refusing(times: float, error: Exception) -> Callable[..., None]:
+    """`log_artifacts` of a server that refuses so many times: MLflow, or the proxy before it."""
     real, asked = mlflow.MlflowClient.log_artifacts, count(1)
 
     def log_artifacts(*words: str) -> None:
         if next(asked) <= times:
-            raise RestException({"error_code": "INTERNAL_ERROR", "message": "trouble"})
+            raise error
         real(*words)
 
     return log_artifacts
@@ -442,20 +453,26 @@ def refusing(times: float) -> Callable[..., None]:
 def test_a_result_that_the_server_takes_when_asked_again_is_there(
     study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mlflow.MlflowClient, "log_artifacts", refusing(1))
+    monkeypatch.setattr(mlflow.MlflowClient, "log_artifacts", refusing(1, TROUBLE))
     assert run_study(study, store, InlineEngine(), workers=1).failed == {}
     finished_whole(store, study)
 
 
+@pytest.mark.parametrize("error", [TROUBLE, requests.HTTPError("too large", response=TOO_LARGE)], ids=str)
 def test_a_result_that_the_server_does_not_take_is_kept(
-    study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
+    error: Exception, study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    engine = InlineEngine()
     with monkeypatch.context() as patched:
-        patched.setattr(mlflow.MlflowClient, "log_artifacts", refusing(math.inf))
-        failed = run_study(study, store, InlineEngine(), workers=1).failed.values()
-    assert len(failed) == len(waiting(store)) == 2  # the server is there: the second cell is tried
-    for sentence in failed:
-        assert "MLflow did not take the result (it says 500 INTERNAL_ERROR): the result is kept" in sentence
+        patched.setattr(mlflow.MlflowClient, "log_artifacts", refusing(math.inf, error))
+        first, again = (run_study(study, store, engine, workers=1).failed.values() for _ in range(2))
+        findings = [finding for finding in examine(store) if not finding.fine]
+    assert len(waiting(store)) == len(first) == 2  # the server is there: the second cell is tried
+    for said in (*first, *again, *(finding.what for finding in findings)):
+        assert "MLflow does not take the result that is kept in " in said
+        assert "mend that, or delete the folder" in said
+    assert len(findings) == 2
+    assert running(store) == []
     progress = run_study(study, store, InlineEngine(), workers=1)
     assert (progress.failed, progress.reused, progress.trained) == ({}, 2, 0)
     finished_whole(store, study)
@@ -557,6 +574,52 @@ def test_what_was_kept_is_delivered_though_another_study_has_a_run_that_measures
     rerun(study, kept)
 
 
+@pytest.mark.parametrize("lose", ["delete_experiment", "rename_experiment"])
+def test_a_result_whose_experiment_goes_while_it_waits_is_not_called_complete(
+    lose: str, study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def keeps(*words: Any) -> Path:
+        place = keep(*words)
+        experiment = store.client.get_experiment_by_name(study.name)
+        if experiment is not None and experiment.lifecycle_stage == "active":
+            getattr(store.client, lose)(experiment.experiment_id, *["lost"][: lose.startswith("rename")])
+        return place
+
+    monkeypatch.setattr(mlflow.MlflowClient, "log_artifacts", refusing(1, TROUBLE))
+    monkeypatch.setattr(record, "keep", keeps)
+    failed = run_study(study, store, InlineEngine(), workers=1).failed
+    (fingerprint,) = waiting(store)
+    place = store.root / "undelivered" / fingerprint
+    sentence = next(iter(failed.values()))
+    assert f"MLflow is back, but the result waits in {place} for the experiment {study.name}" in sentence
+    ledger = Ledger.open(store, study)
+    assert ledger is not None
+    assert ledger.states()[fingerprint] == TrialState.FAIL
+
+
+def test_what_another_server_waits_for_is_not_replaced(kept: Store) -> None:
+    (fingerprint,) = waiting(kept)
+    folder = kept.root / "undelivered"
+    account = read(folder / fingerprint)
+    stranger = replace(account, server="http://elsewhere:5000")
+    assert keep(kept, stranger, None) == folder / f"{fingerprint}-2"
+    assert keep(kept, stranger, None) == folder / f"{fingerprint}-2"  # its own is
+    assert keep(kept, account, folder / fingerprint / "files") == folder / fingerprint
+    assert waiting(kept) == [fingerprint]
+    assert deliver(kept, fingerprint) == account.run_id
+    assert [path.name for path in folder.iterdir()] == [f"{fingerprint}-2"]
+
+
+@pytest.mark.parametrize("spelt", ["http://ann:pw@TRACKING:5000/", "http://tracking:5000"])
+def test_a_server_is_the_same_however_it_is_spelt(
+    spelt: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, "")  # so that what the address holds is forgotten afterwards
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", spelt)
+    assert Store(tmp_path).server == "http://tracking:5000"
+
+
 def test_what_was_kept_goes_to_no_other_server_and_no_other_study(
     study: Study, kept: Store, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -567,7 +630,7 @@ def test_what_was_kept_goes_to_no_other_server_and_no_other_study(
     elsewhere = Store(kept.root)
     strangers = [elsewhere.client.create_experiment(f"another {number}") for number in range(9)]
     (said,) = [finding.what for finding in examine(elsewhere) if fingerprint in finding.what]
-    assert f"waits in {folder} for the experiment {study.name} on {address}: delete it if that" in said
+    assert f"waits in {folder} for the experiment {study.name} on {address}: name that server" in said
     assert elsewhere.client.search_runs(strangers) == []
     progress = run_study(study, elsewhere, InlineEngine(), workers=1)  # which holds up no cell
     assert (progress.failed, progress.trained) == ({}, 2)

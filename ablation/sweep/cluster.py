@@ -27,9 +27,11 @@ try:
 except ImportError as error:
     raise Mistake("--engine ray wants Ray, which is not installed: pip install 'ablation[ray]'.") from error
 
-MLFLOW = ("URI", "USERNAME", "PASSWORD", "TOKEN", "INSECURE_TLS", "SERVER_CERT_PATH", "CLIENT_CERT_PATH")
+MLFLOW = "URI", "USERNAME", "PASSWORD", "TOKEN", "INSECURE_TLS"
 SETTINGS = ("ABLATION_OPTUNA_STORAGE", "ABLATION_PATIENCE", *(f"MLFLOW_TRACKING_{name}" for name in MLFLOW))
 """Variables of the environment that a node takes from the coordinator, those that are not set included."""
+FILES = "MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH"
+"""Variables that name files: a node that has its own keeps it, since files do not travel."""
 HOME = ".ablation"  # in the home folder of a node: what it keeps of its own
 
 
@@ -60,7 +62,7 @@ class RayEngine:
 
     def __init__(self, store: Store, address: str | None = None, gpus: float = 0.0) -> None:
         connect(address, store)  # again, where the engine of the study before has left it
-        self._settings = {name: os.environ[name] for name in SETTINGS if name in os.environ}
+        self._settings = {name: os.environ[name] for name in SETTINGS + FILES if name in os.environ}
         # Tries are the crew's to count, as for every engine.
         how: dict[str, Any] = {"num_cpus": 1, "num_gpus": gpus, "max_retries": 0, "max_calls": 0}
         self._compute = ray.remote(**how)(compute)
@@ -100,7 +102,7 @@ def compute(
             )
         for name in SETTINGS:
             os.environ.pop(name, None)  # what was set where `ray start` was called
-        os.environ |= settings
+        os.environ |= settings | {name: os.environ[name] for name in FILES if name in os.environ}
         provide(task.spec.data.sources, images)
         placed = replace(task, store=Path.home() / HOME) if Store(task.store).shared else task
         with as_worker():

@@ -13,10 +13,12 @@ from ablation.sweep.results import results
 from ablation.sweep.trials import searched
 from ablation.sweep.tune import settle, tuning_of
 from ablation.sweep.turns import search_results
+from ablation.track.kept import places, waiting
 from ablation.track.origin import origin
+from ablation.track.patience import Away
 from ablation.track.read import bury_free, cell_lock, running
 from ablation.track.store import Store
-from ablation.track.undelivered import belongs_to, deliver, waiting
+from ablation.track.undelivered import awaited, deliver
 
 
 @dataclass(frozen=True)
@@ -56,19 +58,26 @@ def _waiting(store: Store) -> list[Finding]:
     """Deliver the results that wait on the disk for their server."""
     findings = []
     for fingerprint in waiting(store):
-        with store.free(cell_lock(fingerprint)) as mine:
-            run_id = deliver(store, fingerprint) if mine else ""
-        if not mine:
-            said = "waits on the disk, and its cell is being computed now"
-        elif run_id:
-            said = f"waited on the disk; delivered as run {run_id}"
-        elif fingerprint in waiting(store):
-            where, owner = store.root / "undelivered" / fingerprint, belongs_to(store, fingerprint)
-            said = f"waits in {where} for {owner}: delete it if that is gone for good"
-        else:
-            said = "waited on the disk; dropped, since another run of it has finished meanwhile"
-        findings.append(Finding(f"result of {fingerprint}: {said}"))
+        try:
+            findings += _delivered(store, fingerprint)
+        except Away:
+            raise
+        except Mistake as mistake:
+            findings.append(Finding(str(mistake), False))
     return findings
+
+
+def _delivered(store: Store, fingerprint: str) -> list[Finding]:
+    whose = f"result of {fingerprint}:"
+    with store.free(cell_lock(fingerprint)) as mine:
+        if not mine:
+            return [Finding(f"{whose} waits on the disk, and its cell is being computed now")]
+        run_id = deliver(store, fingerprint)
+        left = [Finding(f"{whose} {awaited(place)}", False) for place in places(store, fingerprint)]
+    if run_id:
+        return [Finding(f"{whose} waited on the disk; delivered as run {run_id}"), *left]
+    gone = Finding(f"{whose} waited on the disk; dropped, since another run of it has finished meanwhile")
+    return left or [gone]
 
 
 def _dead(store: Store) -> list[Finding]:

@@ -18,8 +18,8 @@ Point = tuple[str, float, int, int]  # name, value, moment in milliseconds, step
 class Account:
     """A run as it is told to MLflow. Moments are milliseconds since 1970; points are in the order they came.
 
-    dataset: name, digest, source and profile. status: FINISHED or FAILED once it has `ended`. server: who is
-    told, "" of a folder.
+    dataset: name, digest, source and profile. status: FINISHED or FAILED once it has `ended`. server: the
+    store's, "" where an earlier version did not say.
     """
 
     fingerprint: str

@@ -7,7 +7,7 @@ from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from mlflow.exceptions import MlflowException
 
 from ablation.errors import Mistake
-from ablation.track.patience import Away, away, told
+from ablation.track.patience import Away, away, reason, told
 from ablation.track.store import Store
 
 RECONSTRUCTIONS = "reconstructions.png"
@@ -36,9 +36,9 @@ def artifact(store: Store, run_id: str, name: str) -> bytes | None:
             if not _listed(store, run_id, name):
                 return None
             # MLflow downloads in a thread, and its error says no more of the cause than its text.
-            raise (Mistake if store.embedded else Away)(
-                f"the run {run_id} keeps {name}, but it cannot be read: once it can, run the same command "
-                "again."
+            raise (Away if store.served else Mistake)(
+                f"the run {run_id} keeps {name}, but it cannot be read: mend that, or delete the run in "
+                "MLflow, and its study trains it again."
             ) from error
 
 
@@ -46,7 +46,12 @@ def _listed(store: Store, run_id: str, name: str) -> bool:
     """Whether the run says that it keeps the file."""
     try:
         return any(kept.path == name for kept in store.client.list_artifacts(run_id))
-    except MlflowException as error:
+    except (MlflowException, OSError) as error:
         if away(error):
             raise
-        return False  # no such run
+        if isinstance(error, MlflowException):
+            return False  # no such run
+        raise Mistake(
+            f"what the run {run_id} keeps cannot be listed ({reason(error)}): mend that, and run the same "
+            "command again."
+        ) from error

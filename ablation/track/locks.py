@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -19,7 +19,7 @@ from ablation.track.patience import Away, reason
 # A machine that loses its power says no farewell: PostgreSQL asks after it, and frees its locks, as who waits
 # for a lock asks after the database.
 LIVENESS = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-CONNECT_SECONDS = 10
+PATIENCE = {"connect_timeout": 10}
 # What a database may limit for its users, by the names that its version knows: it would free a lock while it
 # is held, or end the wait for one.
 LIMITS = "statement_timeout", "lock_timeout", "transaction_timeout", "idle_session_timeout"
@@ -113,7 +113,8 @@ class AdvisoryLocks:
     def _connection(self) -> Iterator[Connection]:
         """A connection that says who made it; what the database does to it later is not an error of ours."""
         try:
-            asking = LIVENESS | {"connect_timeout": CONNECT_SECONDS}
+            named = make_url(self.url).query
+            asking = {k: v for k, v in (LIVENESS | PATIENCE).items() if k not in named}
             engine = create_engine(
                 self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=asking
             )

@@ -84,8 +84,11 @@ def away(error: BaseException) -> bool:
 
 
 def refused(error: BaseException) -> bool:
-    """Whether MLflow says no, for a reason that is neither a server's absence nor a full disk."""
-    return isinstance(error, MlflowException) and not _kind(error)[0]
+    """Whether MLflow says no, for a reason that is neither a server's absence nor a full disk.
+
+    Of a file it is the answer of HTTP itself, 413 of a proxy say.
+    """
+    return isinstance(error, (MlflowException, requests.HTTPError)) and not _kind(error)[0]
 
 
 def told(error: Exception) -> Exception:

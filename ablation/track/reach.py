@@ -14,6 +14,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from ablation.errors import Mistake
 from ablation.track.addresses import hidden
 from ablation.track.patience import reason
 
@@ -27,12 +28,20 @@ def knock(address: str, seconds: float) -> None:
     """Ask a server for a sign of life, with MLflow's settings of TLS; it alone would try for minutes."""
     if address.startswith("http"):
         trusted = False if MLFLOW_TRACKING_INSECURE_TLS.get() else MLFLOW_TRACKING_SERVER_CERT_PATH.get()
-        requests.get(
-            f"{address.rstrip('/')}/health",
-            timeout=seconds,
-            verify=True if trusted is None else trusted,
-            cert=MLFLOW_TRACKING_CLIENT_CERT_PATH.get(),
-        )
+        try:
+            requests.get(
+                f"{address.rstrip('/')}/health",
+                timeout=seconds,
+                verify=True if trusted is None else trusted,
+                cert=MLFLOW_TRACKING_CLIENT_CERT_PATH.get(),
+            )
+        except requests.RequestException:
+            raise
+        except OSError as error:  # before anything is asked
+            raise Mistake(
+                "MLFLOW_TRACKING_SERVER_CERT_PATH and MLFLOW_TRACKING_CLIENT_CERT_PATH want files, but one "
+                f"cannot be read ({error}): correct it."
+            ) from None
     elif address.startswith(DATABASES):
         timed = {"connect_timeout": ceil(seconds)} if address.startswith("postgresql") else {}
         engine = create_engine(address, poolclass=NullPool, connect_args=timed)

@@ -8,18 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from mlflow.exceptions import MlflowException
-
 from ablation.learn.run import Result, Trained
 from ablation.learn.train import Diverged, Epoch
 from ablation.spec import RunSpec, fingerprint, flat, trunk
 from ablation.track.account import Account, Point, begin, describe, end, log
 from ablation.track.files import write_files, write_weights
+from ablation.track.kept import keep
 from ablation.track.label import Label, dataset_of, origin_tags, shelved, spelt
 from ablation.track.patience import Away, away, patience, patiently, reason, refused
 from ablation.track.read import bury
 from ablation.track.store import Store
-from ablation.track.undelivered import Undelivered, deliver, keep
+from ablation.track.undelivered import Undelivered, awaited, deliver
 
 FLUSH_SECONDS = 2.0  # so that quick epochs cost one write in two seconds, and a crash loses no more
 WORK_A_WAIT = 10  # times as long as we waited for a server that is away, we work before we ask it again
@@ -37,7 +36,7 @@ class Recorder:
         self._began = self._flushed = time.monotonic()
         self._pause = FLUSH_SECONDS
         self._waiting: list[Point] = []
-        self._kept: float | None = None  # when, where MLflow could not be told
+        self._kept: tuple[float, Path] | None = None  # when and where, if MLflow could not be told
 
     @property
     def run_id(self) -> str:
@@ -81,7 +80,7 @@ class Recorder:
             self.account.tags |= why
             self._end(status, None)
         if self._kept is not None:
-            self._deliver(self._kept + patience())
+            self._deliver(*self._kept)
 
     def give_up(self, error: BaseException) -> None:
         """Say why the run failed, if that can be said: else it is ended by whoever computes its cell next."""
@@ -101,21 +100,21 @@ class Recorder:
             if not gone:
                 raise
         if gone:
-            keep(self.store, ended, files)
-            self._kept = time.monotonic()
+            place = keep(self.store, ended, files)
+            self._kept = time.monotonic(), place
         self.account = ended
 
-    def _deliver(self, until: float) -> None:
+    def _deliver(self, since: float, place: Path) -> None:
         fingerprint = self.account.fingerprint
         try:
-            delivered = patiently(lambda: deliver(self.store, fingerprint), until=until)
-        except (Away, MlflowException) as error:
-            failed = "did not take the result" if refused(error) else "did not come back"
+            delivered = patiently(lambda: deliver(self.store, fingerprint), until=since + patience())
+        except Away as error:
             raise Undelivered(
-                f"MLflow {failed} ({reason(error)}): the result is kept in "
-                f"{self.store.root / 'undelivered' / fingerprint}, and `ablation doctor`, or the next run of "
-                "the study, delivers it."
+                f"MLflow did not come back ({reason(error)}): the result is kept in {place}, and `ablation "
+                "doctor`, or the next run of the study, delivers it."
             ) from error
+        if place.is_dir():
+            raise Undelivered(f"MLflow is back, but the result {awaited(place)}.")
         self.account.run_id = delivered or self.account.run_id
 
     def _add(self, metrics: Mapping[str, float], step: int) -> None:

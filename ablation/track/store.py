@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
 
@@ -20,6 +21,7 @@ from ablation.track.schema import create_database, index_tags, outdated, renew, 
 from ablation.track.version import STORE_VERSION, TAG, bring_up, check_version
 
 ODD = '?%"'  # what SQLite addresses, and the SQL that MLflow writes, take for something else
+OWN = "the folder's own database"
 PROBE_SECONDS = 2.0  # in the middle of a training
 ROLE_CELL, ROLE_ARM = "cell", "arm"
 
@@ -84,15 +86,19 @@ class Store:
         """Whether other machines can share it: runs and files on a tracking server, trials and locks in a
         database. With MLflow's own database alone the files lie in the folder.
         """
-        return self._served and self.optuna_url.startswith("postgresql")
+        return self.served and self.optuna_url.startswith("postgresql")
 
     @property
     def server(self) -> str:
-        """The server or database that holds the runs, without its password; "" of the folder's own."""
-        return "" if self.embedded else self.tracking_shown
+        """Who holds the runs, by scheme, host, port and path alone: however else the address is spelt."""
+        if self.embedded:
+            return OWN
+        parts = urlsplit(self.tracking_uri)
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme.partition('+')[0]}://{parts.hostname or ''}{port}{parts.path.rstrip('/')}"
 
     @property
-    def _served(self) -> bool:
+    def served(self) -> bool:
         """Whether a tracking server holds the runs and passes their files on."""
         return self.tracking_uri.startswith("http")
 
@@ -184,7 +190,7 @@ class Store:
             if found is not None:
                 bring_up(self.client, found.experiment_id, found.tags)
                 return str(found.experiment_id)
-            location = None if self._served else str(self.root.absolute() / "artifacts" / name)
+            location = None if self.served else str(self.root.absolute() / "artifacts" / name)
             marked = tags | {TAG: str(STORE_VERSION)}
             return str(self.client.create_experiment(name, artifact_location=location, tags=marked))
 
