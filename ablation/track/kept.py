@@ -47,7 +47,7 @@ def keep(store: Store, account: Account, files: Path | None) -> Path:
     except OSError as error:
         shutil.rmtree(draft, ignore_errors=True)
         raise Mistake(
-            f"MLflow does not answer, and {_root(store)} cannot take the result of {account.fingerprint} "
+            f"MLflow does not take it, and {_root(store)} cannot take the result of {account.fingerprint} "
             f"({error.strerror or error}): make room there, and run the same command again."
         ) from error
     return place

@@ -19,7 +19,7 @@ from ablation.track.patience import Away, reason
 # A machine that loses its power says no farewell: PostgreSQL asks after it, and frees its locks, as who waits
 # for a lock asks after the database.
 LIVENESS = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-PATIENCE = {"connect_timeout": 10}
+CONNECTING = LIVENESS | {"connect_timeout": 10}  # seconds
 # What a database may limit for its users, by the names that its version knows: it would free a lock while it
 # is held, or end the wait for one.
 LIMITS = "statement_timeout", "lock_timeout", "transaction_timeout", "idle_session_timeout"
@@ -114,7 +114,7 @@ class AdvisoryLocks:
         """A connection that says who made it; what the database does to it later is not an error of ours."""
         try:
             named = make_url(self.url).query
-            asking = {k: v for k, v in (LIVENESS | PATIENCE).items() if k not in named}
+            asking = {k: v for k, v in CONNECTING.items() if k not in named}
             engine = create_engine(
                 self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=asking
             )
