@@ -5,7 +5,7 @@ import traceback
 from dataclasses import replace
 from pathlib import Path
 
-from ablation.errors import Mistake, unknown
+from ablation.errors import UserError, unknown
 from ablation.study import Study
 
 DERIVED = ("-quick", "-tuning", "-search")
@@ -27,7 +27,7 @@ def names() -> list[str]:
 def load(name: str) -> Study:
     """The study called `name`, or the one in the file `name` where that ends in ".py".
 
-    Raises `Mistake`: no such study (with the nearest name), a file that does not run (with file, line
+    Raises `UserError`: no such study (with the nearest name), a file that does not run (with file, line
     and reason), a file that sets no `study`.
     """
     path = Path(name) if name.endswith(".py") else folder() / f"{name}.py"
@@ -35,9 +35,11 @@ def load(name: str) -> Study:
         raise unknown("study", name, names())
     found = _execute(path)
     if not isinstance(found, Study):
-        raise Mistake(f"{path} wants `study = Study(...)` at its top level, but sets {type(found).__name__}.")
+        raise UserError(
+            f"{path} wants `study = Study(...)` at its top level, but sets {type(found).__name__}."
+        )
     if path.stem.endswith(DERIVED):
-        raise Mistake(
+        raise UserError(
             f"{path.name} has a name that is kept for what belongs to another study ({', '.join(DERIVED)}): "
             "rename the file."
         )
@@ -60,11 +62,11 @@ def _execute(path: Path) -> object:
         module_spec.loader.exec_module(module)
     except SyntaxError as error:
         where = error.filename or path
-        raise Mistake(f"{where}, line {error.lineno}: {error.msg}: mend the study file.") from error
+        raise UserError(f"{where}, line {error.lineno}: {error.msg}: mend the study file.") from error
     except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == path.resolve()]
         where = f"{path}, line {lines[-1]}" if lines else str(path)
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        raise Mistake(f"{where}: {reason}: mend the study file.") from error
+        raise UserError(f"{where}: {reason}: mend the study file.") from error
     return getattr(module, "study", None)

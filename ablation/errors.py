@@ -8,7 +8,7 @@ from ablation.texts import one_line
 MOST_LETTERS = 2000  # of a sentence: what it quotes may be a file's worth of text
 
 
-class Mistake(Exception):
+class UserError(Exception):
     """A mistake of the user: one sentence with what was wanted, what came and what to do.
 
     The command line prints it without a traceback and exits with code 2. What it quotes is put on one line,
@@ -19,9 +19,9 @@ class Mistake(Exception):
         super().__init__(one_line(sentence, MOST_LETTERS))
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> Mistake:
-    """A `Mistake` for a name that is not among the known ones, with the nearest of them."""
+def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """A `UserError` for a name that is not among the known ones, with the nearest of them."""
     names = sorted(known)
     near = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return Mistake(f"there is no {kind} {name!r}{hint}; known are {', '.join(names) or 'none'}.")
+    return UserError(f"there is no {kind} {name!r}{hint}; known are {', '.join(names) or 'none'}.")

@@ -71,7 +71,7 @@ def composes(names: Iterable[str]) -> bool:
 
 
 def measure(name: str) -> Measure:
-    """The measure called `name`, or a `Mistake` that names the known ones."""
+    """The measure called `name`, or a `UserError` that names the known ones."""
     if name not in MEASURES:
         raise unknown("measure", name, MEASURES)
     return MEASURES[name]

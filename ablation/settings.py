@@ -4,7 +4,7 @@ import dataclasses
 import types
 from typing import Any, get_args, get_origin
 
-from ablation.errors import Mistake
+from ablation.errors import UserError
 from ablation.texts import unfit
 
 Setting = bool | int | float | str | tuple[int, ...] | tuple[str, ...]
@@ -29,12 +29,12 @@ def _typed(name: str, value: Any, kind: Any) -> Any:
         return float(value)
     if get_origin(kind) is tuple:
         if not isinstance(value, list | tuple):
-            raise Mistake(f"{name} wants a list of {get_args(kind)[0].__name__}, but got {value!r}.")
+            raise UserError(f"{name} wants a list of {get_args(kind)[0].__name__}, but got {value!r}.")
         return tuple(_typed(name, item, get_args(kind)[0]) for item in value)
     if isinstance(kind, type) and (not isinstance(value, kind) or (type(value) is bool and kind is not bool)):
-        raise Mistake(f"{name} wants a value of type {kind.__name__}, but got {value!r}.")
+        raise UserError(f"{name} wants a value of type {kind.__name__}, but got {value!r}.")
     if isinstance(value, str) and (odd := unfit(value)):
-        raise Mistake(f"{name} wants text without control characters, but {value!r} has {odd}: drop it.")
+        raise UserError(f"{name} wants text without control characters, but {value!r} has {odd}: drop it.")
     return value
 
 
@@ -50,6 +50,6 @@ def _limited(name: str, value: Any, limits: types.MappingProxyType[Any, Any]) ->
         if key in limits and not all(holds(v, limits[key]) for v in values):
             bound = limits[key]
             wanted = words.format(", ".join(map(repr, bound)) if isinstance(bound, tuple) else f"{bound:g}")
-            raise Mistake(f"{name} must be {wanted}, but got {value!r}.")
+            raise UserError(f"{name} must be {wanted}, but got {value!r}.")
     if len(values) != limits.get("length", len(values)) or not values:
-        raise Mistake(f"{name} wants {limits.get('length', 'some')} values, but got {value!r}.")
+        raise UserError(f"{name} wants {limits.get('length', 'some')} values, but got {value!r}.")

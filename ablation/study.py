@@ -14,10 +14,10 @@ from ablation.claims import Interaction as Interaction
 from ablation.claims import Level as Level
 from ablation.claims import Same as Same
 from ablation.claims import Trend as Trend
-from ablation.soundness import Test, check_study
-from ablation.spec import RunSpec, flat, vary
+from ablation.emoji.spec import RunSpec, flat, vary
 from ablation.tuning import Search as Search
 from ablation.tuning import Tuned as Tuned
+from ablation.validation import Test, check_study
 
 
 @dataclass(frozen=True)

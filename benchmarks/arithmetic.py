@@ -19,14 +19,14 @@ import torch
 from apart import fresh
 from reached import Reached, show
 
-from ablation.data.labels import class_names
-from ablation.learn.cost import run_flops
-from ablation.learn.model import IMAGE_SIZE, Autoencoder
-from ablation.learn.pictures import Pictures
-from ablation.learn.process import settle
-from ablation.learn.train import Epoch, fit
-from ablation.report import joint
-from ablation.spec import RunSpec, vary
+from ablation.emoji.cost import run_flops
+from ablation.emoji.data.labels import class_names
+from ablation.emoji.determinism import settle
+from ablation.emoji.model import IMAGE_SIZE, Autoencoder
+from ablation.emoji.protocols import joint
+from ablation.emoji.spec import RunSpec, vary
+from ablation.emoji.train import Epoch, fit
+from ablation.emoji.training_data import Pictures
 
 TARGETS = {"float32": 85.0, "bfloat16": 60.0}  # per cent of the product's FLOP/s
 SIDE = 2048

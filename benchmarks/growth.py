@@ -22,17 +22,17 @@ from reached import Reached, show
 
 from ablation import catalogue
 from ablation.cli import OBJECTS
-from ablation.publish import publish, read
-from ablation.spec import flat
+from ablation.emoji.spec import flat
+from ablation.report.publish import publish, read
+from ablation.run.coordinate import checked_data
+from ablation.run.ledger import Ledger
+from ablation.run.plan import fingerprints, plan_of
+from ablation.run.results import results
+from ablation.run.runtime import workload
 from ablation.study import Cell, Study
-from ablation.sweep.coordinate import checked_data
-from ablation.sweep.ledger import Ledger
-from ablation.sweep.outlook import workload
-from ablation.sweep.plan import fingerprints, plan_of
-from ablation.sweep.results import results
-from ablation.track.label import Label
-from ablation.track.read import CURVES, bury, settled
-from ablation.track.store import Store
+from ablation.tracking.label import Label
+from ablation.tracking.read import CURVES, bury, settled
+from ablation.tracking.store import Store
 
 EPOCHS = 10
 EDGE = 100  # trials over which the cost of one is taken, at the beginning and at the end

@@ -20,9 +20,9 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ablation.learn.model import Output
-from ablation.learn.train import losses
-from ablation.report import joint
+from ablation.emoji.model import Output
+from ablation.emoji.protocols import joint
+from ablation.emoji.train import losses
 
 TIMES = 15
 Row = tuple[str, float, float, float, float]

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from ablation.learn.model import IMAGE_SIZE, Output
-from ablation.spec import ModelSpec
+from ablation.emoji.model import IMAGE_SIZE, Output
+from ablation.emoji.spec import ModelSpec
 
 
 class PlainAutoencoder(nn.Module):

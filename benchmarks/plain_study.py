@@ -21,11 +21,11 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from ablation import catalogue
-from ablation.data.labels import class_names, classify
-from ablation.data.sources import load
-from ablation.data.split import Items, split
-from ablation.learn.model import Autoencoder
-from ablation.spec import RunSpec, flat
+from ablation.emoji.data.labels import class_names, classify
+from ablation.emoji.data.sources import load
+from ablation.emoji.data.split import Items, split
+from ablation.emoji.model import Autoencoder
+from ablation.emoji.spec import RunSpec, flat
 from ablation.study import Cell
 
 

@@ -41,7 +41,7 @@ class Reached:
 
 def machine() -> dict[str, str]:
     """Where and when this is measured; called at the start, since the load is that of others."""
-    from ablation.track.origin import origin  # with torch: seconds that `--help` does without
+    from ablation.tracking.origin import origin  # with torch: seconds that `--help` does without
 
     load = os.getloadavg()[0]
     here = origin()

@@ -23,15 +23,15 @@ from reached import Reached, show
 from torch.utils.data import DataLoader, Dataset, random_split
 from torchvision import transforms
 
-import ablation.sweep.preload  # noqa: F401  both begin with what a worker has imported already
-from ablation.data.labels import class_names, classify
-from ablation.data.pictures import picture, png
-from ablation.data.sources import load
-from ablation.data.split import select
-from ablation.learn.run import run
-from ablation.learn.train import losses
-from ablation.report import joint
-from ablation.spec import vary
+import ablation.run.preload  # noqa: F401  both begin with what a worker has imported already
+from ablation.emoji.data.labels import class_names, classify
+from ablation.emoji.data.pictures import picture, png
+from ablation.emoji.data.sources import load
+from ablation.emoji.data.split import select
+from ablation.emoji.protocols import joint
+from ablation.emoji.run import run
+from ablation.emoji.spec import vary
+from ablation.emoji.train import losses
 
 FASTER = 5.0
 

@@ -7,8 +7,8 @@ some three minutes on one core.
 import torch
 
 from ablation import catalogue
-from ablation.learn.run import run
-from ablation.spec import vary
+from ablation.emoji.run import run
+from ablation.emoji.spec import vary
 from ablation.tuning import TUNING_SEED
 
 RATES = (0.1, 0.3, 1.0, 10.0, 30.0)

@@ -9,9 +9,9 @@ import argparse
 
 import torch
 
-from ablation.learn.run import Result, run
-from ablation.report import joint
-from ablation.spec import vary
+from ablation.emoji.protocols import joint
+from ablation.emoji.run import Result, run
+from ablation.emoji.spec import vary
 
 
 def with_threads(threads: int, epochs: int) -> Result:

@@ -19,12 +19,12 @@ from time import perf_counter
 from reached import Reached, show
 
 from ablation import catalogue
-from ablation.learn.run import Result, Trained, identify
-from ablation.learn.train import Epoch
-from ablation.spec import RunSpec
-from ablation.sweep import worker
-from ablation.track.label import Label
-from ablation.track.store import Store
+from ablation.emoji.run import Result, Trained, identify
+from ablation.emoji.spec import RunSpec
+from ablation.emoji.train import Epoch
+from ablation.run import worker
+from ablation.tracking.label import Label
+from ablation.tracking.store import Store
 
 
 class Stopwatch:

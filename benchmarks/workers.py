@@ -20,10 +20,10 @@ from apart import ABLATION, seconds_of
 from reached import Reached, show
 
 from ablation import catalogue
-from ablation.learn.cost import images_seen
+from ablation.emoji.cost import images_seen
 from ablation.study import Study
-from ablation.track.read import cell_runs
-from ablation.track.store import Store
+from ablation.tracking.read import cell_runs
+from ablation.tracking.store import Store
 
 STUDY = "latent_size"
 FASTER = 1.8  # two workers over one

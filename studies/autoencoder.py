@@ -5,7 +5,7 @@ protocol to the letter: copies of one emoji land in training and in test) and sp
 subject, its test pictures with 4 copies each, as in the report's, so that only the leak differs); 30 epochs.
 """
 
-from ablation.report import autoencoder
+from ablation.emoji.protocols import autoencoder
 from ablation.study import Claim, Difference, Level, Study
 
 study = Study(

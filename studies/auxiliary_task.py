@@ -5,7 +5,7 @@ the classifier learns from a code that does not hear of it, so that it has an ac
 classification only (no weight on the reconstruction). Equal images and equal steps.
 """
 
-from ablation.report import joint
+from ablation.emoji.protocols import joint
 from ablation.study import Claim, Difference, Study
 
 study = Study(

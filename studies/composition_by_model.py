@@ -6,8 +6,8 @@ latent 64, latent 256, latent 512, lambda 0.5 and lambda 5 (faces that are happy
 augmented (4 copies), 500 emoji (training originals drawn from all) and faces (of the report alone).
 """
 
-from ablation.report import composed
-from ablation.spec import vary
+from ablation.emoji.protocols import composed
+from ablation.emoji.spec import vary
 from ablation.study import Claim, Difference, Study, Trend
 
 CLASSES = {"data.classes": "happy_sad", "data.among": "none"}

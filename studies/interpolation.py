@@ -6,7 +6,7 @@ left as it is), strength 0.25, strength 0.5, strength 0.75, strength 1.25, stren
 error on validation analogies, a family at a time).
 """
 
-from ablation.report import composed
+from ablation.emoji.protocols import composed
 from ablation.study import Claim, Difference, Study, Trend
 
 study = Study(

@@ -8,7 +8,7 @@ harder to reconstruct, and only the last of each three is tested on them; so joi
 and faces, by subject, copies tested are what it is set against.
 """
 
-from ablation.report import STEPS, joint
+from ablation.emoji.protocols import STEPS, joint
 from ablation.study import Claim, Difference, Study
 
 SPLITS = {

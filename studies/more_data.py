@@ -5,8 +5,8 @@ augmented (4 copies, the baseline), faces (as they are), 250 emoji, 500 emoji, 1
 all kinds and not augmented, each a part of the next.
 """
 
-from ablation.report import STEPS, autoencoder
-from ablation.spec import vary
+from ablation.emoji.protocols import STEPS, autoencoder
+from ablation.emoji.spec import vary
 from ablation.study import Claim, Difference, Study, Trend
 
 study = Study(

@@ -6,7 +6,7 @@ part 2's joint model in both; weights, optimiser, losses and every measure stay 
 nothing which the report measures differs by as much as matters.
 """
 
-from ablation.report import joint
+from ablation.emoji.protocols import joint
 from ablation.study import Claim, Same, Study
 
 study = Study(

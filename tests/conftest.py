@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ablation.track.store import Store
+from ablation.tracking.store import Store
 from doubles import draw_faces
 from servers import PROGRAMS, PostgreSQL, postgresql
 

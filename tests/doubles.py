@@ -6,8 +6,8 @@ import datasets
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ablation.report import joint
-from ablation.spec import RunSpec, vary
+from ablation.emoji.protocols import joint
+from ablation.emoji.spec import RunSpec, vary
 from ablation.study import Claim, Difference, Study
 
 HAPPY, SAD, OTHER = 20, 15, 10

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ablation.report import joint
-from ablation.spec import fingerprint
+from ablation.emoji.protocols import joint
+from ablation.emoji.spec import fingerprint
 from ablation.study import Claim, Difference, Study, Trend
 
 ODD = r"""50% & <b>"a_b"</b> | $x^2$ #1 {c} \d ~e* 'f' [g] λ é 😀"""

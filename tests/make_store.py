@@ -18,9 +18,9 @@ NOT_KEPT = ("learning_curves.png", "git.diff")  # large, and nothing reads them
 def make(version: str) -> Path:
     """Run the study in a folder of its own, with data beside it, and pack that; the folder of the version."""
     from ablation import catalogue
-    from ablation.publish import summarise
-    from ablation.sweep.coordinate import run_study
-    from ablation.track.store import Store
+    from ablation.report.publish import summarise
+    from ablation.run.coordinate import run_study
+    from ablation.tracking.store import Store
     from doubles import draw_faces
     from engines import InlineEngine
 
@@ -40,7 +40,7 @@ def make(version: str) -> Path:
 
 
 def _table(analysis: object) -> str:
-    from ablation.export.tables import render, tabulate
+    from ablation.report.formats import render, tabulate
 
     return render(tabulate(analysis), "csv")  # type: ignore[arg-type]
 

@@ -1,6 +1,6 @@
 """Verdicts anew, from the text of runs.csv and a study's declaration alone: a second pair of eyes.
 
-Nothing here comes from `ablation.analyse` or `ablation.export`, and nothing is computed as it is there:
+Nothing here comes from `ablation.stats` or `ablation.report`, and nothing is computed as it is there:
 trends are lines that numpy fits, tests are scipy's and statsmodels' own.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from scipy import optimize, special, stats
 from statsmodels.stats.multitest import multipletests
 
-from ablation.data.labels import class_names
+from ablation.emoji.data.labels import class_names
 from ablation.study import Difference, Interaction, Same, Study, Trend
 
 Rows = list[dict[str, str]]

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import torch
 
-from ablation.errors import Mistake
-from ablation.publish import publish
-from ablation.spec import vary
-from ablation.sweep.coordinate import run_study
-from ablation.sweep.results import results
-from ablation.track.patience import told
-from ablation.track.read import cell_runs, running
-from ablation.track.store import Store
+from ablation.emoji.spec import vary
+from ablation.errors import UserError
+from ablation.report.publish import publish
+from ablation.run.coordinate import run_study
+from ablation.run.results import results
+from ablation.tracking.read import cell_runs, running
+from ablation.tracking.retry import told
+from ablation.tracking.store import Store
 from doubles import small_spec, small_study
 from engines import InlineEngine
 
@@ -35,7 +35,7 @@ def sentence(verb: Callable[[], object]) -> str:
         verb()
     except Exception as error:
         said = told(error)
-        if not isinstance(said, Mistake):
+        if not isinstance(said, UserError):
             raise
         return str(said)
     return ""

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from ablation.compose.analogies import TEST, TRAIN, VALIDATION, Analogy, Deal, analogies, known_rows
-from ablation.compose.askings import askings
-from ablation.compose.families import TWINS, Family, families
-from ablation.compose.gains import NO_TONE
-from ablation.data.images import Images
-from ablation.data.sources import load
-from ablation.data.split import deal, split
+from ablation.emoji.composition.analogies import TEST, TRAIN, VALIDATION, Analogy, Deal, analogies, known_rows
+from ablation.emoji.composition.families import TWINS, Family, families
+from ablation.emoji.composition.gains import NO_TONE
+from ablation.emoji.composition.tasks import askings
+from ablation.emoji.data.images import Images
+from ablation.emoji.data.sources import load
+from ablation.emoji.data.split import deal, split
+from ablation.emoji.spec import DataSpec
 from ablation.seeds import generator
-from ablation.spec import DataSpec
 
 EVERY = DataSpec(keyword="", stratify="none")
 

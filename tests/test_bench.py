@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ablation.learn.model import Autoencoder
-from ablation.report import joint
+from ablation.emoji.model import Autoencoder
+from ablation.emoji.protocols import joint
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 

@@ -10,17 +10,17 @@ import datasets
 import pytest
 
 from ablation import catalogue, cli
-from ablation.publish import summarise
-from ablation.sweep.coordinate import run_study
-from ablation.track.store import Store
+from ablation.report.publish import summarise
+from ablation.run.coordinate import run_study
+from ablation.tracking.store import Store
 from doubles import small_study
 from engines import InlineEngine, folder_of
 
 Run = Callable[..., tuple[int, str, str]]
 
 STUDY = """
-from ablation.report import joint
-from ablation.spec import vary
+from ablation.emoji.protocols import joint
+from ablation.emoji.spec import vary
 from ablation.study import Study
 
 settings = {{"data.sources": ({source!r},), "augment.copies": 0, "model.channels": (4,), "train.epochs": 1}}

@@ -11,12 +11,12 @@ import pytest
 from typer.testing import CliRunner
 
 from ablation.cli import app
-from ablation.publish import publish
-from ablation.sweep.coordinate import run_study
-from ablation.sweep.worker import Task
-from ablation.track.label import Label
-from ablation.track.origin import origin
-from ablation.track.store import Store
+from ablation.report.publish import publish
+from ablation.run.coordinate import run_study
+from ablation.run.worker import Task
+from ablation.tracking.label import Label
+from ablation.tracking.origin import origin
+from ablation.tracking.store import Store
 from doubles import small_study
 from engines import InlineEngine
 from servers import PROGRAMS
@@ -69,7 +69,7 @@ def test_a_node_has_the_settings_of_its_coordinator_and_no_others(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("ray")
-    from ablation.sweep import cluster
+    from ablation.run import cluster
 
     for name in cluster.SETTINGS:
         monkeypatch.setenv(name, "http://left.behind:1")

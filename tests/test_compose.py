@@ -8,16 +8,16 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from ablation.cli import app
-from ablation.compose.askings import askings
-from ablation.data.sources import load
-from ablation.errors import Mistake
-from ablation.report import composed
-from ablation.spec import vary
+from ablation.emoji.composition.tasks import askings
+from ablation.emoji.data.sources import load
+from ablation.emoji.protocols import composed
+from ablation.emoji.spec import vary
+from ablation.emoji.weights import best_run
+from ablation.errors import UserError
+from ablation.run.coordinate import run_study
 from ablation.study import Study
-from ablation.sweep.coordinate import run_study
-from ablation.track.artifacts import artifact
-from ablation.track.store import Store
-from ablation.track.weights import best_run
+from ablation.tracking.artifacts import artifact
+from ablation.tracking.store import Store
 from analogies import draw_shapes
 from engines import InlineEngine
 
@@ -100,7 +100,7 @@ def test_three_that_are_no_analogy_have_no_gain(made: Path, tmp_path: Path) -> N
 def test_a_mistake_is_a_sentence_and_leaves_nothing(
     made: Path, tmp_path: Path, changes: dict[str, str], said: str
 ) -> None:
-    with pytest.raises(Mistake) as mistake:
+    with pytest.raises(UserError) as mistake:
         ask(made, tmp_path / "strip.png", **changes)
     assert said in str(mistake.value)
     assert list(tmp_path.iterdir()) == []
@@ -108,14 +108,14 @@ def test_a_mistake_is_a_sentence_and_leaves_nothing(
 
 def test_a_place_that_is_no_file_is_refused(made: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(Mistake, match="names a folder or lies in none"):
+    with pytest.raises(UserError, match="names a folder or lies in none"):
         ask(made, tmp_path / "file" / "strip.png")
-    with pytest.raises(Mistake, match="names a folder or lies in none"):
+    with pytest.raises(UserError, match="names a folder or lies in none"):
         ask(made, tmp_path)
 
 
 def test_an_empty_store_is_said(tmp_path: Path) -> None:
-    with pytest.raises(Mistake, match="holds no runs yet"):
+    with pytest.raises(UserError, match="holds no runs yet"):
         ask(tmp_path / "none", tmp_path / "strip.png")
 
 

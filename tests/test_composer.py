@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, urlencode
 import pytest
 from PIL import Image
 
-from ablation.errors import Mistake
-from ablation.export.composer import TERMS, Composer, Scene, write_composer
+from ablation.emoji.composition.composer_page import TERMS, Composer, Scene, write_composer
+from ablation.errors import UserError
 from browser import NAMES, Browser, chromium
 from frames import ODD
 
@@ -149,14 +149,14 @@ def test_scenes_that_share_their_pictures_cost_a_number_each(tmp_path: Path) -> 
 def test_what_would_leave_a_blank_is_refused_and_leaves_no_file(
     change: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(Mistake, match=re.escape(words)):
+    with pytest.raises(UserError, match=re.escape(words)):
         write_composer(a_composer(**{"first": 0} | change), tmp_path / "folder" / "composer.html")
     assert not list(tmp_path.iterdir())
 
 
 def test_an_older_page_outlives_a_refusal(tmp_path: Path) -> None:
     (tmp_path / "composer.html").write_text("old")
-    with pytest.raises(Mistake):
+    with pytest.raises(UserError):
         write_composer(a_composer(scenes=()), tmp_path / "composer.html")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
 

@@ -9,36 +9,36 @@ import pytest
 import torch
 
 import engines
-from ablation.compose.analogies import TEST, Deal
-from ablation.compose.askings import Asking, askings
-from ablation.compose.gains import gain
-from ablation.data.images import Images
-from ablation.data.sources import load
-from ablation.data.split import deal
-from ablation.errors import Mistake
-from ablation.export.runs import runs_csv
-from ablation.learn.bench import SIDES, Bench
-from ablation.learn.composition import composition
-from ablation.learn.evaluate import encode
-from ablation.learn.mixing import Mixer, place
-from ablation.learn.model import Autoencoder
-from ablation.learn.pictures import Pictures
-from ablation.learn.run import identify, run
-from ablation.learn.train import fit
-from ablation.publish import publish, read
-from ablation.report import composed
-from ablation.spec import RunSpec, flat, parse, trunk, vary
+from ablation.emoji.composition.analogies import TEST, Deal
+from ablation.emoji.composition.evaluator import SIDES, CompositionEvaluator
+from ablation.emoji.composition.gains import gain
+from ablation.emoji.composition.latent_editor import LatentEditor, place
+from ablation.emoji.composition.measures import composition
+from ablation.emoji.composition.tasks import AnalogyTask, askings
+from ablation.emoji.data.images import Images
+from ablation.emoji.data.sources import load
+from ablation.emoji.data.split import deal
+from ablation.emoji.evaluate import encode
+from ablation.emoji.model import Autoencoder
+from ablation.emoji.protocols import composed
+from ablation.emoji.run import identify, run
+from ablation.emoji.spec import RunSpec, flat, parse, trunk, vary
+from ablation.emoji.train import fit
+from ablation.emoji.training_data import Pictures
+from ablation.emoji.weights import best_run, model_of
+from ablation.errors import UserError
+from ablation.report.publish import publish, read
+from ablation.report.runs_csv import runs_csv
+from ablation.run.coordinate import run_study
+from ablation.run.plan import trunks_first
+from ablation.run.results import results
+from ablation.run.runtime import workload
+from ablation.run.together import work_together
+from ablation.run.worker import Outcome, Task
 from ablation.study import Cell, Claim, Difference, Study
-from ablation.sweep.coordinate import run_study
-from ablation.sweep.outlook import workload
-from ablation.sweep.plan import trunks_first
-from ablation.sweep.results import results
-from ablation.sweep.together import work_together
-from ablation.sweep.worker import Outcome, Task
-from ablation.track.artifacts import COMPOSITION, WEIGHTS, artifact
-from ablation.track.label import Label
-from ablation.track.store import Store
-from ablation.track.weights import best_run, model_of
+from ablation.tracking.artifacts import COMPOSITION, WEIGHTS, artifact
+from ablation.tracking.label import Label
+from ablation.tracking.store import Store
 from analogies import draw_shapes
 from engines import InlineEngine
 
@@ -127,7 +127,7 @@ def test_a_planted_truth_raises_the_score_and_the_guard_takes_it_out(shapes: Pat
     assert all(Deal(images, dealt, honest).unseen(truth) for truth in truths)
 
 
-def _score(images: Images, ask: Asking, spec: RunSpec, trained: torch.Tensor) -> float:
+def _score(images: Images, ask: AnalogyTask, spec: RunSpec, trained: torch.Tensor) -> float:
     """The error of composites of a network that learned from these images, whatever the guard says."""
     budget = vary(
         spec, {"train.steps": 200, "model.channels": (8, 16), "model.latent_dim": 16, "model.dropout": 0.0}
@@ -136,7 +136,7 @@ def _score(images: Images, ask: Asking, spec: RunSpec, trained: torch.Tensor) ->
     pictures = Pictures(images.pixels[trained], torch.full((len(trained),), -1))
     for _ in fit(model, iter([pictures] * 200), pictures, budget.train, 0):
         pass
-    rows = Bench(model, images, (ask,), budget).measured(ask, TEST)
+    rows = CompositionEvaluator(model, images, (ask,), budget).measured(ask, TEST)
     return sum(float(row["error"]) for row in rows) / len(rows)
 
 
@@ -229,7 +229,7 @@ def test_weights_that_cannot_be_read_fail_their_own_cell_of_a_group(
     experiment = store.experiment("asking", {})
     tasks = [_task(cell, store, experiment) for cell in asking.cells(1)]
     broken, sound = work_together(tasks)
-    assert isinstance(broken, Mistake)
+    assert isinstance(broken, UserError)
     assert "are no safetensors" in str(broken)
     assert isinstance(sound, Outcome)
     assert sound.built
@@ -304,7 +304,7 @@ def test_any_three_pictures_are_mixed_and_judged_where_the_truth_is_known(
 ) -> None:
     images = load((str(shapes),))
     model = Autoencoder(spec.model, 0, spec.seed)
-    mixer = Mixer(model, images, spec)
+    mixer = LatentEditor(model, images, spec)
     where = images.text.index
     blue, red, ring = where("large blue circle"), where("red heart"), where("large red circle")
     found = place(images, blue, red, ring)

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from numpy.random import default_rng
 
-from ablation.analyse.crossed import Crossed, _median, crossed
-from ablation.analyse.truths import crossed_caveats
-from ablation.analyse.verdicts import verdicts
+from ablation.stats.items import crossed_caveats
+from ablation.stats.two_way_bootstrap import Crossed, _median, crossed
+from ablation.stats.verdicts import verdicts
 from ablation.study import Claim, Difference, Level, Study
 from frames import a_study
 

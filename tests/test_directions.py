@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from ablation.compose.directions import AS_PCA, METHODS, coherence, offsets
-from ablation.compose.known import Asked, Known
-from ablation.spec import METHODS as NAMES
+from ablation.emoji.composition.directions import AS_PCA, METHODS, coherence, offsets
+from ablation.emoji.composition.training_codes import AnalogyBatch, Known
+from ablation.emoji.spec import METHODS as NAMES
 
 WIDTH, ROWS = 16, 20
 STEP = ("plain", "hearts")
 VALUES = (*STEP, "tears")
 
 
-def world(noise: float = 0.0, seed: int = 0) -> tuple[Known, Asked, Tensor]:
+def world(noise: float = 0.0, seed: int = 0) -> tuple[Known, AnalogyBatch, Tensor]:
     """What is known, three analogies onto rows that are not, and the codes of their truths."""
     rng = torch.Generator().manual_seed(seed)
     stays = torch.randn(ROWS, WIDTH, generator=rng)
@@ -26,7 +26,7 @@ def world(noise: float = 0.0, seed: int = 0) -> tuple[Known, Asked, Tensor]:
 
     known = {(f"row {n}", value): code(n, value) for n in range(ROWS - 3) for value in VALUES}
     kinds = {f"row {n}": f"kind {n % 2}" for n in range(ROWS)}
-    asked = Asked(
+    asked = AnalogyBatch(
         STEP,
         tuple(f"row {n}" for n in range(3)),
         tuple(f"row {n}" for n in range(ROWS - 3, ROWS)),
@@ -59,7 +59,7 @@ def test_offsets_are_finite_and_the_same_again(method: str) -> None:
 
 def test_turning_the_pair_round_turns_its_offset_round() -> None:
     known, asked, _ = world(noise=0.3)
-    back = Asked(STEP, asked.givers, asked.takers, asked.b, asked.a, asked.c)
+    back = AnalogyBatch(STEP, asked.givers, asked.takers, asked.b, asked.a, asked.c)
     assert torch.equal(offsets("pair", 0, known, asked), -offsets("pair", 0, known, back))
     torch.testing.assert_close(offsets("pca", 4, known, asked), -offsets("pca", 4, known, back))
 
@@ -91,7 +91,7 @@ def test_pca_takes_noise_off_that_a_random_subspace_keeps() -> None:
 
 def test_the_control_that_knows_nothing_of_the_attribute_ignores_it() -> None:
     known, asked, _ = world(noise=0.3)
-    other = Asked(STEP, asked.givers, asked.takers, -asked.a, 2 * asked.b, asked.c)
+    other = AnalogyBatch(STEP, asked.givers, asked.takers, -asked.a, 2 * asked.b, asked.c)
     assert torch.equal(offsets("centre", 0, known, asked), offsets("centre", 0, known, other))
 
 
@@ -100,7 +100,7 @@ def test_additive_takes_no_share_of_what_training_shows_not_to_carry_over() -> N
     axes = torch.eye(WIDTH)
     known = {("human", f"v{n}"): axes[n] for n in range(4)}
     known |= {("cat", f"v{n}"): 10 + axes[n + 8] for n in range(4)}
-    asked = Asked(("v0", "new"), ("human",), ("cat",), axes[:1], axes[5:6], known["cat", "v0"][None])
+    asked = AnalogyBatch(("v0", "new"), ("human",), ("cat",), axes[:1], axes[5:6], known["cat", "v0"][None])
     offset = offsets("additive", 0, Known(known, {}, 0), asked)
     mean = torch.stack([known["cat", f"v{n}"] for n in range(4)]).mean(0)
     torch.testing.assert_close(asked.c + offset, mean[None])

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from ablation.errors import Mistake
-from ablation.export.files import replace, write
-from ablation.sweep.coordinate import run_study
-from ablation.sweep.results import results
-from ablation.track import kept, record
-from ablation.track.account import Account
-from ablation.track.kept import keep, waiting
-from ablation.track.read import bury, cell_runs
-from ablation.track.store import Store
+from ablation.errors import UserError
+from ablation.report.files import replace, write
+from ablation.run.coordinate import run_study
+from ablation.run.results import results
+from ablation.tracking import kept, record
+from ablation.tracking.outbox import keep, waiting
+from ablation.tracking.read import bury, cell_runs
+from ablation.tracking.run_record import Account
+from ablation.tracking.store import Store
 from doubles import small_study
 from engines import InlineEngine, folder_of
 from test_outages import on_epoch, on_result
@@ -95,7 +95,7 @@ def test_a_result_that_neither_the_server_nor_the_disk_takes_leaves_nothing_half
         raise NO_ROOM
 
     monkeypatch.setattr(kept.Path, "write_text", full)
-    with pytest.raises(Mistake, match=r"cannot take the result .*No space left on device.*: make room"):
+    with pytest.raises(UserError, match=r"cannot take the result .*No space left on device.*: make room"):
         keep(store, Account("fedcba9876543210", "1", {}, {}, {}, 0), tmp_path / "files")
     assert folder_of(store.root) == before
     assert waiting(store) == ["0123456789abcdef"]
@@ -106,7 +106,7 @@ def test_a_folder_that_is_not_ours_is_a_sentence(tmp_path: Path) -> None:
         write("half", path)
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    with pytest.raises(Mistake, match="export may not write to"):
+    with pytest.raises(UserError, match="export may not write to"):
         replace(tmp_path / "table.csv", refused)
     assert folder_of(tmp_path) == []
 

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ablation.analyse import Effect, analyse
-from ablation.analyse.cells import planned
-from ablation.analyse.effects import adjusted, contrast, effects
-from ablation.analyse.grid import one_picture
-from ablation.analyse.rules import slope
-from ablation.errors import Mistake
-from ablation.export.model import tabulate
-from ablation.spec import vary
+from ablation.emoji.metric_resolution import one_picture
+from ablation.emoji.spec import vary
+from ablation.errors import UserError
+from ablation.report.table import tabulate
+from ablation.stats import Effect, analyse
+from ablation.stats.cells import planned
+from ablation.stats.effects import adjusted, contrast, effects
+from ablation.stats.rules import slope
 from ablation.study import Study, Trend
 from frames import ODD, a_frame, a_study, noisy
 
@@ -182,12 +182,12 @@ def test_rows_without_a_cell_are_missing_and_rows_beyond_the_plan_are_ignored() 
 def test_frames_that_cannot_be_are_refused() -> None:
     study = a_study()
     frame = a_frame(study, 5, noisy(CENTRE, 0.001))
-    with pytest.raises(Mistake, match="arm 'small', seed 0 has two"):
+    with pytest.raises(UserError, match="arm 'small', seed 0 has two"):
         planned(study, pd.concat([frame, frame.head(1)]), 5)
-    with pytest.raises(Mistake, match="lack test_accuracy"):
+    with pytest.raises(UserError, match="lack test_accuracy"):
         planned(study, frame.drop(columns="test_accuracy"), 5)
     assert set(planned(study, frame.assign(state="running"), 5)["state"]) == {"running"}
-    with pytest.raises(Mistake, match="state 'late'"):
+    with pytest.raises(UserError, match="state 'late'"):
         planned(study, frame.assign(state="late"), 5)
 
 
@@ -223,7 +223,7 @@ def test_a_straight_line_has_its_whole_change_as_effect_and_a_constant_none() ->
 
 def test_a_level_of_zero_has_no_logarithm() -> None:
     study = a_study(arms={"none": {"augment.copies": 0}, "four": {"augment.copies": 4}}, claims=())
-    with pytest.raises(Mistake, match='above 0, but got 0: declare it with scale="rank" or "linear"'):
+    with pytest.raises(UserError, match='above 0, but got 0: declare it with scale="rank" or "linear"'):
         slope(study, Trend("test_mse", "up", "augment.copies"))
     assert slope(study, Trend("test_mse", "up", "augment.copies", "linear")).sum() == pytest.approx(0)
 

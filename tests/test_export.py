@@ -8,13 +8,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ablation.analyse import analyse
-from ablation.errors import Mistake
-from ablation.export import figures
-from ablation.export.export import export
-from ablation.export.judged import verdicts_csv
-from ablation.export.provenance import provenance
-from ablation.export.runs import runs_csv
+from ablation.errors import UserError
+from ablation.report import figures
+from ablation.report.export import export
+from ablation.report.provenance import provenance
+from ablation.report.runs_csv import runs_csv
+from ablation.report.verdicts_csv import verdicts_csv
+from ablation.stats import analyse
 from ablation.study import Study, Tuned
 from frames import ODD, a_frame, a_study, noisy, some_curves
 
@@ -74,9 +74,9 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
 def test_a_file_in_the_way_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for to in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(Mistake, match="name another folder"):
+        with pytest.raises(UserError, match="name another folder"):
             export(STUDY, FRAME, CURVES, to)
-    with pytest.raises(Mistake, match="has no cells to export"):
+    with pytest.raises(UserError, match="has no cells to export"):
         export(STUDY, FRAME.head(0), CURVES, tmp_path)
 
 

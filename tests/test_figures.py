@@ -10,9 +10,9 @@ from matplotlib import _pylab_helpers
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from ablation.analyse import Analysis, analyse
-from ablation.export import figures
-from ablation.export.panels import curve_panels, effect_panels, measure_panels
+from ablation.report import figures
+from ablation.report.panels import curve_panels, effect_panels, measure_panels
+from ablation.stats import Analysis, analyse
 from ablation.study import Study
 from frames import ODD, a_frame, a_study, noisy, some_curves
 

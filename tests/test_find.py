@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from mlflow.entities import Metric
 
-from ablation.track import tables
-from ablation.track.find import find, points
-from ablation.track.found import Found
-from ablation.track.store import Store
+from ablation.tracking import tables
+from ablation.tracking.find import find, points
+from ablation.tracking.rows import RunRow
+from ablation.tracking.store import Store
 
 QUESTIONS: list[dict[str, str]] = [
     {},
@@ -45,13 +45,13 @@ def filled(tmp_path: Path) -> tuple[Store, str, list[str]]:
 
 def by_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "reachable", lambda uri: False)
-    monkeypatch.setattr("ablation.track.find.PAGE", 1)  # of runs, and of experiments
+    monkeypatch.setattr("ablation.tracking.find.PAGE", 1)  # of runs, and of experiments
 
 
-def alike(runs: list[Found]) -> list[Found]:
+def alike(runs: list[RunRow]) -> list[RunRow]:
     """With what nothing equals written as a word, and runs that began at one moment in one order."""
     plain = [
-        Found(r.run_id, r.experiment, r.status, r.started, r.tags,
+        RunRow(r.run_id, r.experiment, r.status, r.started, r.tags,
               {k: v if v == v else "nan" for k, v in r.metrics.items()})  # type: ignore[misc]
         for r in runs
     ]  # fmt: skip

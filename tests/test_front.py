@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import pyplot
 
-from ablation.analyse.front import front, front_of, hypervolume
 from ablation.cli.search import show_front
-from ablation.export.front import export_search, pareto, search_csv
-from ablation.report import joint
+from ablation.emoji.protocols import joint
+from ablation.report.search import export_search, pareto, search_csv
+from ablation.stats.pareto import front, front_of, hypervolume
 from ablation.study import Search, Study
 
 LOWER = ["lower", "lower"]

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ablation import catalogue
-from ablation.data.images import decode
-from ablation.data.sources import load
-from ablation.errors import Mistake
+from ablation.emoji.data.images import decode
+from ablation.emoji.data.sources import load
+from ablation.errors import UserError
 from ablation.study import Study
 from hostile import FEW, MANY, encoded, mutilated
 
@@ -28,7 +28,7 @@ def load_each(cases: int, folder: Path) -> None:
         place.write_bytes(data)
         try:
             found = len(load((str(place),)))
-        except Mistake as mistake:
+        except UserError as mistake:
             found, said = 0, str(mistake)
         assert found or "\n" not in said
 
@@ -56,7 +56,7 @@ def study_each(cases: int, folder: Path) -> None:
         place.write_bytes(data)
         try:
             found = catalogue.load(str(place))
-        except Mistake as mistake:
+        except UserError as mistake:
             found, said = None, str(mistake)
         assert str(place) in said if found is None else isinstance(found, Study)
 
@@ -84,7 +84,9 @@ def test_a_table_cannot_have_a_file_of_this_machine_read(tmp_path: Path) -> None
     private = tmp_path / "private.png"
     private.write_bytes(encoded("PNG"))
     for place in (private, Path("/dev/zero"), Path("private.png")):
-        with pytest.raises(Mistake, match=r"row 0 cannot be decoded \(it has no bytes and names no file of"):
+        with pytest.raises(
+            UserError, match=r"row 0 cannot be decoded \(it has no bytes and names no file of"
+        ):
             load((picture_at(place, tmp_path),))
 
 
@@ -95,12 +97,12 @@ def test_a_folder_cannot_have_a_file_outside_of_it_read(tmp_path: Path) -> None:
         place.write_bytes(encoded("PNG"))
     assert len(decode([{"bytes": None, "path": str(folder / "own.png")}], "a set", folder)) == 1
     for outside in (tmp_path / "private.png", folder / "../private.png", folder):
-        with pytest.raises(Mistake, match="names no file of the source's own folder"):
+        with pytest.raises(UserError, match="names no file of the source's own folder"):
             decode([{"bytes": None, "path": str(outside)}], "a set", folder)
 
 
 @pytest.mark.parametrize("name", ["a\0b", "\ud800", "x" * 5000, "../" * 2000])
 def test_a_source_that_no_system_can_open_is_a_sentence(name: str) -> None:
-    with pytest.raises(Mistake, match="a source wants a file or a folder that can be read") as raised:
+    with pytest.raises(UserError, match="a source wants a file or a folder that can be read") as raised:
         load((name,))
     assert len(str(raised.value)) < 2100

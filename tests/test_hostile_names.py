@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablation.analyse import analyse
-from ablation.errors import Mistake
-from ablation.export import figures
-from ablation.export.panels import curve_panels, effect_panels, measure_panels
+from ablation.errors import UserError
+from ablation.report import figures
+from ablation.report.panels import curve_panels, effect_panels, measure_panels
+from ablation.run.ledger import Ledger
+from ablation.run.tune import tuning_of
+from ablation.stats import analyse
 from ablation.study import Claim, Difference, Tuned
-from ablation.sweep.ledger import Ledger
-from ablation.sweep.tune import tuning_of
-from ablation.track.store import Store
+from ablation.tracking.store import Store
 from doubles import small_study
 from frames import a_frame, a_study, some_curves
 
@@ -55,7 +55,7 @@ REFUSED = (
 
 @pytest.mark.parametrize("name", PATHS)
 def test_a_study_cannot_be_called_what_is_no_plain_file_name(name: str) -> None:
-    with pytest.raises(Mistake, match="a study's name wants letters, digits, _ and -"):
+    with pytest.raises(UserError, match="a study's name wants letters, digits, _ and -"):
         small_study(FACES, name=name)
 
 
@@ -79,14 +79,14 @@ def test_an_arm_may_be_called(name: str) -> None:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_an_arm_cannot_be_called_what_cannot_be_seen(name: str) -> None:
-    with pytest.raises(Mistake, match="an arm's name wants") as raised:
+    with pytest.raises(UserError, match="an arm's name wants") as raised:
         small_study(FACES, arms={"latent 8": {}, name: {"model.latent_dim": 4}}, claims=())
     assert str(raised.value).isprintable()
 
 
 def test_an_arm_that_is_no_baseline_cannot_be_called_so() -> None:
     arms = {"baseline": {"model.latent_dim": 4}, "other": {"model.latent_dim": 2}}
-    with pytest.raises(Mistake, match="an arm is called 'baseline' but differs from the baseline"):
+    with pytest.raises(UserError, match="an arm is called 'baseline' but differs from the baseline"):
         small_study(FACES, arms=arms, claims=())
 
 
@@ -94,7 +94,7 @@ def test_the_trials_of_the_longest_arm_of_a_tuned_study_have_a_name_too() -> Non
     tuned = Tuned("train.reconstruction_weight", 1.23456e-05, 0.123456, trials=3)
     arms = {"latent 8": {}, "x" * 150: {"model.latent_dim": 4}}
     assert len(tuning_of(small_study(FACES, arms=arms, claims=(), tuned=tuned)).arms) == 6
-    with pytest.raises(Mistake, match="wants at most 150 characters"):
+    with pytest.raises(UserError, match="wants at most 150 characters"):
         small_study(FACES, arms=arms | {"x" * 151: {"model.latent_dim": 2}}, claims=(), tuned=tuned)
 
 
@@ -109,13 +109,13 @@ def test_the_trials_of_the_longest_arm_of_a_tuned_study_have_a_name_too() -> Non
     ],
 )
 def test_words_that_no_page_can_hold_are_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(Mistake, match="of a study wants text without control characters"):
+    with pytest.raises(UserError, match="of a study wants text without control characters"):
         small_study(FACES, **changes)
 
 
 @pytest.mark.parametrize("setting", ["data.keyword", "data.common"])
 def test_so_are_settings(setting: str) -> None:
-    with pytest.raises(Mistake, match=rf"{setting} wants text without control characters.*has U\+0000"):
+    with pytest.raises(UserError, match=rf"{setting} wants text without control characters.*has U\+0000"):
         small_study(FACES, arms={"a": {}, "b": {setting: "a\0b"}}, claims=())
 
 
@@ -125,7 +125,7 @@ def test_any_name_is_carried_or_refused(name: str) -> None:
     try:
         small_study(FACES, arms={"latent 8": {}, name: {"model.latent_dim": 4}}, claims=())
         shown = name
-    except Mistake as mistake:
+    except UserError as mistake:
         shown = str(mistake)
     assert shown.isprintable()
 

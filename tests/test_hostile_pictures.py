@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ablation.data.images import SIDE, decode
-from ablation.errors import Mistake
+from ablation.emoji.data.images import SIDE, decode
+from ablation.errors import UserError
 from hostile import FEW, FORMATS, MANY, encoded, mutilated
 
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
@@ -22,7 +22,7 @@ def read(data: bytes) -> torch.Tensor | None:
     """The picture, or None where it is refused in a sentence; anything else is a failure."""
     try:
         return decode([{"bytes": data, "path": None}], "a set")
-    except Mistake as mistake:
+    except UserError as mistake:
         refused = str(mistake)
     assert refused.startswith("every row of a set wants an 8-bit image, but row 0 cannot be decoded (")
     return None
@@ -40,7 +40,7 @@ def declared(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("side", [9_500, 12_000, 60_000])
 def test_a_bomb_is_refused_before_it_is_decoded(side: int) -> None:
-    with pytest.raises(Mistake, match=r"row 0 cannot be decoded .*decompression bomb"):
+    with pytest.raises(UserError, match=r"row 0 cannot be decoded .*decompression bomb"):
         decode([{"bytes": declared(side, side), "path": None}], "a set")
 
 

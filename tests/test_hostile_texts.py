@@ -16,17 +16,17 @@ from typer.testing import CliRunner
 from ablation import catalogue
 from ablation.cli import app
 from ablation.cli.progress import duration
-from ablation.compose.askings import askings
-from ablation.data.sources import load
-from ablation.errors import Mistake
-from ablation.page import report
-from ablation.publish import publish, summarise
-from ablation.report import composed
-from ablation.spec import vary
+from ablation.emoji.composition.tasks import askings
+from ablation.emoji.data.sources import load
+from ablation.emoji.protocols import composed
+from ablation.emoji.spec import vary
+from ablation.errors import UserError
+from ablation.report.page import report
+from ablation.report.publish import publish, summarise
+from ablation.run.coordinate import run_study
+from ablation.run.results import results
 from ablation.study import Claim, Difference, Study
-from ablation.sweep.coordinate import run_study
-from ablation.sweep.results import results
-from ablation.track.store import Store
+from ablation.tracking.store import Store
 from engines import InlineEngine
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>"
@@ -163,17 +163,17 @@ def test_a_strip_shows_any_text(ran: tuple[Study, Store], tmp_path: Path, word: 
     ids=["none", "nul", "escape", "megabytes"],
 )
 def test_a_text_that_cannot_be_shown_is_a_sentence(tmp_path: Path, text: str | None, said: str) -> None:
-    with pytest.raises(Mistake, match=said) as raised:
+    with pytest.raises(UserError, match=said) as raised:
         load((table(tmp_path, ["a face", text]),))
     assert str(raised.value).isprintable()
 
 
 def test_so_is_a_group_and_bytes_that_are_no_text(tmp_path: Path) -> None:
-    with pytest.raises(Mistake, match=r"column group of .* row 0 has U\+001B"):
+    with pytest.raises(UserError, match=r"column group of .* row 0 has U\+001B"):
         load((table(tmp_path, ["a", "b"], group=["\x1b[31m", ""]),))
     raw = pa.array([b"\xff\xfe face", b"b"], pa.binary())
     broken = pa.StringArray.from_buffers(2, raw.buffers()[1], raw.buffers()[2])
-    with pytest.raises(Mistake, match="want to be UTF-8, but some are not"):
+    with pytest.raises(UserError, match="want to be UTF-8, but some are not"):
         load((table(tmp_path, broken),))  # type: ignore[arg-type]
 
 
@@ -183,7 +183,7 @@ def test_texts_may_be_empty_or_those_of_several(tmp_path: Path) -> None:
 
 
 def test_a_sentence_is_one_line_that_steers_no_terminal() -> None:
-    said = str(Mistake("a\x1b[2J\nb \ud800" + "x" * 100_000))
+    said = str(UserError("a\x1b[2J\nb \ud800" + "x" * 100_000))
     assert said.isprintable()
     assert said.startswith("aU+001B[2J b U+D800xxx")
     assert len(said) < 2100
@@ -191,5 +191,5 @@ def test_a_sentence_is_one_line_that_steers_no_terminal() -> None:
 
 def test_a_name_that_is_no_study_is_a_sentence() -> None:
     for name in ("../../etc/passwd", "a\0b", "\ud800", "x" * 5000, "", ".", "..", "a/b.py", "\n"):
-        with pytest.raises(Mistake, match="there is no study"):
+        with pytest.raises(UserError, match="there is no study"):
             catalogue.load(name)

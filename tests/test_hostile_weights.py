@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from safetensors.torch import load, save
 
 import ablation
-from ablation.errors import Mistake
-from ablation.learn.model import Autoencoder
-from ablation.report import composed
-from ablation.spec import vary
+from ablation.emoji.model import Autoencoder
+from ablation.emoji.protocols import composed
+from ablation.emoji.spec import vary
+from ablation.emoji.weights import model_of, trained
+from ablation.errors import UserError
+from ablation.run.coordinate import run_study
+from ablation.run.verify import verify
 from ablation.study import Study
-from ablation.sweep.coordinate import run_study
-from ablation.sweep.verify import verify
-from ablation.track import weights
-from ablation.track.artifacts import SPEC, WEIGHTS
-from ablation.track.store import Store
-from ablation.track.weights import model_of, trained
+from ablation.tracking import weights
+from ablation.tracking.artifacts import SPEC, WEIGHTS
+from ablation.tracking.store import Store
 from analogies import draw_shapes
 from engines import InlineEngine
 
@@ -109,11 +109,11 @@ def test_weights_from_elsewhere_are_a_sentence(ran: tuple[Study, Path], tmp_path
     run_id = place.parts[-3]
     place.write_bytes(make(own, trap))
     try:
-        with pytest.raises(Mistake, match=f"the weights that the run {run_id} keeps .*{problem}"):
+        with pytest.raises(UserError, match=f"the weights that the run {run_id} keeps .*{problem}"):
             model_of(store, run_id)
         spec = vary(study.baseline, {"compose.method": "pca"})
         key = store.client.get_run(run_id).data.tags["trunk"]
-        with pytest.raises(Mistake, match="delete the run in MLflow"):
+        with pytest.raises(UserError, match="delete the run in MLflow"):
             trained(store, key, spec)
         if kind not in ("of another run", "of nobody"):
             assert [one.kept for one in verify(study, store)] == [False, True]
@@ -148,7 +148,7 @@ def test_settings_from_elsewhere_are_a_sentence(ran: tuple[Study, Path], text: s
     own = place.read_bytes()
     place.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
-        with pytest.raises(Mistake):
+        with pytest.raises(UserError):
             model_of(store, place.parts[-3])
     finally:
         place.write_bytes(own)

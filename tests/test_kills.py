@@ -13,17 +13,17 @@ import pytest
 from optuna.trial import TrialState
 
 from ablation import catalogue
-from ablation.publish import publish
-from ablation.sweep.coordinate import run_study
-from ablation.sweep.ledger import Ledger
-from ablation.sweep.results import results
-from ablation.track.read import cell_runs
-from ablation.track.store import Store
+from ablation.report.publish import publish
+from ablation.run.coordinate import run_study
+from ablation.run.ledger import Ledger
+from ablation.run.results import results
+from ablation.tracking.read import cell_runs
+from ablation.tracking.store import Store
 from engines import InlineEngine
 
 STUDY = """
-from ablation.report import joint
-from ablation.spec import vary
+from ablation.emoji.protocols import joint
+from ablation.emoji.spec import vary
 from ablation.study import Study
 
 small = {{"data.sources": ({parquet!r},), "augment.copies": 3, "model.channels": (8, 16), "train.epochs": 12}}

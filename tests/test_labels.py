@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.data.labels import SCHEMES, class_names, classify
-from ablation.errors import Mistake
+from ablation.emoji.data.labels import SCHEMES, class_names, classify
+from ablation.errors import UserError
 
 PHRASES = [
     (phrase, number) for number, one in enumerate(SCHEMES["happy_sad"].values()) for phrase in one.phrases
@@ -48,5 +48,5 @@ def test_none_classifies_nothing() -> None:
 
 
 def test_an_unknown_scheme_is_named_with_the_nearest() -> None:
-    with pytest.raises(Mistake, match=r"no class scheme 'happysad' \(did you mean 'happy_sad'\?"):
+    with pytest.raises(UserError, match=r"no class scheme 'happysad' \(did you mean 'happy_sad'\?"):
         by_text([], "happysad")

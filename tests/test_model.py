@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from ablation.errors import Mistake
-from ablation.learn.layers import Narrow, Widen
-from ablation.learn.model import Autoencoder, Dropout
-from ablation.report import joint
+from ablation.emoji.layers import DownConv, UpConv
+from ablation.emoji.model import Autoencoder, Dropout
+from ablation.emoji.protocols import joint
+from ablation.emoji.spec import ModelSpec, vary
+from ablation.errors import UserError
 from ablation.seeds import generator
-from ablation.spec import ModelSpec, vary
 
 CHANNELS_LAST = torch.channels_last
 
@@ -42,19 +42,19 @@ def test_every_variant_mirrors_its_images(changes: dict[str, object]) -> None:
     assert output.logits is None
 
 
-def torchs_own(layer: Narrow | Widen) -> nn.Conv2d | nn.ConvTranspose2d:
+def torchs_own(layer: DownConv | UpConv) -> nn.Conv2d | nn.ConvTranspose2d:
     """Torch's layer of the same kind with the same weights."""
     inputs, outputs = layer.in_channels, layer.out_channels
     own = (
         nn.Conv2d(inputs, outputs, 3, 2, padding=1)
-        if isinstance(layer, Narrow)
+        if isinstance(layer, DownConv)
         else nn.ConvTranspose2d(inputs, outputs, 3, 2, padding=1, output_padding=1)
     ).to(layer.weight.dtype)
     own.load_state_dict(layer.state_dict())
     return own
 
 
-@pytest.mark.parametrize("kind", [Narrow, Widen])
+@pytest.mark.parametrize("kind", [DownConv, UpConv])
 @pytest.mark.parametrize("side", [2, 4, 8, 16, 32])  # on both sides of `layers.SMALL`
 @pytest.mark.parametrize("last", [False, True])
 def test_our_layers_are_torchs_own_with_the_same_gradients(kind: type, side: int, last: bool) -> None:
@@ -73,7 +73,7 @@ def test_our_layers_are_torchs_own_with_the_same_gradients(kind: type, side: int
         torch.testing.assert_close(a, b)
 
 
-@pytest.mark.parametrize("kind", [Narrow, Widen])
+@pytest.mark.parametrize("kind", [DownConv, UpConv])
 @pytest.mark.parametrize("side", [4, 8, 32])
 @pytest.mark.parametrize("half", [False, True], ids=["float32", "bfloat16"])
 def test_in_the_precisions_of_training_too(kind: type, side: int, half: bool) -> None:
@@ -92,7 +92,7 @@ def test_in_the_precisions_of_training_too(kind: type, side: int, half: bool) ->
 
 
 def test_too_many_layers_are_refused() -> None:
-    with pytest.raises(Mistake, match="at most 6 layers"):
+    with pytest.raises(UserError, match="at most 6 layers"):
         Autoencoder(ModelSpec(channels=(1,) * 7), classes=0, seed=0)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ablation import catalogue
-from ablation.sweep.coordinate import run_study
-from ablation.track.store import Store
+from ablation.run.coordinate import run_study
+from ablation.tracking.store import Store
 from engines import InlineEngine
 from test_kills import check_whole
 from test_kills import study_file as study_file
@@ -21,9 +21,9 @@ import importlib, os, shutil, signal, sys
 from pathlib import Path
 import torch
 from ablation import catalogue
-from ablation.publish import publish
-from ablation.sweep.coordinate import run_study
-from ablation.track.store import Store
+from ablation.report.publish import publish
+from ablation.run.coordinate import run_study
+from ablation.tracking.store import Store
 from engines import InlineEngine
 
 module, owner, name, calls, way = sys.argv[4:9]
@@ -60,13 +60,13 @@ publish(study, store, Path(sys.argv[3]))
 MOMENTS = {
     "before the run exists": ("mlflow", "MlflowClient", "create_run", 3, "at once"),
     "before its settings": ("mlflow", "MlflowClient", "log_batch", 1, "at once"),
-    "in training": ("ablation.track.record", "Recorder", "epoch", 17, "at once"),
-    "before the last numbers": ("ablation.track.record", "Recorder", "result", 2, "at once"),
+    "in training": ("ablation.tracking.record", "Recorder", "epoch", 17, "at once"),
+    "before the last numbers": ("ablation.tracking.record", "Recorder", "result", 2, "at once"),
     "while a file is kept": ("shutil", "", "copy2", 9, "some"),
     "between the last number and the run's end": ("mlflow", "MlflowClient", "set_terminated", 4, "at once"),
-    "between the run's end and the trial's": ("ablation.sweep.ledger", "Ledger", "complete", 2, "at once"),
-    "after a trial began": ("ablation.sweep.crew", "Crew", "_start", 5, "at once"),
-    "while a table is exported": ("ablation.export.export", "", "write", 3, "half"),
+    "between the run's end and the trial's": ("ablation.run.ledger", "Ledger", "complete", 2, "at once"),
+    "after a trial began": ("ablation.run.scheduler", "Scheduler", "_start", 5, "at once"),
+    "while a table is exported": ("ablation.report.export", "", "write", 3, "half"),
     "before an exported file is in its place": ("pathlib", "Path", "replace", 4, "at once"),
 }
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from ablation.data.images import Images
-from ablation.data.names import resolve
-from ablation.data.sources import load
-from ablation.errors import Mistake
+from ablation.emoji.data.images import Images
+from ablation.emoji.data.names import resolve
+from ablation.emoji.data.sources import load
+from ablation.errors import UserError
 
 HEARTS = "smiling cat face with heart-shaped eyes"
 
@@ -43,6 +43,6 @@ def test_every_emoji_is_found_by_its_character(emoji: Images) -> None:
     ],
 )
 def test_what_fits_none_or_several_lists_the_nearest(emoji: Images, name: str, said: str) -> None:
-    with pytest.raises(Mistake, match="an emoji wants one text") as mistake:
+    with pytest.raises(UserError, match="an emoji wants one text") as mistake:
         resolve(emoji, name)
     assert said in str(mistake.value)

@@ -27,26 +27,26 @@ from safetensors.torch import load_file
 from sqlalchemy.exc import OperationalError
 
 from ablation.cli import main
-from ablation.errors import Mistake
-from ablation.learn.train import Diverged, Epoch
-from ablation.publish import publish
-from ablation.spec import vary
+from ablation.emoji.spec import vary
+from ablation.emoji.train import Diverged, Epoch
+from ablation.errors import UserError
+from ablation.report.publish import publish
+from ablation.run import worker
+from ablation.run.coordinate import run_study
+from ablation.run.doctor import examine
+from ablation.run.ledger import Ledger
+from ablation.run.together import work_together
+from ablation.run.worker import Task
 from ablation.study import Study
-from ablation.sweep import worker
-from ablation.sweep.coordinate import run_study
-from ablation.sweep.doctor import examine
-from ablation.sweep.ledger import Ledger
-from ablation.sweep.together import work_together
-from ablation.sweep.worker import Task
-from ablation.track import record
-from ablation.track.artifacts import WEIGHTS, artifact
-from ablation.track.kept import keep, read, waiting
-from ablation.track.patience import Away, away
-from ablation.track.reach import knock
-from ablation.track.read import bury, cell_runs, running
-from ablation.track.record import Label, Recorder, recording
-from ablation.track.store import Store
-from ablation.track.undelivered import Undelivered, deliver
+from ablation.tracking import record
+from ablation.tracking.artifacts import WEIGHTS, artifact
+from ablation.tracking.delivery import Undelivered, deliver
+from ablation.tracking.outbox import keep, read, waiting
+from ablation.tracking.reach import knock
+from ablation.tracking.read import bury, cell_runs, running
+from ablation.tracking.record import Label, Recorder, recording
+from ablation.tracking.retry import ServerUnavailable, away
+from ablation.tracking.store import Store
 from doubles import small_spec, small_study
 from engines import InlineEngine
 from gates import Gate, gate
@@ -246,7 +246,7 @@ def test_a_server_is_asked_with_mlflows_own_settings_of_tls(
         monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(certificate))
         knock(address, 5.0)
         monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(certificate / "nowhere"))
-        with pytest.raises(Mistake, match=r"MLFLOW_TRACKING_SERVER_CERT_PATH .* cannot be read"):
+        with pytest.raises(UserError, match=r"MLFLOW_TRACKING_SERVER_CERT_PATH .* cannot be read"):
             knock(address, 5.0)
         made.shutdown()
 
@@ -351,7 +351,9 @@ def test_a_file_that_does_not_come_is_not_taken_for_one_that_is_not_kept(
 
     with monkeypatch.context() as patched:
         patched.setattr(HttpArtifactRepository, "_download_file", unavailable)
-        with pytest.raises(Away, match=f"the run {run_id} keeps {WEIGHTS}, but it cannot be read"):
+        with pytest.raises(
+            ServerUnavailable, match=f"the run {run_id} keeps {WEIGHTS}, but it cannot be read"
+        ):
             artifact(store, run_id, WEIGHTS)
         assert artifact(store, run_id, "another.csv") is None
     assert artifact(store, run_id, WEIGHTS)
@@ -735,7 +737,9 @@ def test_a_database_that_is_gone_for_good_ends_the_run_in_a_sentence_and_the_nex
         store = Store(tmp_path)
         with monkeypatch.context() as patched:
             on_result(patched, before.shut)
-            with pytest.raises(Away, match=r"does not answer .*run the same command again") as raised:
+            with pytest.raises(
+                ServerUnavailable, match=r"does not answer .*run the same command again"
+            ) as raised:
                 run_study(study, store, InlineEngine(), workers=1)
         assert PASSWORD not in str(raised.value)
         before.open()

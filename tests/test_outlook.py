@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from ablation.learn.cost import images_seen, passes, run_flops
-from ablation.report import joint
-from ablation.spec import TrainSpec, vary
+from ablation.emoji.cost import images_seen, passes, run_flops
+from ablation.emoji.protocols import joint
+from ablation.emoji.spec import TrainSpec, vary
+from ablation.run.coordinate import run_study
+from ablation.run.runtime import makespan, workload
+from ablation.run.tune import tuning_of
 from ablation.study import Study, Tuned
-from ablation.sweep.coordinate import run_study
-from ablation.sweep.outlook import makespan, workload
-from ablation.sweep.tune import tuning_of
-from ablation.track.store import Store
+from ablation.tracking.store import Store
 from doubles import small_study
 from engines import InlineEngine
 

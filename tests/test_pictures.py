@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from ablation.data.labels import classify
-from ablation.data.sources import load
-from ablation.data.split import split
-from ablation.errors import Mistake
-from ablation.learn import pictures
-from ablation.learn.pictures import Pictures, learnt
-from ablation.learn.run import run
-from ablation.report import joint
-from ablation.spec import RunSpec, vary
+from ablation.emoji import training_data as pictures
+from ablation.emoji.data.labels import classify
+from ablation.emoji.data.sources import load
+from ablation.emoji.data.split import split
+from ablation.emoji.protocols import joint
+from ablation.emoji.run import run
+from ablation.emoji.spec import RunSpec, vary
+from ablation.emoji.training_data import Pictures, learnt
+from ablation.errors import UserError
 from doubles import small_spec
 
 SHIPPED = load(("emoji",))
@@ -77,7 +77,7 @@ def test_fewer_training_originals_are_among_more_and_nobody_else_is_moved(seed: 
 
 def test_a_part_of_the_originals_has_no_meaning_where_copies_are_dealt() -> None:
     data = vary(joint, {"data.split": "copy", "data.train_most": 5}).data
-    with pytest.raises(Mistake, match=r"data.train_most wants .* but data.split is 'copy'"):
+    with pytest.raises(UserError, match=r"data.train_most wants .* but data.split is 'copy'"):
         split(SHIPPED, data, 4, 0)
 
 
@@ -95,7 +95,9 @@ def test_arms_of_other_classes_learn_from_the_same_images(scheme: str) -> None:
 def test_a_class_that_is_too_small_to_split_is_refused_with_its_counts() -> None:
     # Balanced by happy and sad alone, the five neutral faces are left to chance.
     data = vary(joint, {"data.classes": "five_emotions"}).data
-    with pytest.raises(Mistake, match=r"every set wants an image of class '\w+', but \w+ has none \(\d+ in"):
+    with pytest.raises(
+        UserError, match=r"every set wants an image of class '\w+', but \w+ has none \(\d+ in"
+    ):
         [split(SHIPPED, data, 0, seed) for seed in range(10)]
 
 

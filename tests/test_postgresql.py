@@ -13,14 +13,14 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import InternalError
 from sqlalchemy.pool import NullPool
 
-from ablation.errors import Mistake
-from ablation.publish import publish
-from ablation.sweep.coordinate import run_study
-from ablation.sweep.ledger import Ledger
-from ablation.track.locks import AdvisoryLocks
-from ablation.track.patience import away
-from ablation.track.read import running
-from ablation.track.store import Store
+from ablation.errors import UserError
+from ablation.report.publish import publish
+from ablation.run.coordinate import run_study
+from ablation.run.ledger import Ledger
+from ablation.tracking.locks import AdvisoryLocks
+from ablation.tracking.read import running
+from ablation.tracking.retry import away
+from ablation.tracking.store import Store
 from doubles import small_study
 from engines import InlineEngine
 from servers import PASSWORD, PostgreSQL
@@ -28,7 +28,7 @@ from servers import PASSWORD, PostgreSQL
 HOLD = """
 import sys, time
 from pathlib import Path
-from ablation.track.store import Store
+from ablation.tracking.store import Store
 with Store(Path(sys.argv[1])).sole("job", "it"):
     print("held", flush=True)
     time.sleep(60)
@@ -37,8 +37,8 @@ OPEN = """
 import sys
 from pathlib import Path
 from ablation import catalogue
-from ablation.sweep.ledger import Ledger
-from ablation.track.store import Store
+from ablation.run.ledger import Ledger
+from ablation.tracking.store import Store
 store = Store(Path(sys.argv[1]))
 store.create()
 print(store.experiment("cold", {}), type(store.client).__name__)
@@ -104,7 +104,10 @@ def test_folders_of_two_machines_share_a_lock_that_dies_with_its_holder(
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(there)], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(Mistake, match=f"it is being run by process {holder.pid} on"), here.sole("job", "it"):
+    with (
+        pytest.raises(UserError, match=f"it is being run by process {holder.pid} on"),
+        here.sole("job", "it"),
+    ):
         pass
     with here.sole("another job", "it"):
         pass
@@ -192,7 +195,7 @@ def test_a_database_that_is_gone_is_said_in_a_sentence_without_its_password(
 ) -> None:
     gone = f"postgresql+psycopg://ann:{PASSWORD}@127.0.0.1:1/none"
     monkeypatch.setenv("ABLATION_OPTUNA_STORAGE", gone)
-    with pytest.raises(Mistake, match=r"cannot be reached .*refused") as raised:
+    with pytest.raises(UserError, match=r"cannot be reached .*refused") as raised:
         run_study(small_study(faces), Store(tmp_path), InlineEngine(), workers=1)
     assert PASSWORD not in str(raised.value)
 
@@ -201,7 +204,7 @@ def test_one_database_for_both_is_refused(
     on_postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ABLATION_OPTUNA_STORAGE", on_postgresql)
-    with pytest.raises(Mistake, match="want a database each"):
+    with pytest.raises(UserError, match="want a database each"):
         _ = Store(tmp_path).optuna_url
 
 

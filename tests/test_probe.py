@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ablation.learn.probe import LEAST_SUBJECTS, MOST_SUBJECTS, probe_accuracy, probe_pool
+from ablation.emoji.probe import LEAST_SUBJECTS, MOST_SUBJECTS, probe_accuracy, probe_pool
 from ablation.seeds import generator
 
 

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from ablation.cli import app
-from ablation.report import joint
+from ablation.emoji.protocols import joint
 from ablation.study import Claim, Study, Trend
 
 ROOT = Path(__file__).parents[1]

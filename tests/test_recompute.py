@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from ablation import catalogue
-from ablation.analyse import analyse
-from ablation.export.judged import verdicts_csv
-from ablation.export.runs import runs_csv
+from ablation.report.runs_csv import runs_csv
+from ablation.report.verdicts_csv import verdicts_csv
+from ablation.stats import analyse
 from ablation.study import Claim, Difference, Interaction, Level, Same, Study, Trend, Tuned
 from frames import Value, a_frame, a_study, noisy
 from recompute import Rows, read, recomputed

@@ -7,11 +7,11 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
 
-from ablation.report import joint
-from ablation.spec import vary
-from ablation.track.label import Label
-from ablation.track.record import recording
-from ablation.track.store import Store
+from ablation.emoji.protocols import joint
+from ablation.emoji.spec import vary
+from ablation.tracking.label import Label
+from ablation.tracking.record import recording
+from ablation.tracking.store import Store
 
 LABEL = Label("small", "latent 8", "0123456789abcdef", "fedcba9876543210")
 

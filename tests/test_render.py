@@ -11,10 +11,10 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import features
 
-from ablation.data.render import build, pictures
-from ablation.data.sources import load
-from ablation.data.unicode import emojis
-from ablation.errors import Mistake
+from ablation.emoji.data.render import build, pictures
+from ablation.emoji.data.sources import load
+from ablation.emoji.data.unicode import emojis
+from ablation.errors import UserError
 
 NOTO = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 COLUMNS = ("text", "emoji", "group", "subgroup", "subject")
@@ -138,7 +138,7 @@ def test_a_failed_build_leaves_the_old_file_and_no_debris(tiny: Path, tmp_path: 
     place = tmp_path / "out.parquet"
     place.mkdir()
     (place / "old").touch()
-    with pytest.raises(Mistake, match="cannot be written"):
+    with pytest.raises(UserError, match="cannot be written"):
         build(tiny, place)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.parquet", "tiny.ttf"]
     assert [path.name for path in place.iterdir()] == ["old"]
@@ -146,7 +146,7 @@ def test_a_failed_build_leaves_the_old_file_and_no_debris(tiny: Path, tmp_path: 
 
 def test_a_font_without_colour_is_refused(tmp_path: Path) -> None:
     plain = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    with pytest.raises(Mistake, match=r"DejaVuSans\.ttf has no emoji in colour"):
+    with pytest.raises(UserError, match=r"DejaVuSans\.ttf has no emoji in colour"):
         build(plain, tmp_path / "out.parquet")
     assert not list(tmp_path.iterdir())
 
@@ -154,5 +154,5 @@ def test_a_font_without_colour_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["missing.ttf", "text.ttf", "."])
 def test_what_is_no_font_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "text.ttf").write_text("this is not a font")
-    with pytest.raises(Mistake, match="is not a font file"):
+    with pytest.raises(UserError, match="is not a font file"):
         build(tmp_path / name, tmp_path / "out.parquet")

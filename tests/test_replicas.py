@@ -11,24 +11,24 @@ import psutil
 import pytest
 import torch
 
-from ablation.errors import Mistake
-from ablation.learn.model import Autoencoder
-from ablation.learn.pictures import Pictures
-from ablation.learn.replicas import TOLERANCE, Replica, fit_together
-from ablation.learn.run import identify
-from ablation.learn.train import Diverged, Epoch, fit
+from ablation.emoji.model import Autoencoder
+from ablation.emoji.replicas import TOLERANCE, Replica, fit_together
+from ablation.emoji.run import identify
+from ablation.emoji.spec import ModelSpec, RunSpec, TrainSpec, vary
+from ablation.emoji.train import Diverged, Epoch, fit
+from ablation.emoji.training_data import Pictures
+from ablation.errors import UserError
+from ablation.run import together as together_module
+from ablation.run.coordinate import run_study
+from ablation.run.engines import Engine
+from ablation.run.results import learning_curves, results
+from ablation.run.together import TogetherEngine, by_program, work_together
+from ablation.run.worker import Outcome, Task, work
 from ablation.seeds import generator
-from ablation.spec import ModelSpec, RunSpec, TrainSpec, vary
 from ablation.study import Study
-from ablation.sweep import together as together_module
-from ablation.sweep.coordinate import run_study
-from ablation.sweep.engine import Engine
-from ablation.sweep.results import learning_curves, results
-from ablation.sweep.together import TogetherEngine, by_program, work_together
-from ablation.sweep.worker import Outcome, Task, work
-from ablation.track.label import Label
-from ablation.track.read import cell_runs
-from ablation.track.store import Store
+from ablation.tracking.label import Label
+from ablation.tracking.read import cell_runs
+from ablation.tracking.store import Store
 from doubles import small_spec, small_study
 from engines import InlineEngine
 
@@ -148,7 +148,7 @@ def test_one_that_diverges_ends_alone() -> None:
     ids=["batch", "precision", "optimizer", "isolated", "latent", "activation", "dropout"],
 )
 def test_what_is_not_one_program_is_refused(other: Replica) -> None:
-    with pytest.raises(Mistake, match="train them apart"):
+    with pytest.raises(UserError, match="train them apart"):
         next(fit_together([replica(0), other]))
 
 

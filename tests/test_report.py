@@ -14,23 +14,23 @@ from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ablation import page
-from ablation.analyse import analyse
 from ablation.cli.progress import duration
-from ablation.errors import Mistake
-from ablation.export import report as module
-from ablation.export.chapters import BEYOND, Chapter, Evidence, parts
-from ablation.export.claimed import tally
-from ablation.export.reconstructions import reconstructions
-from ablation.export.report import write_report
-from ablation.export.sections import section
-from ablation.export.tables import render, tabulate
-from ablation.spec import vary
+from ablation.emoji.reconstructions import reconstructions
+from ablation.emoji.spec import vary
+from ablation.errors import UserError
+from ablation.report import page
+from ablation.report import report as module
+from ablation.report.chapters import BEYOND, Chapter, Evidence, parts
+from ablation.report.claimed import tally
+from ablation.report.formats import render, tabulate
+from ablation.report.render_page import write_report
+from ablation.report.sections import section
+from ablation.run.coordinate import run_study
+from ablation.stats import analyse
 from ablation.study import Claim, Difference, Study
-from ablation.sweep.coordinate import run_study
-from ablation.track.artifacts import RECONSTRUCTIONS, artifact
-from ablation.track.read import cell_runs
-from ablation.track.store import Store
+from ablation.tracking.artifacts import RECONSTRUCTIONS, artifact
+from ablation.tracking.read import cell_runs
+from ablation.tracking.store import Store
 from doubles import small_study
 from engines import InlineEngine
 from frames import ODD, a_frame, a_study, noisy, some_curves
@@ -316,7 +316,7 @@ def test_a_store_becomes_a_page_with_what_it_holds_and_what_it_lacks(
     run_study(study, store, InlineEngine(), workers=1)
     changed = replace(study, baseline=vary(study.baseline, {"train.lr": 0.1}))
     idle = replace(study, name="idle", part="2 e")
-    studies = {"small": study, "idle": idle, "bad": Mistake("bad.py, line 1: mend the study file.")}
+    studies = {"small": study, "idle": idle, "bad": UserError("bad.py, line 1: mend the study file.")}
     for folder in ("first", "second"):
         page.report(studies, store, tmp_path / folder, duration)
     first, second = ((tmp_path / name / "index.html").read_bytes() for name in ("first", "second"))
@@ -345,6 +345,6 @@ def test_a_mirrored_run_shows_the_pictures_of_its_original(
 
 
 def test_without_a_store_there_is_no_page(tmp_path: Path) -> None:
-    with pytest.raises(Mistake, match="holds no runs yet"):
+    with pytest.raises(UserError, match="holds no runs yet"):
         page.report({}, Store(tmp_path / "none"), tmp_path / "to", duration)
     assert not list(tmp_path.iterdir())

@@ -2,9 +2,9 @@
 
 import pytest
 
-from ablation.analyse import analyse
-from ablation.analyse.roles import edge_warnings, fixed_words, tuned_caveats
-from ablation.errors import Mistake
+from ablation.errors import UserError
+from ablation.stats import analyse
+from ablation.stats.roles import edge_warnings, fixed_words, tuned_caveats
 from ablation.study import Study, Tuned
 from frames import a_frame, a_study, noisy
 
@@ -59,7 +59,7 @@ def test_what_is_not_chosen_yet_is_said() -> None:
 @pytest.mark.parametrize("name", ["test_accuracy", "test_balanced_accuracy", "test_cross_entropy"])
 def test_a_measure_over_classes_is_refused_where_label_sets_differ(name: str) -> None:
     arms = {"two": {}, "five": {"data.classes": "five_emotions"}}
-    with pytest.raises(Mistake, match=f"^{name} wants the same classes in every arm") as refused:
+    with pytest.raises(UserError, match=f"^{name} wants the same classes in every arm") as refused:
         a_study(arms=arms, measures={"test_mse": 0.002, name: 0.05}, claims=())
     assert "'happy_sad' in 'two' and 'five_emotions' in 'five': measure mood_balanced" in str(refused.value)
     study = a_study(arms=arms, measures={"test_mse": 0.002, "mood_balanced_accuracy": 0.05}, claims=())

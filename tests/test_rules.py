@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablation.analyse import analyse, outlook
-from ablation.analyse.cells import planned
-from ablation.analyse.effects import contrast, effects
-from ablation.analyse.rules import rule_words, weights
-from ablation.analyse.verdicts import verdicts
-from ablation.errors import Mistake
-from ablation.spec import vary
+from ablation.emoji.spec import vary
+from ablation.errors import UserError
+from ablation.stats import analyse, outlook
+from ablation.stats.cells import planned
+from ablation.stats.effects import contrast, effects
+from ablation.stats.rules import rule_words, weights
+from ablation.stats.verdicts import verdicts
 from ablation.study import Claim, Difference, Interaction, Level, Same, Study, Trend
 from frames import a_frame, a_study, noisy
 
@@ -95,14 +95,14 @@ def test_an_interaction_is_judged_by_its_direction(extra: float, word: str) -> N
 )
 def test_an_interaction_that_is_none_is_refused(arms: dict[str, dict[str, object]], message: str) -> None:
     whole = {"one": ONE, "two": TWO, "both": ONE | TWO} | arms
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         a_study(arms=whole, claims=(Claim("x", BOTH),))
 
 
 def test_an_interaction_wants_four_arms_and_survives_a_smoke_budget() -> None:
-    with pytest.raises(Mistake, match="three arms beside the baseline, but got baseline, two, both"):
+    with pytest.raises(UserError, match="three arms beside the baseline, but got baseline, two, both"):
         a_square(replace(BOTH, first="baseline"))
-    with pytest.raises(Mistake, match="no arm 'three'"):
+    with pytest.raises(UserError, match="no arm 'three'"):
         a_square(replace(BOTH, first="three"))
     steps = {"train.epochs": 0, "train.steps": 99}
     arms = {"one": ONE, "two": steps, "both": ONE | steps}

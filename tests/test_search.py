@@ -12,21 +12,21 @@ from optuna.trial import TrialState
 from pebble import ProcessExpired
 
 from ablation import cli
-from ablation.errors import Mistake
-from ablation.learn.train import Diverged
-from ablation.publish import publish
-from ablation.spec import vary
+from ablation.emoji.spec import vary
+from ablation.emoji.train import Diverged
+from ablation.errors import UserError
+from ablation.report.publish import publish
+from ablation.run import processes
+from ablation.run.coordinate import run_study
+from ablation.run.scheduler import TRIES, Progress
+from ablation.run.search import check_search, run_search
+from ablation.run.search_results import search_results
+from ablation.run.trials import POPULATION, Trials, searched
+from ablation.run.worker import Outcome, Task
 from ablation.study import Search, Study
-from ablation.sweep import processes
-from ablation.sweep.coordinate import run_study
-from ablation.sweep.crew import TRIES, Progress
-from ablation.sweep.search import check_search, run_search
-from ablation.sweep.trials import POPULATION, Trials, searched
-from ablation.sweep.turns import search_results
-from ablation.sweep.worker import Outcome, Task
-from ablation.track.read import cell_runs
-from ablation.track.record import recording
-from ablation.track.store import Store
+from ablation.tracking.read import cell_runs
+from ablation.tracking.record import recording
+from ablation.tracking.store import Store
 from ablation.tuning import TUNING_SEED
 from doubles import small_study
 from engines import InlineEngine, folder_of
@@ -273,10 +273,10 @@ def test_a_changed_search_is_refused_with_what_differs(
     searching(dataclasses.replace(study, search=dataclasses.replace(SEARCH, trials=2)), store)
     changed = dataclasses.replace(study, **changes)
     for verb in (searching, search_results):
-        with pytest.raises(Mistake, match=rf"small-search has runs of another plan .*{message}.*undo"):
+        with pytest.raises(UserError, match=rf"small-search has runs of another plan .*{message}.*undo"):
             verb(changed, store)  # type: ignore[operator]
     baseline = vary(study.baseline, {"train.batch_size": 32})
-    with pytest.raises(Mistake, match=r"baseline.train.batch_size: 64 became 32"):
+    with pytest.raises(UserError, match=r"baseline.train.batch_size: 64 became 32"):
         searching(dataclasses.replace(study, baseline=baseline), store)
 
 
@@ -295,7 +295,7 @@ def test_a_search_without_results_may_still_change(study: Study, store: Store) -
 def test_a_search_that_another_process_runs_is_refused(study: Study, store: Store) -> None:
     with (
         store.sole("study-small-search", "the search of small"),
-        pytest.raises(Mistake, match=r"the search of small is being run by process \d+"),
+        pytest.raises(UserError, match=r"the search of small is being run by process \d+"),
     ):
         searching(study, store)
 
@@ -322,7 +322,7 @@ def test_an_unsound_search_is_refused_before_anything_is_written(
     study: Study, tmp_path: Path, search: Search | None, message: str
 ) -> None:
     wrong = dataclasses.replace(study, search=search)
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         searching(wrong, Store(tmp_path / "never"))
     assert folder_of(tmp_path) == []
 
@@ -342,8 +342,8 @@ def test_a_study_without_a_search_or_never_searched_has_no_results(study: Study,
 
 
 STUDY = """
-from ablation.report import joint
-from ablation.spec import vary
+from ablation.emoji.protocols import joint
+from ablation.emoji.spec import vary
 from ablation.study import Search, Study
 
 study = Study(

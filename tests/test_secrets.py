@@ -19,11 +19,11 @@ from typer.testing import CliRunner
 
 from ablation.cli import app
 from ablation.cli.store import ui
-from ablation.errors import Mistake
-from ablation.sweep.coordinate import run_study
-from ablation.sweep.ledger import Ledger
-from ablation.track.addresses import hidden, shown, without_credentials
-from ablation.track.store import Store
+from ablation.errors import UserError
+from ablation.run.coordinate import run_study
+from ablation.run.ledger import Ledger
+from ablation.tracking.addresses import hidden, shown, without_credentials
+from ablation.tracking.store import Store
 from doubles import draw_faces, small_study
 from engines import InlineEngine
 from servers import PASSWORD, MlflowServer, PostgreSQL, free_port
@@ -91,7 +91,7 @@ def test_a_tracking_server_that_refuses_is_a_sentence(
     with answering([code]) as (port, asked):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://ann:{PASSWORD}@127.0.0.1:{port}")
         with pytest.raises(
-            Mistake, match=rf"MLflow's store http://127.0.0.1:{port} cannot be opened"
+            UserError, match=rf"MLflow's store http://127.0.0.1:{port} cannot be opened"
         ) as raised:
             Store(tmp_path).experiment("x", {})
     assert str(code) in str(raised.value)
@@ -131,7 +131,7 @@ def test_an_address_that_does_not_answer_is_a_sentence_without_its_password(
     store, study = Store(tmp_path / "store"), small_study(Path("faces.parquet"))
     (tmp_path / "store" / "locks").mkdir(parents=True)
     reach = store.experiment if variable == "MLFLOW_TRACKING_URI" else lambda *_: Ledger.create(store, study)
-    with pytest.raises(Mistake) as raised:
+    with pytest.raises(UserError) as raised:
         reach("x", {})
     assert PASSWORD not in whole(raised.value)
 
@@ -151,7 +151,7 @@ def test_a_wrong_password_and_a_missing_database_are_a_sentence(
     variable: str, mistaken: Callable[[str], str],
 ) -> None:  # fmt: skip
     monkeypatch.setenv(variable, mistaken(os.environ[variable]))
-    with pytest.raises(Mistake, match=r"(password authentication failed|does not exist)") as raised:
+    with pytest.raises(UserError, match=r"(password authentication failed|does not exist)") as raised:
         run_study(small_study(faces), Store(tmp_path / "store"), InlineEngine(), 1)
     assert PASSWORD not in whole(raised.value)
 

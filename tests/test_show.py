@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ablation.data.pictures import GAP, grid, picture, png
-from ablation.data.show import contact_sheet, describe
-from ablation.data.sources import load
-from ablation.data.split import select
-from ablation.errors import Mistake
-from ablation.spec import DataSpec
+from ablation.emoji.data.pictures import GAP, grid, picture, png
+from ablation.emoji.data.sources import load
+from ablation.emoji.data.split import select
+from ablation.emoji.data.summary import contact_sheet, describe
+from ablation.emoji.spec import DataSpec
+from ablation.errors import UserError
 
 
 def noise(count: int, height: int, width: int) -> torch.Tensor:
@@ -92,7 +92,7 @@ def test_a_contact_sheet_of_few_is_enlarged(tmp_path: Path) -> None:
 
 def test_a_contact_sheet_of_nothing_or_to_nowhere_is_refused(tmp_path: Path) -> None:
     images = load(("emoji",))
-    with pytest.raises(Mistake, match="at least one image, but got none"):
+    with pytest.raises(UserError, match="at least one image, but got none"):
         contact_sheet(images, torch.tensor([], dtype=torch.int64), tmp_path / "x.png")
-    with pytest.raises(Mistake, match=r"x\.png cannot be written"):
+    with pytest.raises(UserError, match=r"x\.png cannot be written"):
         contact_sheet(images, torch.tensor([0]), tmp_path / "missing" / "x.png")

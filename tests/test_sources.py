@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from ablation.data import hub
-from ablation.data.columns import concatenate
-from ablation.data.images import Images
-from ablation.data.sources import load
-from ablation.errors import Mistake
+from ablation.emoji.data import hub
+from ablation.emoji.data.columns import concatenate
+from ablation.emoji.data.images import Images
+from ablation.emoji.data.sources import load
+from ablation.errors import UserError
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 WHITE, BLACK = [255] * 3, [0] * 3
@@ -247,12 +247,12 @@ def test_sets_with_other_columns_are_refused_where_datasets_loses_half_of_the_re
     joined = datasets.concatenate_datasets([originals, augmented])
     present = {name: sum(value is not None for value in joined[name]) for name in joined.column_names}
     assert present == {"image": 408, "text": 204, "label": 204}  # what the report saw (part 1 a)
-    with pytest.raises(Mistake, match=r"set 2 has image; they differ in text, label"):
+    with pytest.raises(UserError, match=r"set 2 has image; they differ in text, label"):
         concatenate(originals, augmented)
 
 
 def test_sets_whose_types_differ_are_refused() -> None:
-    with pytest.raises(Mistake, match="they differ in text: add, drop or cast"):
+    with pytest.raises(UserError, match="they differ in text: add, drop or cast"):
         concatenate(Dataset.from_dict({"text": ["x"]}), Dataset.from_dict({"text": [1]}))
 
 
@@ -282,7 +282,7 @@ def test_equal_columns_are_joined_in_order_and_nothing_is_lost(parts: list[list[
 def test_a_file_without_a_usable_image_or_text_is_refused(
     tmp_path: Path, columns: dict[str, Any], complaint: str
 ) -> None:
-    with pytest.raises(Mistake, match=complaint):
+    with pytest.raises(UserError, match=complaint):
         load((parquet(tmp_path / "bad.parquet", columns, "image" if "image" in columns else None),))
 
 
@@ -290,14 +290,14 @@ def test_two_columns_of_images_are_refused(tmp_path: Path) -> None:
     rows = Dataset.from_dict({"a": [plain()], "b": [plain()], "text": ["x"]})
     rows = rows.cast_column("a", datasets.Image()).cast_column("b", datasets.Image())
     rows.to_parquet(str(tmp_path / "t.parquet"))
-    with pytest.raises(Mistake, match="exactly one column of images, but has a and b"):
+    with pytest.raises(UserError, match="exactly one column of images, but has a and b"):
         load((str(tmp_path / "t.parquet"),))
 
 
 def test_a_file_without_rows_is_refused(file: str, tmp_path: Path) -> None:
     empty = tmp_path / "empty.parquet"
     Dataset.from_parquet(file, cache_dir=str(tmp_path / "cache")).select([]).to_parquet(str(empty))
-    with pytest.raises(Mistake, match="at least one image, but it has no rows"):
+    with pytest.raises(UserError, match="at least one image, but it has no rows"):
         load((str(empty),))
 
 
@@ -305,21 +305,21 @@ def test_a_file_without_rows_is_refused(file: str, tmp_path: Path) -> None:
 def test_a_truncated_file_is_refused(file: str, keep: int) -> None:
     whole = Path(file).read_bytes()
     Path(file).write_bytes(whole[:keep])
-    with pytest.raises(Mistake, match=r"two\.parquet cannot be read"):
+    with pytest.raises(UserError, match=r"two\.parquet cannot be read"):
         load((file,))
 
 
 def test_a_folder_without_texts_or_images_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Mistake, match="images that `datasets` can load"):
+    with pytest.raises(UserError, match="images that `datasets` can load"):
         load((str(tmp_path),))
     Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
-    with pytest.raises(Mistake, match="wants a column 'text'"):
+    with pytest.raises(UserError, match="wants a column 'text'"):
         load((str(tmp_path),))
 
 
 @pytest.mark.parametrize("source", ["missing.parquet", "emojis", "a/b/c", "pictures.zip", "/nowhere/at all"])
 def test_a_source_of_no_kind_is_refused(source: str) -> None:
-    with pytest.raises(Mistake, match="is none of these and no such file or folder exists"):
+    with pytest.raises(UserError, match="is none of these and no such file or folder exists"):
         load((source,))
 
 
@@ -346,7 +346,7 @@ def keep(cache: Path, commit: str, text: str) -> None:
 @pytest.mark.usefixtures("no_network")
 def test_without_a_network_the_hub_is_given_up_at_once(name: str) -> None:
     start = time.monotonic()
-    with pytest.raises(Mistake, match=f"'{name}' is wanted .* cannot be reached .* no copy is kept here"):
+    with pytest.raises(UserError, match=f"'{name}' is wanted .* cannot be reached .* no copy is kept here"):
         load((name,))
     assert time.monotonic() - start < 5
 
@@ -386,5 +386,5 @@ def test_a_set_that_the_hub_does_not_have_is_refused(monkeypatch: pytest.MonkeyP
         raise huggingface_hub.errors.RepositoryNotFoundError("no such set", response=response)
 
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", refuse)
-    with pytest.raises(Mistake, match="no public data set on the hub called 'nobody/nothing'"):
+    with pytest.raises(UserError, match="no public data set on the hub called 'nobody/nothing'"):
         load(("nobody/nothing",))

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablation import spec as module
-from ablation.errors import Mistake
-from ablation.report import autoencoder, joint
-from ablation.spec import RunSpec, TrainSpec, fingerprint, flat, vary
+from ablation.emoji.protocols import autoencoder, joint
+from ablation.emoji.spec import RunSpec, TrainSpec, fingerprint, flat, vary
+from ablation.errors import UserError
 
 
 def test_varying_nothing_changes_nothing() -> None:
@@ -44,7 +44,7 @@ def test_fingerprint_depends_on_the_data() -> None:
 def test_fingerprint_is_the_same_in_every_process_and_version() -> None:
     # A golden value: a change of it makes every recorded run unknown (docs/decisions/0001-fingerprint.md).
     assert fingerprint(joint, "data") == "5a2cdbcd798c3409"
-    imports = "from ablation.report import joint; from ablation.spec import fingerprint"
+    imports = "from ablation.emoji.protocols import joint; from ablation.emoji.spec import fingerprint"
     code = f"{imports}; print(fingerprint(joint, 'data'))"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert other.stdout.strip() == fingerprint(joint, "data")
@@ -79,7 +79,7 @@ def test_a_new_setting_at_its_neutral_value_keeps_the_fingerprint(monkeypatch: p
     ],
 )
 def test_a_wrong_setting_is_refused_in_a_sentence(changes: dict[str, object], message: str) -> None:
-    with pytest.raises(Mistake, match=message.replace("(", r"\(")):
+    with pytest.raises(UserError, match=message.replace("(", r"\(")):
         vary(joint, changes)
 
 
@@ -104,5 +104,5 @@ def test_specs_are_frozen() -> None:
     ],
 )
 def test_an_edit_that_would_ignore_a_setting_is_refused(changes: dict[str, object], said: str) -> None:
-    with pytest.raises(Mistake, match=said):
+    with pytest.raises(UserError, match=said):
         vary(joint, changes)

@@ -8,12 +8,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.data.images import Images
-from ablation.data.labels import classify
-from ablation.data.sources import load
-from ablation.data.split import SETS, Items, Splits, deal, select, split
-from ablation.errors import Mistake
-from ablation.spec import DataSpec
+from ablation.emoji.data.images import Images
+from ablation.emoji.data.labels import classify
+from ablation.emoji.data.sources import load
+from ablation.emoji.data.split import SETS, Items, Splits, deal, select, split
+from ablation.emoji.spec import DataSpec
+from ablation.errors import UserError
 
 SHIPPED = load(("emoji",))
 HAPPY_SAD = DataSpec(classes="happy_sad")
@@ -61,7 +61,7 @@ def test_the_keyword_is_found_in_either_case(keyword: str) -> None:
 
 @pytest.mark.parametrize("spec", [DataSpec(keyword="unicorn"), replace(HAPPY_SAD, keyword="clock")])
 def test_a_selection_of_nothing_is_refused(spec: DataSpec) -> None:
-    with pytest.raises(Mistake, match=f"data.keyword '{spec.keyword}' .* leave none of 2"):
+    with pytest.raises(UserError, match=f"data.keyword '{spec.keyword}' .* leave none of 2"):
         select(made(["clock", "happy face"]), spec)
 
 
@@ -207,14 +207,14 @@ def test_the_same_seed_gives_the_same_items_in_the_same_order(by: str) -> None:
 
 def test_a_set_without_an_image_is_named() -> None:
     images = made(["face one", "face two", "other"], subjects=["same", "same", "other"])
-    with pytest.raises(Mistake, match=r"every set wants an image, but \w+ has none .*another data.split"):
+    with pytest.raises(UserError, match=r"every set wants an image, but \w+ has none .*another data.split"):
         split(images, DataSpec(), copies=4, seed=0)
 
 
 def test_a_class_missing_in_a_set_is_named_with_the_counts() -> None:
     images = made([f"happy face {n}" for n in range(15)] + ["sad face"])
     with pytest.raises(
-        Mistake, match=r"image of class 'sad', but \w+ has none \(\d in train, \d in validation, "
+        UserError, match=r"image of class 'sad', but \w+ has none \(\d in train, \d in validation, "
     ):
         split(images, HAPPY_SAD, copies=4, seed=0)
 

@@ -12,7 +12,8 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import DescrStatsW
 
-from ablation.analyse.statistics import (
+from ablation.errors import UserError
+from ablation.stats.statistics import (
     TESTS,
     detectable_limit,
     equal,
@@ -27,7 +28,6 @@ from ablation.analyse.statistics import (
     smallest_detectable,
     standard_error,
 )
-from ablation.errors import Mistake
 
 GOLDEN = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
 anything = st.lists(st.integers(-1000, 1000).map(lambda k: k / 16), min_size=2, max_size=9).map(np.array)
@@ -236,7 +236,7 @@ def test_least_p_and_ratio() -> None:
         lambda: least_p(5, "u"),
         lambda: p_value(GOLDEN, "u"),
     ):
-        with pytest.raises(Mistake, match="there is no test 'u'"):
+        with pytest.raises(UserError, match="there is no test 'u'"):
             call()
 
 

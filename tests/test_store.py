@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from ablation.errors import Mistake
-from ablation.sweep.ledger import Ledger
-from ablation.track.store import Store
+from ablation.errors import UserError
+from ablation.run.ledger import Ledger
+from ablation.tracking.store import Store
 from doubles import small_study
 from engines import folder_of
 
 CREATE = """
 import sys
 from pathlib import Path
-from ablation.sweep.ledger import Ledger
-from ablation.track.store import Store
+from ablation.run.ledger import Ledger
+from ablation.tracking.store import Store
 from doubles import small_study
 store = Store(Path(sys.argv[1]))
 store.create()
@@ -64,20 +64,23 @@ def test_a_store_whose_creator_was_killed_is_created_by_the_next(tmp_path: Path)
 def test_looking_at_a_store_that_is_not_there_writes_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path / "none")
     assert Ledger.open(store, small_study(Path("faces.parquet"))) is None
-    with pytest.raises(Mistake, match="holds no runs yet: run a study first"):
+    with pytest.raises(UserError, match="holds no runs yet: run a study first"):
         _ = store.client
     assert folder_of(tmp_path) == []
 
 
 def test_a_lock_dies_with_its_holder_and_names_it_while_it_lives(store: Store) -> None:
-    holding = "import sys, time; from pathlib import Path; from ablation.track.store import Store\n"
+    holding = "import sys, time; from pathlib import Path; from ablation.tracking.store import Store\n"
     holding += "with Store(Path(sys.argv[1])).sole('job', 'it'): print('held', flush=True); time.sleep(60)"
     holder = subprocess.Popen(
         [sys.executable, "-c", holding, str(store.root)], stdout=subprocess.PIPE, text=True
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(Mistake, match=f"it is being run by process {holder.pid} on"), store.sole("job", "it"):
+    with (
+        pytest.raises(UserError, match=f"it is being run by process {holder.pid} on"),
+        store.sole("job", "it"),
+    ):
         pass
     holder.kill()
     holder.communicate()
@@ -87,19 +90,19 @@ def test_a_lock_dies_with_its_holder_and_names_it_while_it_lives(store: Store) -
 
 def test_a_file_that_is_no_database_is_said_in_a_sentence(store: Store) -> None:
     (store.root / "optuna.db").write_bytes(b"this is no database, and long enough to be looked at" * 10)
-    with pytest.raises(Mistake, match=r"Optuna's storage cannot be opened .*not a database"):
+    with pytest.raises(UserError, match=r"Optuna's storage cannot be opened .*not a database"):
         Ledger.open(store, small_study(Path("faces.parquet")))
 
 
 def test_a_broken_mlflow_database_is_said_in_a_sentence(store: Store) -> None:
     (store.root / "mlflow.db").write_bytes(b"this is no database, and long enough to be looked at" * 10)
-    with pytest.raises(Mistake, match=r"MLflow's store .* cannot be opened .*not a database"):
+    with pytest.raises(UserError, match=r"MLflow's store .* cannot be opened .*not a database"):
         store.experiment("x", {})
 
 
 @pytest.mark.parametrize("sign", ["?", "%", '"'])
 def test_a_place_that_an_address_cannot_hold_is_refused(tmp_path: Path, sign: str) -> None:
-    with pytest.raises(Mistake, match="a store's path wants none of"):
+    with pytest.raises(UserError, match="a store's path wants none of"):
         Store(tmp_path / f"a{sign}b")
 
 

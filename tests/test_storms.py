@@ -13,13 +13,13 @@ import pytest
 from optuna.trial import TrialState
 
 from ablation import catalogue
-from ablation.publish import publish
-from ablation.sweep.coordinate import run_study
-from ablation.sweep.engine import LocalEngine
-from ablation.sweep.ledger import Ledger
-from ablation.sweep.results import results
-from ablation.track.read import cell_runs, running
-from ablation.track.store import Store
+from ablation.report.publish import publish
+from ablation.run.coordinate import run_study
+from ablation.run.engines import LocalEngine
+from ablation.run.ledger import Ledger
+from ablation.run.results import results
+from ablation.tracking.read import cell_runs, running
+from ablation.tracking.store import Store
 from doubles import small_study
 from servers import PostgreSQL
 from test_kills import start
@@ -31,8 +31,8 @@ TIMES = 50
 COORDINATOR = 0.1  # of the kills, about; the other victims are what it started
 BETWEEN_SECONDS = (0.2, 1.2)
 STUDY = """
-from ablation.report import joint
-from ablation.spec import vary
+from ablation.emoji.protocols import joint
+from ablation.emoji.spec import vary
 from ablation.study import Study
 
 small = {{"data.sources": ({parquet!r},), "augment.copies": 3, "model.channels": (8, 16), "train.epochs": 12}}

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from ablation import catalogue
-from ablation.errors import Mistake
-from ablation.report import joint
-from ablation.spec import flat
+from ablation.emoji.protocols import joint
+from ablation.emoji.spec import flat
+from ablation.errors import UserError
+from ablation.run.coordinate import checked_data
+from ablation.run.plan import sources_of
 from ablation.study import Claim, Difference, Study, Trend
-from ablation.sweep.coordinate import checked_data
-from ablation.sweep.plan import sources_of
 from doubles import small_study
 
 
@@ -104,7 +104,7 @@ def test_the_smoke_study_has_another_name_and_a_budget_in_steps(study: Study) ->
 def test_a_wrong_study_is_refused_in_a_sentence(
     study: Study, changes: dict[str, object], message: str
 ) -> None:
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         dataclasses.replace(study, **changes)  # type: ignore[arg-type]
 
 
@@ -126,16 +126,16 @@ def test_every_study_file_expands_and_names_each_of_its_arms(name: str) -> None:
 def test_a_broken_study_file_is_named_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "broken.py"
     path.write_text("x = 1\nstudy = Study(\n")
-    with pytest.raises(Mistake, match=r"broken.py, line 2: '\(' was never closed"):
+    with pytest.raises(UserError, match=r"broken.py, line 2: '\(' was never closed"):
         catalogue.load(str(path))
     path.write_text("\n\nraise ValueError('no')\n")
-    with pytest.raises(Mistake, match=r"broken.py, line 3: no: mend the study file"):
+    with pytest.raises(UserError, match=r"broken.py, line 3: no: mend the study file"):
         catalogue.load(str(path))
     path.write_text("study = 3\n")
-    with pytest.raises(Mistake, match="at its top level, but sets int"):
+    with pytest.raises(UserError, match="at its top level, but sets int"):
         catalogue.load(str(path))
 
 
 def test_an_unknown_study_gets_the_nearest_name() -> None:
-    with pytest.raises(Mistake, match=r"no study 'latentsize' \(did you mean 'latent_size'"):
+    with pytest.raises(UserError, match=r"no study 'latentsize' \(did you mean 'latent_size'"):
         catalogue.load("latentsize")

@@ -11,21 +11,21 @@ from optuna.trial import TrialState
 
 from ablation.cli.progress import Reporter
 from ablation.cli.show import show_status, show_table
-from ablation.errors import Mistake
-from ablation.learn.run import identify
-from ablation.publish import publish, read, summarise
-from ablation.spec import vary
+from ablation.emoji.run import identify
+from ablation.emoji.spec import vary
+from ablation.errors import UserError
+from ablation.report.publish import publish, read, summarise
+from ablation.run.coordinate import run_study
+from ablation.run.doctor import examine
+from ablation.run.ledger import Ledger
+from ablation.run.plan import check_unchanged, plan_of
+from ablation.run.results import results
+from ablation.run.scheduler import Progress
 from ablation.study import Study
-from ablation.sweep.coordinate import run_study
-from ablation.sweep.crew import Progress
-from ablation.sweep.doctor import examine
-from ablation.sweep.ledger import Ledger
-from ablation.sweep.plan import check_unchanged, plan_of
-from ablation.sweep.results import results
-from ablation.track.label import Label
-from ablation.track.read import bury_free, cell_lock, cell_runs
-from ablation.track.record import recording
-from ablation.track.store import Store
+from ablation.tracking.label import Label
+from ablation.tracking.read import bury_free, cell_lock, cell_runs
+from ablation.tracking.record import recording
+from ablation.tracking.store import Store
 from doubles import draw_faces, small_study
 from engines import InlineEngine, folder_of
 
@@ -168,7 +168,7 @@ def test_more_seeds_train_the_new_ones_alone(study: Study, store: Store) -> None
 def test_a_study_that_another_process_runs_is_refused_with_its_holder(study: Study, store: Store) -> None:
     with (
         store.sole("study-small", "the study small"),
-        pytest.raises(Mistake, match=r"the study small is being run by process \d+ on .* since .*: wait"),
+        pytest.raises(UserError, match=r"the study small is being run by process \d+ on .* since .*: wait"),
     ):
         swept(study, store)
 
@@ -191,13 +191,15 @@ def test_a_changed_plan_is_refused_with_what_differs(
     swept(study, store, seeds=1)
     changed = dataclasses.replace(study, **changes)  # type: ignore[arg-type]
     for verb in (swept, read):
-        with pytest.raises(Mistake, match=rf"has runs of another plan .*{message}.*undo the change, or give"):
+        with pytest.raises(
+            UserError, match=rf"has runs of another plan .*{message}.*undo the change, or give"
+        ):
             verb(changed, store)  # type: ignore[operator]
 
 
 def test_nothing_is_written_where_the_data_is_wrong(study: Study, tmp_path: Path) -> None:
     wrong = dataclasses.replace(study, baseline=vary(study.baseline, {"data.keyword": "zebra"}))
-    with pytest.raises(Mistake, match="zebra"):
+    with pytest.raises(UserError, match="zebra"):
         swept(wrong, Store(tmp_path / "never"))
     assert folder_of(tmp_path) == []
 
@@ -233,7 +235,7 @@ def test_results_of_a_study_that_was_never_run_say_what_to_do(
     study: Study, store: Store, tmp_path: Path
 ) -> None:
     for place in (store, Store(tmp_path / "nowhere")):
-        with pytest.raises(Mistake, match=r"small has no runs in .*: run it first"):
+        with pytest.raises(UserError, match=r"small has no runs in .*: run it first"):
             results(study, place)
 
 
@@ -256,7 +258,7 @@ def test_a_run_that_mlflow_lost_is_trained_again_and_the_doctor_says_so(study: S
 def test_a_deleted_experiment_is_said_in_a_sentence(study: Study, store: Store) -> None:
     swept(study, store, seeds=1)
     store.client.delete_experiment(store.experiment(study.name, {}))
-    with pytest.raises(Mistake, match="the experiment small was deleted in MLflow: restore it"):
+    with pytest.raises(UserError, match="the experiment small was deleted in MLflow: restore it"):
         swept(study, store, seeds=1)
 
 
@@ -300,7 +302,7 @@ def test_a_plan_without_results_may_still_change(study: Study, store: Store) -> 
 def test_a_setting_that_is_added_later_leaves_recorded_plans_alone(
     study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ablation import spec
+    from ablation.emoji import spec
 
     swept(study, store, seeds=1)
     recorded = spec._neutral
@@ -323,7 +325,7 @@ def test_a_measure_that_the_images_cannot_have_is_refused_before_training(
     rows.select_columns(["image", "text"]).to_parquet(tmp_path / "plain.parquet")
     study = small_study(tmp_path / "plain.parquet", measures={"probe_accuracy": 0.02}, claims=())
     engine = InlineEngine()
-    with pytest.raises(Mistake, match="probe_accuracy wants images with subgroups"):
+    with pytest.raises(UserError, match="probe_accuracy wants images with subgroups"):
         swept(study, store, engine)
     assert engine.tasks == []
 

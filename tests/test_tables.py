@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from ablation.analyse import analyse
-from ablation.analyse.words import difference_digits, number
-from ablation.errors import Mistake
-from ablation.export.latex import latex
-from ablation.export.tables import COLUMNS, Table, markdown, page, render, tabulate
+from ablation.errors import UserError
+from ablation.formatting import difference_digits, number
+from ablation.report.formats import COLUMNS, Table, markdown, page, render, tabulate
+from ablation.report.latex import latex
+from ablation.stats import analyse
 from frames import ODD, a_frame, a_study, noisy
 
 FORMATS = ("md", "tex", "csv", "html")
@@ -220,7 +220,7 @@ def test_under_the_table_stand_verdicts_conclusion_caveats_and_fixed_settings(fo
 
 
 def test_an_unknown_format_is_refused() -> None:
-    with pytest.raises(Mistake, match=r"there is no table format 'htm' \(did you mean 'html'"):
+    with pytest.raises(UserError, match=r"there is no table format 'htm' \(did you mean 'html'"):
         render(a_table(), "htm")
 
 

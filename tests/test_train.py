@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from ablation.learn.evaluate import encode, evaluate, reconstruct
-from ablation.learn.model import Autoencoder
-from ablation.learn.pictures import Pictures
-from ablation.learn.run import run
-from ablation.learn.train import Diverged, Epoch, fit
+from ablation.emoji.evaluate import encode, evaluate, reconstruct
+from ablation.emoji.model import Autoencoder
+from ablation.emoji.run import run
+from ablation.emoji.spec import ModelSpec, TrainSpec
+from ablation.emoji.train import Diverged, Epoch, fit
+from ablation.emoji.training_data import Pictures
 from ablation.seeds import generator
-from ablation.spec import ModelSpec, TrainSpec
 from doubles import small_spec
 
 SMALL = ModelSpec(channels=(4, 8), latent_dim=8)

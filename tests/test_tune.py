@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from ablation.errors import Mistake
-from ablation.learn.train import Diverged
-from ablation.spec import vary
+from ablation.emoji.spec import vary
+from ablation.emoji.train import Diverged
+from ablation.errors import UserError
+from ablation.run.coordinate import run_study
+from ablation.run.results import results
+from ablation.run.tune import progress_of, settle, tuning_of
+from ablation.run.worker import Task
 from ablation.study import Study, Tuned
-from ablation.sweep.coordinate import run_study
-from ablation.sweep.results import results
-from ablation.sweep.tune import progress_of, settle, tuning_of
-from ablation.sweep.worker import Task
-from ablation.track.store import Store
+from ablation.tracking.store import Store
 from ablation.tuning import TUNING_SEED
 from doubles import small_study
 from engines import InlineEngine
@@ -41,7 +41,7 @@ def test_every_arm_has_the_same_trials_under_a_seed_of_no_cell(study: Study) -> 
 
 def test_a_study_is_not_run_before_it_is_tuned(study: Study, store: Store) -> None:
     assert settle(study, store) == study
-    with pytest.raises(Mistake, match=r"small wants train.lr tuned for every arm, but trials are lacking"):
+    with pytest.raises(UserError, match=r"small wants train.lr tuned for every arm, but trials are lacking"):
         run_study(study, store, InlineEngine(), 1)
 
 
@@ -82,7 +82,7 @@ def test_a_value_that_diverges_is_not_chosen_and_none_left_is_a_mistake(
     study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def diverge(least: float) -> None:
-        from ablation.sweep import worker
+        from ablation.run import worker
 
         def run(spec, on_epoch, trained, composing):  # type: ignore[no-untyped-def]
             if spec.train.lr >= least:
@@ -91,7 +91,7 @@ def test_a_value_that_diverges_is_not_chosen_and_none_left_is_a_mistake(
 
         monkeypatch.setattr(worker, "run", run)
 
-    from ablation.sweep.worker import run as kept
+    from ablation.run.worker import run as kept
 
     diverge(0.01)
     run_study(tuning_of(study), store, InlineEngine(), 1)
@@ -99,5 +99,5 @@ def test_a_value_that_diverges_is_not_chosen_and_none_left_is_a_mistake(
     diverge(0.0)
     other = replace(study, name="other", baseline=vary(study.baseline, {"train.batch_size": 32}))
     run_study(tuning_of(other), store, InlineEngine(), 1)
-    with pytest.raises(Mistake, match=r"train.lr of latent 8 wants a value at which training holds"):
+    with pytest.raises(UserError, match=r"train.lr of latent 8 wants a value at which training holds"):
         settle(other, store)

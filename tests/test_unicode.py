@@ -4,8 +4,8 @@ from collections import defaultdict
 
 import pytest
 
-from ablation.data.labels import SCHEMES
-from ablation.data.unicode import SIGNS, TONES, Emoji, emojis
+from ablation.emoji.data.labels import SCHEMES
+from ablation.emoji.data.unicode import SIGNS, TONES, Emoji, emojis
 
 FACES = [emoji for emoji in emojis() if "face" in emoji.text]
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ablation.analyse import Analysis, analyse, outlook
-from ablation.analyse.statistics import power, smallest_detectable
+from ablation.stats import Analysis, analyse, outlook
+from ablation.stats.statistics import power, smallest_detectable
 from ablation.study import Claim, Difference, Study
 from frames import Value, a_frame, a_study, noisy
 

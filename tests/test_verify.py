@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from ablation.errors import Mistake
+from ablation.errors import UserError
+from ablation.run.coordinate import run_study
+from ablation.run.results import results
+from ablation.run.together import TogetherEngine
+from ablation.run.verify import verify
 from ablation.study import Study
-from ablation.sweep.coordinate import run_study
-from ablation.sweep.results import results
-from ablation.sweep.together import TogetherEngine
-from ablation.sweep.verify import verify
-from ablation.track.artifacts import WEIGHTS
-from ablation.track.store import Store
+from ablation.tracking.artifacts import WEIGHTS
+from ablation.tracking.store import Store
 from doubles import small_study
 from engines import InlineEngine
 
@@ -85,5 +85,5 @@ def test_cells_that_were_trained_together_are_near_and_said_to_be(faces: Path, t
 
 
 def test_a_study_that_was_never_run_is_a_mistake(faces: Path, tmp_path: Path) -> None:
-    with pytest.raises(Mistake, match="has no runs"):
+    with pytest.raises(UserError, match="has no runs"):
         list(verify(small_study(faces), Store(tmp_path / "none")))

@@ -14,17 +14,17 @@ import ablation
 from ablation import catalogue
 from ablation.cli import app
 from ablation.cli.progress import duration
-from ablation.errors import Mistake
-from ablation.page import report
-from ablation.publish import publish
+from ablation.emoji.weights import model_of
+from ablation.errors import UserError
+from ablation.report.page import report
+from ablation.report.publish import publish
+from ablation.run.coordinate import run_study
+from ablation.run.ledger import Ledger
+from ablation.run.results import results
 from ablation.study import Study
-from ablation.sweep.coordinate import run_study
-from ablation.sweep.ledger import Ledger
-from ablation.sweep.results import results
-from ablation.track.artifacts import artifact
-from ablation.track.store import Store
-from ablation.track.version import STORE_VERSION, TAG
-from ablation.track.weights import model_of
+from ablation.tracking.artifacts import artifact
+from ablation.tracking.store import Store
+from ablation.tracking.version import STORE_VERSION, TAG
 from engines import InlineEngine, folder_of
 
 STORES = Path(__file__).parent / "stores"
@@ -114,7 +114,7 @@ def test_a_store_of_a_newer_version_is_refused_and_left_as_it_is(
         lambda: publish(study, Store(store.root), Path("out")),
         lambda: report({"small": study}, Store(store.root), Path("page"), duration),
     ):
-        with pytest.raises(Mistake, match=newer):
+        with pytest.raises(UserError, match=newer):
             action()
     assert folder_of(store.root) == before
     assert Path("store/optuna.db").read_bytes() == trials
@@ -199,5 +199,5 @@ def test_optunas_tables_of_an_older_version_are_upgraded_too(latest: tuple[Study
 def test_tables_of_a_newer_version_are_a_sentence(latest: tuple[Study, Store], name: str, said: str) -> None:
     study, store = latest
     stamp(name, "feedfacefeed")
-    with pytest.raises(Mistake, match=said):
+    with pytest.raises(UserError, match=said):
         results(study, store)

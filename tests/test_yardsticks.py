@@ -7,15 +7,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.data.sources import load
-from ablation.data.split import split
-from ablation.learn.model import Autoencoder
-from ablation.learn.probe import effective_rank
-from ablation.learn.run import measurable, run
-from ablation.learn.yardsticks import measured, yardsticks
-from ablation.report import autoencoder, joint
+from ablation.emoji.common_evaluation import measured, yardsticks
+from ablation.emoji.data.sources import load
+from ablation.emoji.data.split import split
+from ablation.emoji.model import Autoencoder
+from ablation.emoji.probe import effective_rank
+from ablation.emoji.protocols import autoencoder, joint
+from ablation.emoji.run import measurable, run
+from ablation.emoji.spec import vary
 from ablation.seeds import generator
-from ablation.spec import vary
 from doubles import small_spec
 
 SHIPPED = load(("emoji",))

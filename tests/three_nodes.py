@@ -75,12 +75,12 @@ def run(cluster, nodes, folder: Path) -> dict[str, object]:  # type: ignore[no-u
     from optuna.trial import TrialState
     from ray._private.worker import global_worker
 
-    from ablation.publish import publish
-    from ablation.sweep.cluster import RayEngine
-    from ablation.sweep.coordinate import run_study
-    from ablation.sweep.ledger import Ledger
-    from ablation.track.read import cell_runs
-    from ablation.track.store import Store
+    from ablation.report.publish import publish
+    from ablation.run.coordinate import run_study
+    from ablation.run.ledger import Ledger
+    from ablation.run.ray import RayEngine
+    from ablation.tracking.read import cell_runs
+    from ablation.tracking.store import Store
 
     store, study = Store(folder / "coordinator"), small_study(Path("faces.parquet"), seeds=SEEDS)
     killed, kills, chance = threading.Event(), 0, random.Random(7)

@@ -13,8 +13,10 @@ from types import FrameType
 
 import typer
 
-from ablation.cli import compose, data, report, store, studies
-from ablation.errors import Mistake
+from ablation.cli import report, store, studies
+from ablation.emoji import cli_compose as compose
+from ablation.emoji import cli_data as data
+from ablation.errors import UserError
 
 INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
 OBJECTS = 100_000  # new ones, after which the garbage collector looks for cycles
@@ -38,7 +40,7 @@ def main() -> None:
     gc.set_threshold(OBJECTS)  # a verb imports half a million that stay: looking through them takes a second
     try:
         code = typer.main.get_command(app)(standalone_mode=False)
-    except Mistake as mistake:
+    except UserError as mistake:
         code = _say(str(mistake))
     except typer.TyperException as usage:
         code = _say(f"{usage.format_message()} Try `ablation --help`.")
@@ -69,12 +71,12 @@ def command() -> None:
         os._exit(ended.code if isinstance(ended.code, int) else 1)
 
 
-def _told(error: Exception) -> Mistake:
+def _told(error: Exception) -> UserError:
     """The sentence for a server that went away or a disk that is full; any other error is raised again."""
-    from ablation.track.patience import told
+    from ablation.tracking.retry import told
 
     said = told(error)
-    if not isinstance(said, Mistake):
+    if not isinstance(said, UserError):
         raise error
     return said
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ablation.errors import Mistake
+from ablation.errors import UserError
 
 
 def _count(name: str, most: int) -> typer.models.OptionInfo:
@@ -16,7 +16,7 @@ def _count(name: str, most: int) -> typer.models.OptionInfo:
         except ValueError:
             number = 0
         if not 1 <= number <= most:
-            raise Mistake(f"--{name} wants a whole number from 1 to {most}, but got {text!r}.")
+            raise UserError(f"--{name} wants a whole number from 1 to {most}, but got {text!r}.")
         return number
 
     return typer.Option(f"--{name}", parser=parse, metavar="N")  # type: ignore[no-any-return]

@@ -8,7 +8,7 @@ import typer
 from ablation import catalogue
 from ablation.cli.options import DEFAULT_STORE, Quick, Seeds, StoreFolder
 from ablation.cli.progress import duration
-from ablation.errors import Mistake
+from ablation.errors import UserError
 from ablation.study import Study
 
 
@@ -24,8 +24,8 @@ def report(
     quick: Quick = False,
 ) -> None:
     """Write the report anew: all studies, run or not, as one page (index.html) and as report.md."""
-    from ablation.page import report as write
-    from ablation.track.store import Store
+    from ablation.report.page import report as write
+    from ablation.tracking.store import Store
 
     studies = {name: _load(name, quick) for name in catalogue.names()}
     for path in write(studies, Store(store), to, duration, seeds=seeds):
@@ -33,9 +33,9 @@ def report(
             typer.echo(path)
 
 
-def _load(name: str, quick: bool) -> Study | Mistake:
+def _load(name: str, quick: bool) -> Study | UserError:
     try:
         study = catalogue.load(name)
         return study.smoke() if quick else study
-    except Mistake as mistake:
+    except UserError as mistake:
         return mistake

@@ -8,37 +8,37 @@ from rich.text import Text
 
 from ablation.cli.progress import Reporter
 from ablation.cli.show import _PLAIN, console
-from ablation.errors import Mistake
+from ablation.errors import UserError
 from ablation.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ablation.analyse.front import Front
-    from ablation.sweep.crew import Progress
-    from ablation.track.store import Store
+    from ablation.run.scheduler import Progress
+    from ablation.stats.pareto import Front
+    from ablation.tracking.store import Store
 
 
 def search_each(studies: Mapping[str, Study], store: "Store", seeds: int | None, workers: int) -> int:
     """Carry out the search of every study and print what it found; 1 where a trial failed, else 0."""
-    from ablation.sweep.processes import warm
+    from ablation.run.processes import warm
 
     warm()  # before the imports of this process, so that both import at once
-    from ablation.sweep.trials import check_search
+    from ablation.run.trials import check_search
 
     if seeds is not None:
-        raise Mistake("--search wants no --seeds: all of its trials share a seed of their own. Drop one.")
+        raise UserError("--search wants no --seeds: all of its trials share a seed of their own. Drop one.")
     for study in studies.values():
         check_search(study)
     return max(_search(study, store, workers) for study in studies.values())
 
 
 def _search(study: Study, store: "Store", workers: int) -> int:
-    from ablation.analyse.front import front_of
-    from ablation.sweep.engine import LocalEngine
-    from ablation.sweep.search import run_search
-    from ablation.sweep.trials import searched
-    from ablation.sweep.turns import search_results
+    from ablation.run.engines import LocalEngine
+    from ablation.run.search import run_search
+    from ablation.run.search_results import search_results
+    from ablation.run.trials import searched
+    from ablation.stats.pareto import front_of
 
     whole = searched(study)
     with Reporter(whole, workers) as reporter:
@@ -63,7 +63,7 @@ def show_progress(progress: "Progress") -> None:
 
 def show_front(study: Study, trials: "pd.DataFrame", found: "Front") -> None:
     """A row a complete trial, by its first objective, the front marked; then the hypervolume."""
-    from ablation.analyse.words import SMOKE, number
+    from ablation.formatting import SMOKE, number
     from ablation.measures import measure
 
     assert study.search is not None

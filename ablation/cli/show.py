@@ -13,20 +13,20 @@ from rich.table import Table
 from rich.text import Text
 
 from ablation.cli.progress import duration
-from ablation.errors import Mistake
+from ablation.errors import UserError
 from ablation.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ablation.analyse.plan import Outlook
-    from ablation.analyse.summary import Analysis
-    from ablation.data.show import Summary
-    from ablation.sweep.doctor import Finding
-    from ablation.sweep.outlook import Workload
-    from ablation.sweep.verify import Verified
-    from ablation.track.store import Store
-    from ablation.track.views import Page
+    from ablation.emoji.data.summary import Summary
+    from ablation.run.doctor import Finding
+    from ablation.run.runtime import Workload
+    from ablation.run.verify import Verified
+    from ablation.stats.analysis import Analysis
+    from ablation.stats.power import Outlook
+    from ablation.tracking.store import Store
+    from ablation.tracking.views import Page
 
 # No markup: names and errors are the user's, and may have brackets.
 console = Console(highlight=False, soft_wrap=True, markup=False)
@@ -35,10 +35,10 @@ TYPICAL_CORES = 2
 STATES = ("complete", "diverged", "failed", "running", "missing")
 
 
-def show_studies(studies: "Mapping[str, Study | Mistake]") -> None:
+def show_studies(studies: "Mapping[str, Study | UserError]") -> None:
     """A block a study: name, cells, question and arms, or what is wrong with its file."""
     for name, study in studies.items():
-        if isinstance(study, Mistake):
+        if isinstance(study, UserError):
             console.print(Text.assemble((name, "bold"), f"  {study}\n"))
             continue
         cells = len(study.specs) * study.seeds
@@ -76,7 +76,7 @@ def show_warnings(outlook: "Outlook") -> None:
 
 def show_table(analysis: "Analysis") -> None:
     """The study's table for a terminal, a block a measure, with verdicts and caveats."""
-    from ablation.export.model import tabulate
+    from ablation.report.table import tabulate
 
     table = tabulate(analysis)
     console.print()
@@ -108,13 +108,13 @@ def show_links(store: "Store", name: str, quick: bool) -> None:
     console.print(f"Export the table:   {command} export {quote(name)} --to out{options}")
 
 
-def show_status(states: "Mapping[str, pd.DataFrame | Mistake | None]", detailed: bool) -> None:
+def show_status(states: "Mapping[str, pd.DataFrame | UserError | None]", detailed: bool) -> None:
     """A row a study with its cells by state, or why it has none; detailed: the state of every cell."""
     grid = Table("study", *STATES, "seeds", **_PLAIN)
     for name, cells in states.items():
         if cells is None:
             grid.add_row(name, "not run")
-        elif isinstance(cells, Mistake):
+        elif isinstance(cells, UserError):
             grid.add_row(name, "see below")
         else:
             counts = cells.state.value_counts()
@@ -122,7 +122,7 @@ def show_status(states: "Mapping[str, pd.DataFrame | Mistake | None]", detailed:
             grid.add_row(name, *numbers, str(cells.seed.nunique()))
     console.print(grid)
     for cells in states.values():
-        if isinstance(cells, Mistake):
+        if isinstance(cells, UserError):
             console.print(str(cells))
         elif cells is not None and detailed:
             for arm, of_arm in cells.groupby("arm", sort=False):

@@ -22,16 +22,16 @@ def ui(
 ) -> None:
     """Serve MLflow's UI on this machine alone, and print a link to every study's arms, cells and curves."""
     from ablation.cli.show import show_pages
-    from ablation.errors import Mistake
-    from ablation.track.store import Store
-    from ablation.track.views import study_pages
+    from ablation.errors import UserError
+    from ablation.tracking.store import Store
+    from ablation.tracking.views import study_pages
 
     place = Store(store)
     if not place.embedded:
-        raise Mistake(f"runs are kept on {place.tracking_shown}: open its own pages in a browser.")
+        raise UserError(f"runs are kept on {place.tracking_shown}: open its own pages in a browser.")
     with socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise Mistake(f"port {port} is in use on this machine: name another with --port.")
+            raise UserError(f"port {port} is in use on this machine: name another with --port.")
     pages = study_pages(place)
     show_pages(f"http://127.0.0.1:{port}", pages)
     sys.stdout.flush()
@@ -49,7 +49,7 @@ def ui(
 def doctor(store: StoreFolder = DEFAULT_STORE) -> None:
     """Check versions, data and store, deliver results that wait for a server, end what died while RUNNING."""
     from ablation.cli.show import show_findings
-    from ablation.sweep.doctor import examine
-    from ablation.track.store import Store
+    from ablation.run.doctor import examine
+    from ablation.tracking.store import Store
 
     show_findings(examine(Store(store)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablation import catalogue
-from ablation.cli.hands import Hands, on_cluster, on_machine
+from ablation.cli.engines import ExecutorConfig, on_cluster, on_machine
 from ablation.cli.options import (
     DEFAULT_STORE,
     Address,
@@ -20,13 +20,13 @@ from ablation.cli.options import (
     Workers,
     cores,
 )
-from ablation.errors import Mistake
+from ablation.errors import UserError
 from ablation.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ablation.track.store import Store
+    from ablation.tracking.store import Store
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,9 +50,9 @@ def plan(
     quick: Quick = False,
 ) -> None:
     """Say what a run would do: cells, time, and the smallest effect that the seeds can detect."""
-    from ablation.analyse.plan import outlook
     from ablation.cli.show import show_plan
-    from ablation.sweep.outlook import workload
+    from ablation.run.runtime import workload
+    from ablation.stats.power import outlook
 
     declared = _load(study, quick)
     count = seeds or declared.seeds
@@ -78,11 +78,13 @@ def run(
 ) -> int:
     """Train every cell that has no finished run, then print the table and its verdict."""
     if together and (workers or search):
-        raise Mistake("--together takes the place of --workers and knows no --search: leave one of them out.")
+        raise UserError(
+            "--together takes the place of --workers and knows no --search: leave one of them out."
+        )
     if engine != "ray" and (address or gpus):
-        raise Mistake("--address and --gpus belong to --engine ray: add it, or leave them out.")
+        raise UserError("--address and --gpus belong to --engine ray: add it, or leave them out.")
     if engine == "ray" and (together or search):
-        raise Mistake("--engine ray knows no --together and no --search: leave them out.")
+        raise UserError("--engine ray knows no --together and no --search: leave them out.")
     declared = {name: _load(name, quick) for name in studies}
     if search:
         from ablation.cli.search import search_each
@@ -96,20 +98,20 @@ def run(
     return max(_run_or_say(name, study, store, seeds, hands) for name, study in declared.items())
 
 
-def _run_or_say(name: str, study: Study, store: Path, seeds: int | None, hands: Hands) -> int:
+def _run_or_say(name: str, study: Study, store: Path, seeds: int | None, hands: ExecutorConfig) -> int:
     """Run the study; a mistake in it is said, and does not stop the studies after it."""
     try:
         return _run(name, study, store, seeds, hands)
-    except Mistake as mistake:
+    except UserError as mistake:
         typer.echo(str(mistake), err=True)
         return 2
 
 
-def _run(name: str, study: Study, store: Path, seeds: int | None, hands: Hands) -> int:
-    from ablation.analyse.plan import outlook
+def _run(name: str, study: Study, store: Path, seeds: int | None, hands: ExecutorConfig) -> int:
     from ablation.cli.show import show_links, show_table, show_warnings
-    from ablation.publish import summarise
-    from ablation.sweep.tune import settle, tuning_of
+    from ablation.report.publish import summarise
+    from ablation.run.tune import settle, tuning_of
+    from ablation.stats.power import outlook
 
     place = _store(store)
     show_warnings(outlook(study, seeds or study.seeds))
@@ -123,10 +125,10 @@ def _run(name: str, study: Study, store: Path, seeds: int | None, hands: Hands) 
     return 1 if failed else 0
 
 
-def _train(study: Study, store: "Store", seeds: int | None, hands: Hands) -> bool:
+def _train(study: Study, store: "Store", seeds: int | None, hands: ExecutorConfig) -> bool:
     """Train what is lacking and show it as it comes; whether a cell failed."""
     from ablation.cli.progress import Reporter
-    from ablation.sweep.coordinate import run_study
+    from ablation.run.coordinate import run_study
 
     with Reporter(study, hands.cells) as reporter:
         progress = run_study(study, store, hands.engine, hands.cells, seeds, reporter.notify, hands.order)
@@ -143,16 +145,16 @@ def status(
 ) -> None:
     """Show how far each study is: complete, failed, running and missing cells."""
     from ablation.cli.show import show_status
-    from ablation.sweep.tune import progress_of
+    from ablation.run.tune import progress_of
 
     names = [study] if study else catalogue.names()
     place = _store(store)
-    states: dict[str, pd.DataFrame | Mistake | None] = {}
+    states: dict[str, pd.DataFrame | UserError | None] = {}
     for name in names:
         try:
             declared = _load(name, quick)
             states[declared.name] = progress_of(declared, place)
-        except Mistake as mistake:
+        except UserError as mistake:
             if study:
                 raise
             states[name] = mistake
@@ -162,14 +164,14 @@ def status(
 def verify(study: StudyName, store: StoreFolder = DEFAULT_STORE, quick: Quick = False) -> int:
     """Run one cell of every arm again: are they the same bits, or how far from what was recorded?"""
     from ablation.cli.show import show_verified
-    from ablation.sweep.verify import verify as verified
+    from ablation.run.verify import verify as verified
 
     kept = []
     for found in verified(_load(study, quick), _store(store)):
         show_verified(found)
         kept.append(found.kept)
     if not kept:
-        raise Mistake(f"{study} has no complete cell to run again: run it first.")
+        raise UserError(f"{study} has no complete cell to run again: run it first.")
     return 0 if all(kept) else 1
 
 
@@ -181,9 +183,9 @@ def table(
     quick: Quick = False,
 ) -> None:
     """Print the study's table: means, intervals, differences to the baseline, verdicts, caveats."""
-    from ablation.export.model import tabulate
-    from ablation.export.tables import render
-    from ablation.publish import read
+    from ablation.report.formats import render
+    from ablation.report.publish import read
+    from ablation.report.table import tabulate
 
     reading = read(_load(study, quick), _store(store), seeds)
     typer.echo(render(tabulate(reading.analysis), format), nl=False)
@@ -199,7 +201,7 @@ def export(
     quick: Quick = False,
 ) -> None:
     """Write tables (md, tex, csv, html), figures (png, pdf), runs.csv and provenance.json."""
-    from ablation.publish import publish
+    from ablation.report.publish import publish
 
     declared = [_load(name, quick) for name in studies]
     for one in declared:
@@ -208,10 +210,10 @@ def export(
             typer.echo(path)
 
 
-def _load_or_mistake(name: str) -> Study | Mistake:
+def _load_or_mistake(name: str) -> Study | UserError:
     try:
         return catalogue.load(name)
-    except Mistake as mistake:
+    except UserError as mistake:
         return mistake
 
 
@@ -221,6 +223,6 @@ def _load(name: str, quick: bool) -> Study:
 
 
 def _store(folder: Path) -> "Store":
-    from ablation.track.store import Store
+    from ablation.tracking.store import Store
 
     return Store(folder)

@@ -1,7 +1,7 @@
 """The study of which a store of every version is kept: two small arms on drawn faces, two seeds."""
 
-from ablation.report import joint
-from ablation.spec import vary
+from ablation.emoji.protocols import joint
+from ablation.emoji.spec import vary
 from ablation.study import Claim, Difference, Study
 
 study = Study(

@@ -1,0 +1,142 @@
+"""Families of pictures that cross an attribute with what it is put on, read off the texts of the data.
+
+In a family, `at[stays, value]` is the picture of what stays (a person, a colour, an hour, a species) with one
+value of the attribute (a skin tone, a gender, a shape, the half hour, an expression). So every two rows and
+two columns of it are an analogy a : b :: c : d whose answer is a picture.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import permutations
+
+from ablation.emoji.composition.gains import NO_TONE
+from ablation.emoji.data.images import Images
+
+TWINS = {
+    "smiling cat face with open mouth": "smiling face with open mouth",
+    "grinning cat face with smiling eyes": "grinning face with smiling eyes",
+    "cat face with tears of joy": "face with tears of joy",
+    "smiling cat face with heart-shaped eyes": "smiling face with heart-shaped eyes",
+    "cat face with wry smile": "smirking face",
+    "kissing cat face with closed eyes": "kissing face with closed eyes",
+    "weary cat face": "face screaming in fear",  # hands on its cheeks, whatever its name
+    "crying cat face": "crying face",
+    "pouting cat face": "pouting face",
+}
+"""The human face of the same expression, by the cat's text: the one table that the texts do not give."""
+
+Key = tuple[str, str]
+_COLOURS = "red|orange|yellow|green|blue|purple|brown|black|white"
+# Not "heavy black heart", which is the red one; "black large square" and "medium black circle" are full size.
+_SHAPE = re.compile(rf"(?:large |medium )?({_COLOURS})(?: large)? (circle|square|heart)")
+_CLOCK = re.compile(r"clock face (\w+)(?: (oclock)|-(thirty))")
+_GENDER = re.compile(r"\b(man|woman)\b")
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """at[stays, value]: index of the image. steps: (from, to), the changes of value that are asked for.
+
+    onto: what stays in the pictures that are asked for; all of it where it is empty.
+    """
+
+    name: str
+    at: Mapping[Key, int]
+    steps: tuple[tuple[str, str], ...]
+    onto: str = ""
+
+    def pairs(self, step: tuple[str, str]) -> dict[str, tuple[int, int]]:
+        """The indices before and after the step, by what stays."""
+        before, after = step
+        return {
+            stays: (index, self.at[stays, after])
+            for (stays, value), index in self.at.items()
+            if value == before and (stays, after) in self.at
+        }
+
+    @property
+    def truths(self) -> set[int]:
+        """Every picture that could be asked for, seen or unseen."""
+        found = (pair for step in self.steps for pair in self.pairs(step).items())
+        return {after for stays, (_, after) in found if self.onto in ("", stays)}
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The values of the attribute, in the order of the images."""
+        return tuple(dict.fromkeys(value for _, value in self.at))
+
+
+@cache
+def families(images: Images) -> tuple[Family, ...]:
+    """The families that the texts of `images` hold, those without an analogy left out."""
+    found = (
+        _family("faces", images, _face, onto="cat"),
+        _family("tone", images, _tone, steps=lambda step: step[0] == NO_TONE),
+        _family("gender", images, _gender),
+        _family("shape", images, _shape),
+        _family("clock", images, _clock),
+    )
+    return tuple(family for family in found if any(len(family.pairs(step)) > 1 for step in family.steps))
+
+
+def _family(
+    name: str,
+    images: Images,
+    key: Callable[[str], Key | None],
+    onto: str = "",
+    steps: Callable[[tuple[str, str]], bool] = lambda step: True,
+) -> Family:
+    at: dict[Key, int] = {}
+    for index, text in enumerate(images.text):
+        if place := key(text.casefold()):
+            at.setdefault(place, index)
+    alone = _alone(at)
+    at = {place: index for place, index in at.items() if place[0] not in alone}
+    values = dict.fromkeys(value for _, value in at)
+    return Family(name, at, tuple(filter(steps, permutations(values, 2))), onto)
+
+
+def _alone(at: Mapping[Key, int]) -> set[str]:
+    """What stays in one picture only: it has nothing to be set beside."""
+    counts: dict[str, int] = {}
+    for stays, _ in at:
+        counts[stays] = counts.get(stays, 0) + 1
+    return {stays for stays, count in counts.items() if count == 1}
+
+
+def _face(text: str) -> Key | None:
+    if text in TWINS:
+        return "cat", TWINS[text]
+    return ("human", text) if text in TWINS.values() else None
+
+
+def _tone(text: str) -> Key | None:
+    name, _, rest = text.partition(": ")
+    words = rest.split(", ") if rest else []
+    tones = [word for word in words if word.endswith("skin tone")]
+    if len(tones) > 1:
+        return None
+    stays = ", ".join([name, *(word for word in words if word not in tones)])
+    return stays, tones[0] if tones else NO_TONE
+
+
+def _gender(text: str) -> Key | None:
+    found = _GENDER.findall(text)
+    return None if len(found) != 1 or "skin tone" in text else (_GENDER.sub("person", text), found[0])
+
+
+def _shape(text: str) -> Key | None:
+    found = _SHAPE.fullmatch(text)
+    return (found[1], found[2]) if found else None
+
+
+def _clock(text: str) -> Key | None:
+    found = _CLOCK.fullmatch(text)
+    return (found[1], found[2] or found[3]) if found else None
+
+
+def names(found: Sequence[Family]) -> tuple[str, ...]:
+    """The names of the families, in their order."""
+    return tuple(family.name for family in found)

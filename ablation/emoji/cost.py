@@ -1,0 +1,50 @@
+"""What a run costs before it runs: its floating-point operations, by torch's own count."""
+
+from functools import cache
+from math import ceil
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from ablation.emoji.data.labels import class_names
+from ablation.emoji.model import IMAGE_SIZE, Autoencoder
+from ablation.emoji.spec import ModelSpec, RunSpec, TrainSpec
+
+YARDSTICKS = 800  # images measured once a run, about: the probe's codes and the held-out faces
+COMPOSED = 5000  # images encoded or decoded, about, where codes are composed anew
+
+
+def run_flops(spec: RunSpec, trained: int, validated: int) -> float:
+    """Floating-point operations of a run with `trained` pictures in a pass and `validated` after it.
+
+    Training is forward and backward; validation after every pass, and the yardsticks at the end, forward.
+    """
+    forward, both = _flops_of_an_image(spec.model, len(class_names(spec.data.classes)))
+    measured = passes(spec.train, trained) * validated + YARDSTICKS
+    return images_seen(spec.train, trained) * both + measured * forward
+
+
+def composing_flops(spec: RunSpec) -> float:
+    """Floating-point operations of a run that takes another's weights and composes with them anew."""
+    return (YARDSTICKS + COMPOSED) * _flops_of_an_image(spec.model, len(class_names(spec.data.classes)))[0]
+
+
+def passes(spec: TrainSpec, images: int) -> int:
+    """How often training goes over its `images` pictures, the last time perhaps in part."""
+    return ceil(spec.steps / ceil(images / spec.batch_size)) if spec.steps else spec.epochs
+
+
+def images_seen(spec: TrainSpec, images: int) -> float:
+    """How many pictures training takes in, repeats included, with `images` in a pass."""
+    return spec.steps * images / ceil(images / spec.batch_size) if spec.steps else spec.epochs * images
+
+
+@cache
+def _flops_of_an_image(spec: ModelSpec, classes: int) -> tuple[int, int]:
+    """Of one image forward, and of forward and backward."""
+    model = Autoencoder(spec, classes, seed=0)
+    with FlopCounterMode(display=False) as counter:
+        output = model(torch.zeros(1, 3, IMAGE_SIZE, IMAGE_SIZE))
+        forward = int(counter.get_total_flops())
+        output.reconstruction.sum().backward()
+    return forward, int(counter.get_total_flops())

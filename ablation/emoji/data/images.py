@@ -1,0 +1,106 @@
+"""Encoded pictures of any size and mode to one uint8 tensor, and what identifies the set."""
+
+import hashlib
+import json
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from os.path import normpath
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image, ImageOps
+
+from ablation.errors import UserError
+
+SIDE = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """A set of pictures with their words: entry i of every field is image i.
+
+    pixels: uint8 (n, 3, 64, 64), red, green and blue. text: what it is called. emoji, group, subgroup:
+    the character and Unicode's grouping, "" where the source has none. subject: what it shows once
+    skin tone and gender are taken off; the text itself where the source has none.
+    """
+
+    pixels: torch.Tensor
+    text: tuple[str, ...]
+    emoji: tuple[str, ...]
+    group: tuple[str, ...]
+    subgroup: tuple[str, ...]
+    subject: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits: a hash of all that can change a result, in order, and of nothing else.
+
+        That is the pixels and the words that choose, classify and deal the images; not where the
+        images came from, how they were encoded or when.
+        """
+        digest = hashlib.sha256(self.pixels.numpy().tobytes())
+        digest.update(json.dumps([self.text, self.subject, self.group, self.subgroup]).encode())
+        return digest.hexdigest()[:16]
+
+
+def decode(
+    stored: Iterable[Mapping[str, Any] | None], source: str, folder: Path | None = None
+) -> torch.Tensor:
+    """uint8 (n, 3, 64, 64) of encoded images, each a mapping with its `bytes` or else its `path` in `folder`.
+
+    Transparency is laid on white. An image of another size is reduced or enlarged (Lanczos, which
+    filters before it reduces) to fit, its aspect kept, and padded with white; of an animated one, the first
+    picture. An image that declares more than 89 million pixels is not decoded.
+    An image that cannot be decoded is a `UserError` naming its row, counted from 0.
+    """
+    raw = bytearray()
+    for row, image in enumerate(stored):
+        try:
+            raw += _square(_open(image, folder)).tobytes()
+        except Exception as error:  # broken bytes make Pillow raise nearly anything
+            raise UserError(
+                f"every row of {source} wants an 8-bit image, but row {row} cannot be decoded "
+                f"({error or type(error).__name__}): mend or drop it."
+            ) from error
+    return torch.frombuffer(raw, dtype=torch.uint8).view(-1, SIDE, SIDE, 3).permute(0, 3, 1, 2).contiguous()
+
+
+def _open(image: Mapping[str, Any] | None, folder: Path | None) -> Image.Image:
+    if image is None or not (image["bytes"] or image["path"]):
+        raise ValueError("it is empty")
+    data = image["bytes"] or _within(folder, Path(image["path"])).read_bytes()
+    with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
+        return Image.open(BytesIO(data))
+
+
+def _within(folder: Path | None, path: Path) -> Path:
+    """The path, if it names a file of the folder: a set from elsewhere may name any file of this machine."""
+    # By its words: the hub's cache links each file to a place outside of the folder.
+    own = folder is not None and _plain(path).is_relative_to(_plain(folder))
+    if not (own and path.is_file()):
+        raise ValueError("it has no bytes and names no file of the source's own folder")
+    return path
+
+
+def _plain(path: Path) -> Path:
+    return Path(normpath(path.absolute()))
+
+
+def _square(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        raise ValueError(f"its mode is {image.mode}")  # converting would clip, not scale
+    image = ImageOps.exif_transpose(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image.convert("RGB")
+    if image.size == (SIDE, SIDE):
+        return image
+    return ImageOps.pad(image, (SIDE, SIDE), Image.Resampling.LANCZOS, color="white")

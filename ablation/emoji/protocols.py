@@ -1,0 +1,32 @@
+"""The two protocols of the report, leak-free, and a budget of steps: what the studies vary."""
+
+from ablation.emoji.spec import AugmentSpec, DataSpec, RunSpec, TrainSpec, vary
+
+autoencoder = RunSpec(
+    data=DataSpec(keyword="face"),
+    augment=AugmentSpec(copies=4),
+    train=TrainSpec(epochs=30),
+)
+"""Part 1: reconstruct faces; 4 augmented copies of each, 30 epochs."""
+
+joint = RunSpec(
+    data=DataSpec(keyword="face", classes="happy_sad"),
+    augment=AugmentSpec(copies=50),
+    train=TrainSpec(epochs=10, loss_weight=0.5),
+)
+"""Part 2: reconstruct and tell happy from sad; 50 augmented copies of each, 10 epochs, lambda 0.5."""
+
+composed = vary(
+    autoencoder,
+    {
+        "data.keyword": "",
+        "data.stratify": "none",
+        "augment.copies": 0,
+        "train.epochs": 0,
+        "train.steps": 2000,
+    },
+)
+"""Part 3: the autoencoder of all emoji, as they are, some 60 passes, so that there are truths to compose."""
+
+STEPS = 150
+"""Optimiser steps of studies that change how much there is to learn from; part 1's 30 epochs are some 360."""

@@ -1,0 +1,180 @@
+"""Replicas of one network trained as one program: weights stacked, every step one `vmap` over them.
+
+An accelerator is far too wide for one network of this size; its seeds, lambdas, rates and augmentations can
+share a step. On a CPU it costs up to two fifths more, and `fit` stays what trains there; how fast it is on an
+accelerator has not been measured.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import torch
+from torch import Tensor
+from torch.func import functional_call, vmap
+
+from ablation.emoji.model import Autoencoder
+from ablation.emoji.spec import TrainSpec
+from ablation.emoji.train import Diverged, Epoch, check_finite, losses, make_optimizer, measured
+from ablation.emoji.training_data import Pictures
+from ablation.errors import UserError
+from ablation.seeds import generator
+
+TOLERANCE = 1e-3
+"""How far a weight may lie from that of `fit`, of the largest of its tensor, after tens of steps in float32:
+products are added up in another order, and Adam makes much of small gradients."""
+
+
+@dataclass(frozen=True)
+class Replica:
+    """What `fit` takes: a model and its passes, validation pictures, training spec and seed."""
+
+    model: Autoencoder
+    passes: Iterable[Pictures]
+    validation: Pictures
+    spec: TrainSpec
+    seed: int
+
+    @property
+    def program(self) -> Hashable:
+        """What replicas have in common: the network, and what of its training is no number of a step."""
+        spec, model = self.spec, self.model
+        kinds = spec.batch_size, spec.optimizer, spec.precision, spec.loss_weight == 0
+        shapes = tuple(parameter.shape for parameter in model.parameters())
+        return str(model), shapes, model.dropout.probability, kinds
+
+
+def fit_together(replicas: Sequence[Replica]) -> Iterator[tuple[int, Epoch | Diverged]]:
+    """Train the models of all `replicas` in place, on the device that they are on, as `fit` would each alone.
+
+    Yields a replica's number and its `Epoch` as it ends a pass, or its `Diverged`, after which it takes no
+    more part. Each draws from its own streams, so that its result does not depend on its company, within
+    `TOLERANCE`. `Epoch.seconds` is the replica's share of the time. Raises `UserError` where they are not one
+    program.
+    """
+    if len({replica.program for replica in replicas}) != 1:
+        raise UserError(
+            "replicas that train together want one network, batch_size, optimizer and precision, and all or "
+            "none a loss_weight of 0, but these differ: train them apart."
+        )
+    stacked = _stack([replica.model for replica in replicas])
+    optimizer = make_optimizer((replica.model.parameters(), replica.spec) for replica in replicas)
+    courses = [_Course(replica) for replica in replicas]
+    while active := [number for number, course in enumerate(courses) if course.going]:
+        started = perf_counter()
+        sums = _step(replicas, courses, stacked)
+        for number, replica in enumerate(replicas):
+            for name, parameter in replica.model.named_parameters():
+                # A parameter without a gradient is passed over, its moments and its count of steps, too.
+                parameter.grad = stacked[name].grad[number] if number in active else None  # type: ignore[index]
+        optimizer.step()
+        for number in active:
+            courses[number].took(sums[number], (perf_counter() - started) / len(active))
+            if courses[number].pass_over:
+                yield number, courses[number].epoch()
+
+
+@dataclass
+class _Course:
+    """A replica under way: the same draws, in the same order, as in `fit`."""
+
+    replica: Replica
+    number: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    diverged: bool = False
+    batches: list[Tensor] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.order, self.passes = generator(self.replica.seed, "order"), iter(self.replica.passes)
+        self.sums = torch.zeros(5)
+
+    @property
+    def going(self) -> bool:
+        spec = self.replica.spec
+        return not self.diverged and (
+            bool(self.batches) or self.number < spec.epochs or self.steps < spec.steps
+        )
+
+    @property
+    def pass_over(self) -> bool:
+        return not self.batches or self.steps == self.replica.spec.steps
+
+    def batch(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The next images (n, 3, 64, 64) and labels (n,), and dropout's mask."""
+        model, spec = self.replica.model, self.replica.spec
+        if not self.batches:
+            self.number += 1
+            self.train, self.sums, self.seconds = next(self.passes), torch.zeros(5), 0.0
+            order = torch.randperm(len(self.train), generator=self.order)
+            self.batches = list(order.split(spec.batch_size))
+        batch = self.batches.pop(0)
+        mask = model.dropout.mask(len(batch), model.to_code.out_features)
+        return self.train.pixels[batch] / 255, self.train.labels[batch], mask
+
+    def took(self, sums: Tensor, seconds: float) -> None:
+        """Note a step."""
+        self.steps, self.sums, self.seconds = self.steps + 1, self.sums + sums, self.seconds + seconds
+
+    def epoch(self) -> Epoch | Diverged:
+        """What the pass that ends here came to."""
+        self.batches, replica = [], self.replica
+        metrics = measured(self.sums, replica.model, replica.validation)
+        try:
+            check_finite(f"in epoch {self.number}", metrics, replica.spec)
+        except Diverged as error:
+            self.diverged = True
+            return error
+        return Epoch(self.number, self.steps, int(self.sums[3]), metrics, self.seconds)
+
+
+def _stack(models: Sequence[Autoencoder]) -> dict[str, Tensor]:
+    """Every parameter with the replicas as its first dimension; the models' own become views of it."""
+    tables = [dict(model.named_parameters()) for model in models]
+    stacked = {name: torch.stack([table[name].detach() for table in tables]) for name in tables[0]}
+    for number, (model, table) in enumerate(zip(models, tables, strict=True)):
+        model.train()
+        for name, parameter in table.items():
+            parameter.data = stacked[name][number]
+    return {name: tensor.requires_grad_() for name, tensor in stacked.items()}
+
+
+def _step(replicas: Sequence[Replica], courses: Sequence[_Course], stacked: dict[str, Tensor]) -> Tensor:
+    """Leave the gradients of all replicas in `stacked`; what each adds to its sums, (replicas, 5)."""
+    model, spec = replicas[0].model, replicas[0].spec
+    parts = _padded([course.batch() if course.going else None for course in courses], spec.batch_size, model)
+    device = next(iter(stacked.values())).device
+    images, labels, masks, weights = (part.to(device) for part in parts)
+
+    def measure(*one: Tensor) -> Tensor:
+        own, (images, labels, mask, weights) = dict(zip(stacked, one, strict=False)), one[len(stacked) :]
+        output = functional_call(model, own, (images, spec.loss_weight == 0, mask))
+        squares = (output.reconstruction - images).square().flatten(1).mean(1)
+        mse = (squares * weights).sum() / weights.sum().clamp(min=1)
+        _, cross_entropy, correct = losses(output, images, labels)
+        return torch.stack([mse, cross_entropy, correct, weights.sum(), (labels >= 0).sum()])
+
+    with torch.autocast(device.type, torch.bfloat16, enabled=spec.precision == "bfloat16"):
+        found = vmap(measure)(*stacked.values(), images, labels, masks, weights)
+    reconstruction = torch.tensor([replica.spec.reconstruction_weight for replica in replicas], device=device)
+    classes = torch.tensor([replica.spec.loss_weight or 1.0 for replica in replicas], device=device)
+    for tensor in stacked.values():
+        tensor.grad = None
+    (reconstruction * found[:, 0] + classes * found[:, 1]).sum().backward()
+    counts = torch.stack([found[:, 3], found[:, 4], found[:, 4]], dim=1)
+    return torch.cat([found[:, :3] * counts, found[:, 3:]], dim=1).detach().cpu()
+
+
+def _padded(
+    batches: Sequence[tuple[Tensor, Tensor, Tensor] | None], size: int, model: Autoencoder
+) -> list[Tensor]:
+    """Images, labels, masks and weights (replicas, size, ...): neither weight nor class for what is none."""
+    count, width = len(batches), model.to_code.out_features
+    images, labels = torch.zeros(count, size, 3, 64, 64), torch.full((count, size), -1)
+    masks, weights = torch.zeros(count, size, width), torch.zeros(count, size)
+    for number, batch in enumerate(batches):
+        if batch is not None:
+            n = len(batch[1])
+            images[number, :n], labels[number, :n], masks[number, :n] = batch
+            weights[number, :n] = 1
+    return [images, labels, masks, weights]

@@ -1,0 +1,246 @@
+"""The frozen, complete description of a run, and the fingerprint that identifies it everywhere.
+
+What cannot change a result (device, workers, store) is not a setting and is not in the spec.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from ablation.errors import UserError, unknown
+from ablation.settings import Setting, check, setting
+
+FINGERPRINT_VERSION = 1
+METHODS = (
+    "pair",
+    "mean",
+    "balanced",
+    "nearest",
+    "additive",
+    "boundary",
+    "pca",
+    "scatter",
+    "random",
+    "variance",
+    "shortened",
+    "centre",
+)
+"""Ways to a direction: `ablation.emoji.composition.directions` has a function of each."""
+SUBSPACES = ("pca", "scatter", "random", "variance", "shortened")
+"""Those with a rank."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A group of settings that are checked as they are made."""
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec(Settings):
+    """Which images, which classes, and how they are split (report, parts 1 a and 2 a)."""
+
+    sources: tuple[str, ...] = setting(("emoji",), "'emoji', hub names, Parquet files or folders of images")
+    keyword: str = setting("face", "keep the texts that contain it; empty keeps all")
+    classes: str = setting("none", "name of a class scheme; images without a class are left out")
+    stratify: str = setting("happy_sad", "class scheme that the split balances; the same in every arm")
+    split: str = setting("subject", "what is dealt to the three sets", choices=("subject", "image", "copy"))
+    parts: tuple[int, ...] = setting((3, 1, 1), "train : validation : test", at_least=1, length=3)
+    among: str = setting(
+        "",
+        "class scheme that chooses the images in place of `classes`: those it names no class for stay out, "
+        "those `classes` names none for take part unlabelled",
+        neutral="",
+    )
+    train_most: int = setting(
+        0, "training originals kept, drawn by the seed; 0 keeps all", at_least=0, neutral=0
+    )
+    common: str = setting(
+        "face",
+        "texts that contain it and are held out form a second test set, alike in every arm",
+        neutral="face",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentSpec(Settings):
+    """Augmented copies of the training images (report, parts 1 a and 2 e), made once unless `fresh`.
+
+    The strengths are those of the report's published script: flip, rotation by 10 degrees,
+    jitter of 0.2, 0.2, 0.2 and 0.1, in that order, with black corners.
+    """
+
+    copies: int = setting(0, "augmented copies beside each original", at_least=0)
+    flip: float = setting(0.5, "probability of a horizontal flip", at_least=0, at_most=1)
+    rotation_degrees: float = setting(10.0, "angle drawn from [-this, this]", at_least=0, at_most=180)
+    brightness: float = setting(0.2, "factor drawn from [1 - this, 1 + this]", at_least=0, at_most=1)
+    contrast: float = setting(0.2, "factor drawn from [1 - this, 1 + this]", at_least=0, at_most=1)
+    saturation: float = setting(0.2, "factor drawn from [1 - this, 1 + this]", at_least=0, at_most=1)
+    hue: float = setting(0.1, "shift drawn from [-this, this] of the colour circle", at_least=0, at_most=0.5)
+    fill: float = setting(0.0, "grey level of the corners that a rotation bares", at_least=0, at_most=1)
+    fresh: bool = setting(False, "draw the copies anew in every pass, not once", neutral=False)
+    held_out: bool = setting(False, "give validation and test pictures copies, too", neutral=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec(Settings):
+    """The report's network (part 1 b), with every choice that part 1 c defends."""
+
+    channels: tuple[int, ...] = setting((32, 64, 128, 256), "output channels of each convolution", at_least=1)
+    latent_dim: int = setting(128, "size of the latent vector", at_least=1)
+    dropout: float = setting(0.2, "probability of dropping a latent value", at_least=0, at_most=0.99)
+    activation: str = setting("relu", "between layers", choices=("relu", "leaky_relu", "gelu", "tanh"))
+    downsample: str = setting("stride", "how the encoder halves the image", choices=("stride", "max_pool"))
+    output: str = setting("sigmoid", "last activation", choices=("sigmoid", "linear"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSpec(Settings):
+    """The optimiser and its budget (report, parts 1 c, 1 d and 2 b).
+
+    A `loss_weight` of 0 still trains the classifier, by a gradient that stops at the code: so an
+    autoencoder that never heard of the classes has an accuracy to compare, too.
+    """
+
+    epochs: int = setting(0, "budget in passes; 0 when `steps` is given", at_least=0)
+    steps: int = setting(0, "budget in optimiser steps; 0 when `epochs` is given", at_least=0)
+    batch_size: int = setting(64, "images in a step", at_least=1)
+    lr: float = setting(1e-3, "learning rate", above=0)
+    weight_decay: float = setting(1e-5, "L2 penalty", at_least=0)
+    optimizer: str = setting("adam", "", choices=("adam", "adamw", "sgd"))
+    reconstruction_weight: float = setting(1.0, "weight of the mean squared error", at_least=0)
+    loss_weight: float = setting(0.0, "lambda: weight of the cross-entropy", at_least=0)
+    precision: str = setting(
+        "float32",
+        "of the network's products while it learns; it is measured in float32",
+        choices=("float32", "bfloat16"),
+        neutral="float32",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.epochs > 0) == (self.steps > 0):
+            raise UserError(
+                f"train wants a budget in epochs or in steps, but got epochs={self.epochs} and "
+                f"steps={self.steps}: set one of them and leave the other at 0."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComposeSpec(Settings):
+    """How the trained network's codes are composed, a : b :: c : d (report, parts 3 a and 3 c).
+
+    It changes no weight: runs that differ in it alone are one training. The neutral values are the report's.
+    """
+
+    method: str = setting("pair", "the way to a direction", choices=METHODS, neutral="pair")
+    rank: int = setting(
+        0, "of the subspace, where there is one; 0 chooses on validation", at_least=0, neutral=0
+    )
+    strength: float = setting(1.0, "of the edit: 1 adds the whole offset", at_least=0, neutral=1.0)
+    weigh: bool = setting(False, "choose the strength on validation in place of it", neutral=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rank and self.method not in SUBSPACES:
+            raise UserError(
+                f"compose.rank is {self.rank}, but the method {self.method!r} has no subspace: leave it at 0 "
+                f"or take one of {', '.join(SUBSPACES)}."
+            )
+        if self.weigh and self.strength != 1:
+            raise UserError(
+                f"compose.weigh chooses the strength, but compose.strength is {self.strength:g}: "
+                "leave one out."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec(Settings):
+    """One training run, whole: equal specs give equal weights on the same machine."""
+
+    data: DataSpec = DataSpec()
+    augment: AugmentSpec = AugmentSpec()
+    model: ModelSpec = ModelSpec()
+    train: TrainSpec
+    compose: ComposeSpec = ComposeSpec()
+    seed: int = setting(0, "the replication", at_least=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.train.loss_weight > 0 and self.data.classes == "none":
+            raise UserError(
+                f"train.loss_weight is {self.train.loss_weight:g} but data.classes is 'none': "
+                "name a class scheme or set the weight to 0."
+            )
+
+
+def flat(spec: RunSpec) -> dict[str, Setting]:
+    """Every setting by its dotted name, in the order of the fields."""
+    found: dict[str, Setting] = {}
+    for group, value in vars(spec).items():
+        if isinstance(value, Settings):
+            found |= {f"{group}.{name}": leaf for name, leaf in vars(value).items()}
+        else:
+            found[group] = value
+    return found
+
+
+def vary(spec: RunSpec, changes: Mapping[str, Any]) -> RunSpec:
+    """`spec` with the settings in `changes` (dotted names) replaced; unknown names are refused."""
+    known = flat(spec)
+    groups: dict[str, dict[str, Any]] = {}
+    for name, value in changes.items():
+        if name not in known:
+            raise unknown("setting", name, known)
+        group, _, leaf = name.rpartition(".")
+        groups.setdefault(group, {})[leaf] = value
+    top = groups.pop("", {})
+    parts = {group: dataclasses.replace(getattr(spec, group), **leaves) for group, leaves in groups.items()}
+    return dataclasses.replace(spec, **top, **parts)
+
+
+def parse(settings: Mapping[str, Any]) -> RunSpec:
+    """The spec whose `flat` form, as JSON gives it back, is `settings`; later settings are at default."""
+    budget = {name: settings[f"train.{name}"] for name in ("epochs", "steps")}
+    return vary(RunSpec(train=TrainSpec(**budget)), settings)
+
+
+def trunk(spec: RunSpec) -> RunSpec:
+    """What `spec` trains, whatever is composed with it: runs of one trunk have equal weights."""
+    return dataclasses.replace(spec, compose=ComposeSpec())
+
+
+def fingerprint(spec: RunSpec, data: str) -> str:
+    """16 hexadecimal digits that identify the run: a hash of every setting and of the data's own hash.
+
+    A setting that a later version adds names a `neutral` value, which means "as before", and is
+    left out of the hash at that value (docs/decisions/0001-fingerprint.md).
+    """
+    text = json.dumps([FINGERPRINT_VERSION, data, identity(spec)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def identity(spec: RunSpec) -> dict[str, Setting]:
+    """The settings that tell `spec` from others, by name: those at their neutral value are left out."""
+    neutral = {
+        f"{group}.{leaf}": value
+        for group, settings in vars(spec).items()
+        for leaf, value in _neutral(settings.__class__).items()
+    }
+    return {name: value for name, value in flat(spec).items() if value != neutral.get(name, _ABSENT)}
+
+
+_ABSENT = object()
+
+
+@cache
+def _neutral(kind: type) -> dict[str, object]:
+    """The neutral value of every setting of a group of them that has one."""
+    fields = dataclasses.fields(kind) if issubclass(kind, Settings) else ()
+    return {field.name: field.metadata["neutral"] for field in fields if "neutral" in field.metadata}

@@ -1,0 +1,129 @@
+"""Training, from top to bottom: `fit` is the whole loop and yields an `Epoch` a pass."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from time import perf_counter
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ablation.emoji.evaluate import evaluate
+from ablation.emoji.model import Autoencoder, Output
+from ablation.emoji.spec import TrainSpec
+from ablation.emoji.training_data import Pictures
+from ablation.seeds import generator
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass: number from 1, steps so far, images it took in, measures, seconds of training alone."""
+
+    number: int
+    steps: int
+    images: int
+    metrics: dict[str, float]
+    seconds: float
+
+
+class Diverged(ArithmeticError):
+    """The loss is not finite: says the epoch, the loss and what to try."""
+
+
+def fit(
+    model: Autoencoder, passes: Iterable[Pictures], validation: Pictures, spec: TrainSpec, seed: int
+) -> Iterator[Epoch]:
+    """Train `model` in place; loss = reconstruction_weight x MSE + loss_weight x cross-entropy (part 2 b).
+
+    `passes` gives the training pictures of every pass. At a loss_weight of 0 the classifier learns from a
+    code that its gradient does not reach. Stops after the budget of `spec`, in passes or in steps; a pass
+    that the budget of steps cuts short is measured all the same. Raises `Diverged` after an epoch whose loss
+    is not finite.
+    """
+    optimizer = make_optimizer([(model.parameters(), spec)])
+    order = generator(seed, "order")
+    isolate, weight = spec.loss_weight == 0, spec.loss_weight or 1.0
+    steps = number = 0
+    pictures = iter(passes)
+    while number < spec.epochs or steps < spec.steps:
+        number += 1
+        started = perf_counter()
+        train = next(pictures)
+        model.train()
+        sums = torch.zeros(5)
+        for batch in torch.randperm(len(train), generator=order).split(spec.batch_size):
+            images, labels = train.pixels[batch] / 255, train.labels[batch]
+            with torch.autocast(images.device.type, torch.bfloat16, enabled=spec.precision == "bfloat16"):
+                output = model(images, isolate)
+            mse, cross_entropy, correct = losses(output, images, labels)
+            loss = spec.reconstruction_weight * mse + weight * cross_entropy
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            known, count = (labels >= 0).sum(), torch.tensor(len(batch))
+            sums += torch.stack([count * mse, known * cross_entropy, known * correct, count, known]).detach()
+            steps += 1
+            if steps == spec.steps:
+                break
+        seconds = perf_counter() - started
+        metrics = measured(sums, model, validation)
+        check_finite(f"in epoch {number}", metrics, spec)
+        yield Epoch(number, steps, int(sums[3]), metrics, seconds)
+
+
+_CURVES = ("mse", "cross_entropy", "accuracy")
+
+
+def losses(output: Output, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean squared error of a pixel, cross-entropy of an image, and the share classified right; each ().
+
+    The last two are over the images that have a class, and 0 where none has.
+    """
+    mse = F.mse_loss(output.reconstruction, images)
+    if output.logits is None:
+        return mse, torch.zeros(()), torch.zeros(())
+    known = (labels >= 0).sum().clamp(min=1)
+    correct = (output.logits.argmax(1) == labels).sum() / known
+    return mse, F.cross_entropy(output.logits, labels, ignore_index=-1, reduction="sum") / known, correct
+
+
+def measured(sums: Tensor, model: Autoencoder, validation: Pictures) -> dict[str, float]:
+    """What an epoch reports, of its training sums and of the validation pictures after it.
+
+    sums, (5,): of squared error, cross-entropy and hits, then of images and of those with a class.
+    """
+    return _on_train(sums, model) | _on_validation(model, validation)
+
+
+def _on_train(sums: Tensor, model: Autoencoder) -> dict[str, float]:
+    means = (sums[:3] / torch.stack([sums[3], sums[4].clamp(min=1), sums[4].clamp(min=1)])).tolist()
+    named = {f"train_{name}": mean for name, mean in zip(_CURVES, means, strict=True)}
+    return named if model.classifier is not None else {"train_mse": means[0]}
+
+
+def _on_validation(model: Autoencoder, validation: Pictures) -> dict[str, float]:
+    measured = evaluate(model, validation.pixels, validation.labels)
+    return {f"validation_{name}": value for name, value in measured.items() if name in _CURVES}
+
+
+def check_finite(when: str, metrics: dict[str, float], spec: TrainSpec) -> None:
+    """Raise `Diverged` for the first of `metrics` that is not finite, saying when and what to try."""
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            raise Diverged(
+                f"{name} is {value} {when}: try a train.lr below {spec.lr:g}"
+                + (f" or a train.loss_weight below {spec.loss_weight:g}." if spec.loss_weight else ".")
+            )
+
+
+def make_optimizer(parts: Iterable[tuple[Iterable[nn.Parameter], TrainSpec]]) -> torch.optim.Optimizer:
+    """One optimiser of one kind for all `parts`, each with the rate and the decay of its spec."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for parameters, spec in parts:
+        groups.setdefault((spec.lr, spec.weight_decay), []).extend(parameters)
+    listed = [{"params": group, "lr": lr, "weight_decay": decay} for (lr, decay), group in groups.items()]
+    if spec.optimizer == "sgd":
+        return torch.optim.SGD(listed, momentum=0.9)
+    kind = torch.optim.Adam if spec.optimizer == "adam" else torch.optim.AdamW
+    return kind(listed, fused=True)

@@ -1,0 +1,65 @@
+"""Numbers as words: every number that a reader sees is formatted here, once."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ablation.stats.statistics import Estimate
+
+ABSENT = "–"
+SMOKE = "Smoke budget: these numbers mean nothing."
+"""Stands in every output of a study on a smoke budget."""
+
+
+def number(value: float, digits: int, signed: bool = False) -> str:
+    """`value` with `digits` decimals and a typographic minus; `ABSENT` for NaN, no sign for a rounded 0."""
+    if math.isnan(value):
+        return ABSENT
+    text = f"{abs(value):.{digits}f}"
+    if float(text) == 0:
+        return text
+    return ("−" if value < 0 else "+" if signed else "") + text
+
+
+def difference_digits(digits: int, sesoi: float) -> int:
+    """Decimals of a difference: those of its measure, or more until the SESOI shows two figures."""
+    return max(digits, math.ceil(-math.log10(sesoi)) + 1)
+
+
+def bracket(low: float, high: float, digits: int, signed: bool = False) -> str:
+    """An interval, as in "[−0.0012, +0.0003]"."""
+    return f"[{number(low, digits, signed)}, {number(high, digits, signed)}]"
+
+
+def change(estimate: "Estimate", level: float, digits: int) -> str:
+    """A difference with its interval, as in "+0.0012 (95 % interval [+0.0003, +0.0021])"."""
+    if estimate.n < 2:
+        return f"{number(estimate.mean, digits, signed=True)} (one seed, no interval)"
+    spread = bracket(estimate.low, estimate.high, digits, signed=True)
+    return f"{number(estimate.mean, digits, signed=True)} ({percent(level)} interval {spread})"
+
+
+def p_words(p: float) -> str:
+    """ "p = 0.032", or "p < 0.001" below that."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def percent(share: float) -> str:
+    """0.95 as "95 %"."""
+    return f"{100 * share:g} %"
+
+
+def count(n: int, noun: str) -> str:
+    """ "1 seed", "5 seeds"."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def a(noun: str) -> str:
+    """ "a difference", "an interaction"."""
+    return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"
+
+
+def listing(items: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

@@ -1,0 +1,82 @@
+"""A study's results, a row a cell: Optuna's state and MLflow's numbers, tied by the fingerprint."""
+
+import pandas as pd
+from optuna.trial import TrialState
+
+from ablation.errors import UserError
+from ablation.run.ledger import Ledger
+from ablation.run.plan import check_unchanged, fingerprints, plan_of
+from ablation.study import Study
+from ablation.tracking.read import cell_runs, curves
+from ablation.tracking.store import Store
+
+
+def results(study: Study, store: Store, seeds: int | None = None) -> pd.DataFrame:
+    """One row a cell of the plan, in its order: arm, seed, state, fingerprint, run_id, and the run's columns.
+
+    state: "complete", "diverged", "failed", "running" or "missing" (an interrupted cell, too). Without
+    `seeds`, as many as `run` was last asked for. Raises `UserError` where the study was never run, or its
+    plan has changed since.
+    """
+    ledger = opened(study, store)
+    assert ledger.plan is not None
+    data = ledger.plan["data"]
+    if ledger.has_results:
+        check_unchanged(study, ledger.plan, plan_of(study, data))
+    cells = fingerprints(study.cells(seeds or ledger.looks[-1]), data)
+    states, found = ledger.states(), cell_runs(store, study.name)
+    runs, failed = _accepted(found), set(found.fingerprint[found.outcome == "failed"])
+    ended = dict(zip(runs.index, zip(runs.status, runs.outcome, strict=True), strict=True))
+    plan = [
+        {
+            "arm": cell.arm,
+            "seed": cell.seed,
+            "state": _state(states.get(key), ended.get(key, ("", "")), key in failed),
+            "fingerprint": key,
+        }
+        for key, cell in cells.items()
+    ]
+    return _joined(pd.DataFrame(plan), runs)
+
+
+def _joined(plan: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """The cells with the columns of their runs, where these are complete or diverged; for ten thousand cells
+    by columns, not row by row.
+    """
+    counted = plan.fingerprint[plan.state.isin(["complete", "diverged"])]
+    own = runs.drop(columns=["arm", "seed"], errors="ignore").loc[counted]
+    kept = own.reindex(plan.fingerprint).reset_index(drop=True)
+    texts = {name: kept[name].fillna("") if name in kept else "" for name in ("run_id", "error")}
+    return pd.concat([plan, kept.assign(**texts)], axis=1)
+
+
+def opened(study: Study, store: Store) -> Ledger:
+    """The ledger of a study that has been run; else a `UserError`."""
+    ledger = Ledger.open(store, study)
+    if ledger is None or ledger.plan is None:
+        raise UserError(f"{study.name} has no runs in {store.root}: run it first, or name another --store.")
+    return ledger
+
+
+def learning_curves(frame: pd.DataFrame, store: Store) -> pd.DataFrame:
+    """The learning curves of the complete cells of `results`: arm, seed, epoch, metric, value."""
+    return curves(store, frame[frame.state == "complete"])
+
+
+def _accepted(runs: pd.DataFrame) -> pd.DataFrame:
+    """The run that counts for each fingerprint: the first that finished, else the first that diverged."""
+    counted = runs[(runs.status == "FINISHED") | (runs.outcome == "diverged")]
+    order = counted.assign(diverged=counted.outcome == "diverged").sort_values("diverged", kind="stable")
+    return order.drop(columns="diverged").drop_duplicates("fingerprint").set_index("fingerprint")
+
+
+def _state(trial: TrialState | None, run: tuple[str, str], failed: bool) -> str:
+    """Of a cell: by its trial, the status and outcome of its run, and whether any run of it failed."""
+    status, outcome = run
+    if trial == TrialState.COMPLETE and status == "FINISHED":
+        return "complete"
+    if outcome == "diverged":
+        return "diverged"
+    if trial == TrialState.RUNNING:
+        return "running"
+    return "failed" if trial == TrialState.FAIL and failed else "missing"

@@ -1,0 +1,103 @@
+"""Tuning: a setting that every arm gets the best value of, from the same values, by its own validation loss.
+
+The trials are the cells of a study of their own, so that they are recorded, resumed and kept like any
+other. Their seed is that of no cell: its split is drawn from the same images, but what is chosen has
+seen no number that the study will report.
+"""
+
+from dataclasses import replace
+
+import pandas as pd
+
+from ablation.emoji.spec import vary
+from ablation.errors import UserError
+from ablation.run.ledger import Ledger
+from ablation.run.results import results
+from ablation.study import Study
+from ablation.tracking.store import Store
+from ablation.tuning import TUNING_SEED
+
+LOSS = "validation_loss"
+
+
+def tuning_of(study: Study) -> Study:
+    """The study whose arms are those of `study` at each value to try."""
+    assert study.tuned is not None
+    tuned = study.tuned
+    arms = {
+        _trial(study, arm, value): dict(study.arms.get(arm, {})) | {tuned.setting: value}
+        for arm in study.declared
+        for value in tuned.values
+    }
+    return replace(
+        study,
+        name=f"{study.name}-tuning",
+        question=f"Which {tuned.setting} is best for each arm of {study.name}?",
+        arms=arms,
+        # One of the arms, so that none is added to them.
+        baseline=vary(study.baseline, {tuned.setting: tuned.values[0]}),
+        measures={LOSS: 1.0},
+        claims=(),
+        against={},
+        tuned=None,
+        search=None,
+        seeds=1,
+        first_seed=TUNING_SEED,
+    )
+
+
+def settle(study: Study, store: Store) -> Study:
+    """`study` with what its tuning chose for every arm; as it is where nothing is tuned, or not yet.
+
+    Raises `UserError` where every trial of an arm diverged.
+    """
+    if study.tuned is None or study.chosen:
+        return study
+    if recorded := _recorded(study, store):
+        return replace(study, chosen=recorded)
+    trials = tuning_of(study)
+    ledger = Ledger.open(store, trials)
+    if ledger is None or ledger.plan is None:
+        return study
+    frame = results(trials, store)
+    if not frame.state.isin(["complete", "diverged"]).all():
+        return study
+    complete = frame[frame.state == "complete"]
+    losses = dict(zip(complete.arm, complete[LOSS], strict=True)) if len(complete) else {}
+    return replace(study, chosen={arm: _best(study, arm, losses) for arm in study.declared})
+
+
+def _recorded(study: Study, store: Store) -> dict[str, float]:
+    """What was chosen when the study's cells ran, as its plan has it: then a lost trial changes nothing."""
+    assert study.tuned is not None
+    ledger = Ledger.open(store, study)
+    if ledger is None or ledger.plan is None or not ledger.has_results:
+        return {}
+    arms = ledger.plan["arms"]
+    return {arm: arms[arm][study.tuned.setting] for arm in study.declared if arm in arms}
+
+
+def progress_of(study: Study, store: Store) -> pd.DataFrame | None:
+    """The results of a study, those of its tuning while that lasts, or None where it was never run."""
+    study = settle(study, store)
+    if study.tuned and not study.chosen:
+        study = tuning_of(study)
+    ledger = Ledger.open(store, study)
+    return None if ledger is None or ledger.plan is None else results(study, store)
+
+
+def _best(study: Study, arm: str, losses: dict[str, float]) -> float:
+    assert study.tuned is not None
+    found = {value: losses.get(_trial(study, arm, value)) for value in study.tuned.values}
+    kept = {value: loss for value, loss in found.items() if loss is not None}
+    if not kept:
+        raise UserError(
+            f"{study.tuned.setting} of {arm} wants a value at which training holds, but all of "
+            f"{', '.join(f'{value:g}' for value in found)} diverged: lower the range of the study's `tuned`."
+        )
+    return min(kept, key=lambda value: kept[value])
+
+
+def _trial(study: Study, arm: str, value: float) -> str:
+    assert study.tuned is not None
+    return f"{arm}, {study.tuned.setting} {value:g}"

@@ -1,0 +1,129 @@
+"""The analysis of a study: means, effects, verdicts, conclusion, and the runs behind each number."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ablation.formatting import percent
+from ablation.stats.caveats import caveats
+from ablation.stats.cells import planned, values
+from ablation.stats.effects import Effect, effects
+from ablation.stats.items import crossed_caveats
+from ablation.stats.roles import fixed_words
+from ablation.stats.statistics import Estimate, interval, replication_ratio
+from ablation.stats.two_way_bootstrap import Crossed, crossed
+from ablation.stats.verdicts import Verdict, conclusion, verdicts
+from ablation.study import Study
+
+
+@dataclass(frozen=True)
+class Source:
+    """A cell that a number rests on; `run_id` is "" where the store named none."""
+
+    arm: str
+    seed: int
+    fingerprint: str
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything that the runs of a study say.
+
+    means[arm, measure] is the arm's mean over its complete seeds. `fixed` lists the settings that
+    every arm shares. sources[key] are the cells behind a number; the keys are "ARM/MEASURE/mean",
+    "ARM/MEASURE/difference" and "claim N/effect", N from 1.
+    """
+
+    study: Study
+    seeds: int
+    means: Mapping[tuple[str, str], Estimate]
+    effects: tuple[Effect, ...]
+    verdicts: tuple[Verdict, ...]
+    conclusion: str
+    caveats: tuple[str, ...]
+    fixed: str
+    sources: Mapping[str, tuple[Source, ...]]
+    crossed: tuple[Crossed | None, ...] = ()
+
+    @property
+    def exploratory(self) -> bool:
+        """Whether no effect was tested: too few seeds, a smoke budget, no complete arm or no spread."""
+        return all(effect.p is None for effect in self.effects)
+
+    @property
+    def level_words(self) -> str:
+        """The level of every interval, as in "95 %"."""
+        return percent(1 - self.study.alpha)
+
+    @property
+    def others(self) -> dict[str, str]:
+        """The arm that each arm's effects are differences to, where it is not the baseline."""
+        against = self.study.against.items()
+        return {arm: other for arm, other in against if other not in (arm, self.study.reference)}
+
+    def effect(self, arm: str, measure: str) -> Effect | None:
+        """The effect of `arm` on `measure`; None for a baseline, which is set against nothing."""
+        return next((e for e in self.effects if (e.arm, e.measure) == (arm, measure)), None)
+
+
+def analyse(
+    study: Study,
+    frame: pd.DataFrame,
+    seeds: int,
+    looks: Sequence[int] = (),
+    truths: pd.DataFrame | None = None,
+) -> Analysis:
+    """Means, effects and verdicts of `study` over its first `seeds` seeds.
+
+    `frame` has one row per cell, in any order, with the columns arm, seed, state, fingerprint, run_id
+    and every measure; a cell without a row is missing. Tests and caveats also read the columns
+    images_test, images_test_rarest, images_mood_rarest, images_probe, code and packages where there are
+    any. `looks` are the numbers of seeds that the study was run with, in order; `truths` what every truth
+    gained, where the study measures gains (`crossed`).
+    """
+    cells = planned(study, frame, seeds)
+    means = {(arm, name): _mean(study, cells, arm, name) for name in study.measures for arm in study.specs}
+    found, judged = effects(study, cells), verdicts(study, cells)
+    twice = tuple(None if truths is None else crossed(study, v.claim.rule, truths) for v in judged)
+    return Analysis(
+        study,
+        seeds,
+        means,
+        found,
+        judged,
+        conclusion(study, judged),
+        (*caveats(study, cells, found, looks), *crossed_caveats(judged, twice)),
+        fixed_words(study),
+        _sources(study, cells, found, judged),
+        twice,
+    )
+
+
+def _mean(study: Study, cells: pd.DataFrame, arm: str, name: str) -> Estimate:
+    table = values(cells, name, [arm])[1]
+    return interval(table[:, 0], 1 - study.alpha, replication_ratio(study.test, study.baseline.data.parts))
+
+
+def _sources(
+    study: Study, cells: pd.DataFrame, found: Iterable[Effect], judged: Iterable[Verdict]
+) -> dict[str, tuple[Source, ...]]:
+    by_cell = {
+        (arm, seed): Source(arm, seed, fingerprint, run_id)
+        for arm, seed, fingerprint, run_id in zip(
+            *(cells[c] for c in ("arm", "seed", "fingerprint", "run_id")), strict=True
+        )
+    }
+
+    def of(arms: Iterable[str], seeds: Iterable[int]) -> tuple[Source, ...]:
+        arms = list(arms)
+        return tuple(by_cell[arm, seed] for seed in seeds for arm in arms)
+
+    numbers = {
+        f"{arm}/{name}/mean": of([arm], values(cells, name, [arm])[0])
+        for name in study.measures
+        for arm in study.specs
+    }
+    numbers |= {f"{e.arm}/{e.measure}/difference": of([e.arm, e.reference], e.seeds) for e in found}
+    return numbers | {f"claim {i}/effect": of(v.arms, v.seeds) for i, v in enumerate(judged, 1)}

@@ -1,0 +1,64 @@
+"""The frame of a study in the order of its plan, and arrays of values paired by seed out of it."""
+
+import numpy as np
+import pandas as pd
+
+from ablation.errors import UserError
+from ablation.stats.statistics import Array
+from ablation.study import Study
+
+STATES = ("complete", "missing", "running", "failed", "diverged")
+"""A cell is "running" while it is computed, and after its coordinator was killed until it runs again."""
+
+
+def planned(study: Study, frame: pd.DataFrame, seeds: int) -> pd.DataFrame:
+    """One row per cell of the plan, in its order; a cell that `frame` lacks is "missing".
+
+    Rows of other arms or seeds are left out. Two rows of one cell are refused, and so is a frame of
+    complete cells without a column that the study measures.
+    """
+    _check(study, frame)
+    index = pd.MultiIndex.from_tuples([(c.arm, c.seed) for c in study.cells(seeds)], names=["arm", "seed"])
+    cells = frame.set_index(["arm", "seed"]).reindex(index).reset_index()
+    cells = cells.assign(**{name: float("nan") for name in study.measures if name not in cells})
+    for column, absent in (("state", "missing"), ("fingerprint", ""), ("run_id", "")):
+        cells[column] = cells[column].astype(object).fillna(absent)
+    return cells
+
+
+def _check(study: Study, frame: pd.DataFrame) -> None:
+    wanted = ["arm", "seed", "state", "fingerprint", "run_id"]
+    if "state" in frame and (frame["state"] == "complete").any():
+        wanted += study.measures
+    if absent := [column for column in wanted if column not in frame]:
+        raise UserError(
+            f"the runs of study {study.name!r} lack {', '.join(absent)}: run it with this version."
+        )
+    twice = frame[frame.duplicated(["arm", "seed"])]
+    if len(twice):
+        cell = twice.iloc[0]
+        raise UserError(f"a cell is one run, but arm {cell['arm']!r}, seed {cell['seed']} has two: drop one.")
+    strange = sorted(set(frame["state"].astype(str)) - set(STATES))
+    if strange:
+        raise UserError(f"a cell is {', '.join(STATES)}, but got the state {strange[0]!r}.")
+
+
+def values(cells: pd.DataFrame, measure: str, arms: list[str]) -> tuple[tuple[int, ...], Array]:
+    """The seeds under which all of `arms` are complete, and their values as (len(seeds), len(arms))."""
+    arm, seed = cells["arm"].to_numpy(), cells["seed"].to_numpy()
+    value = cells[measure].to_numpy(dtype=np.float64)
+    good = (cells["state"].to_numpy() == "complete") & np.isfinite(value)
+    # By hand: a pivot takes ten times as long, and an analysis asks two hundred times.
+    columns = []
+    for name in arms:
+        here = good & (arm == name)
+        columns.append(dict(zip(seed[here].tolist(), value[here].tolist(), strict=True)))
+    seeds = sorted(set(columns[0]).intersection(*columns[1:]))
+    table = [[column[one] for column in columns] for one in seeds]
+    return tuple(map(int, seeds)), np.array(table, dtype=np.float64).reshape(len(seeds), len(arms))
+
+
+def lacking(cells: pd.DataFrame, arms: list[str]) -> dict[str, int]:
+    """How many cells of `arms` are in each state but complete; empty where all are complete."""
+    states = cells.loc[cells["arm"].isin(arms), "state"].value_counts()
+    return {state: int(states[state]) for state in STATES[1:] if state in states.index}

@@ -1,0 +1,82 @@
+"""What a study can find, said before any compute is spent."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import isinf
+
+from ablation.formatting import count, percent
+from ablation.stats.effects import FEWEST_SEEDS
+from ablation.stats.reasons import POWER
+from ablation.stats.statistics import (
+    EXACT_UP_TO,
+    TESTS,
+    detectable_limit,
+    least_p,
+    replication_ratio,
+    smallest_detectable,
+)
+from ablation.study import Study
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What `seeds` seeds of a study can show.
+
+    `comparisons` is the size of Holm's family: the claims, or the arms where there are none.
+    `detectable` is the smallest true effect found with 80 % power at Holm's first step, in standard
+    deviations of the paired differences, inf where there are too few seeds for the test; `limit` is what
+    it tends to with ever more seeds. `least_p` is the smallest p-value that the test can give.
+    """
+
+    cells: int
+    seeds: int
+    comparisons: int
+    detectable: float
+    limit: float
+    least_p: float
+    sentences: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def outlook(study: Study, seeds: int) -> Outlook:
+    """What `study` can find with `seeds` seeds, as numbers and as sentences."""
+    ratio = replication_ratio(study.test, study.baseline.data.parts)
+    comparisons = max(len(study.claims) or len(study.specs) - 1, 1)
+    alpha = study.alpha / comparisons
+    least = least_p(seeds, study.test)
+    detectable = smallest_detectable(seeds, ratio, alpha, POWER, least)
+    limit = detectable_limit(ratio, alpha, POWER)
+    cells = len(study.specs) * seeds
+    sentences = tuple(_sentences(study, seeds, comparisons, detectable, limit))
+    warnings = tuple(_warnings(study, seeds, comparisons, least))
+    return Outlook(cells, seeds, comparisons, detectable, limit, least, sentences, warnings)
+
+
+def _sentences(study: Study, seeds: int, comparisons: int, detectable: float, limit: float) -> Iterator[str]:
+    arms = len(study.specs)
+    yield f"{count(arms, 'arm')} × {count(seeds, 'seed')} = {count(arms * seeds, 'cell')}."
+    kind = "claim" if study.claims else "arm"
+    yield f"Test: two-sided {TESTS[study.test]}, Holm over {count(comparisons, kind)}, alpha {study.alpha:g}."
+    if seeds >= FEWEST_SEEDS and isinf(detectable):
+        yield f"With {count(seeds, 'seed')} no effect can be found, however large."
+    elif seeds >= FEWEST_SEEDS:
+        floor = f" (no number of seeds gets below {limit:.2f})" if limit else ""
+        yield (
+            f"The smallest effect found with {percent(POWER)} power is {detectable:.2f} standard deviations "
+            f"of the paired differences{floor}."
+        )
+
+
+def _warnings(study: Study, seeds: int, comparisons: int, least: float) -> Iterator[str]:
+    if study.quick:
+        yield "Smoke budget: its numbers will mean nothing."
+    if seeds < FEWEST_SEEDS:
+        yield f"{count(seeds, 'seed')}, fewer than {FEWEST_SEEDS}, are exploratory: no test will be made."
+    alpha = study.alpha / comparisons
+    if least >= alpha:
+        enough = next((n for n in range(2, EXACT_UP_TO + 1) if least_p(n, study.test) < alpha), 0)
+        yield (
+            f"The least p-value that {count(seeds, 'seed')} can give is {least:.4g}, not below the "
+            f"{alpha:.4g} that Holm's first step asks for: "
+            + (f"give at least {enough} seeds." if enough else "no number of seeds suffices.")
+        )

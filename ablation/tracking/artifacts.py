@@ -1,0 +1,57 @@
+"""Read back the files that runs keep."""
+
+import tempfile
+from pathlib import Path
+
+from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
+from mlflow.exceptions import MlflowException
+
+from ablation.errors import UserError
+from ablation.tracking.retry import ServerUnavailable, away, reason, told
+from ablation.tracking.store import Store
+
+RECONSTRUCTIONS = "reconstructions.png"
+SPEC = "spec.json"
+WEIGHTS = "model.safetensors"
+COMPOSITION = "composition.csv"
+
+
+def keep(store: Store, run_id: str, path: Path) -> None:
+    """Keep a copy of the file with the run."""
+    store.client.log_artifact(run_id, str(path))
+
+
+def artifact(store: Store, run_id: str, name: str) -> bytes | None:
+    """The file called `name` of a run, or None where the run keeps none; an error where nobody can say.
+
+    A mirrored run keeps no files: ask for those of the run that its `reused_from` names.
+    """
+    MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set("false")  # a bar a file would bury what the verb says
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return Path(store.client.download_artifacts(run_id, name, folder)).read_bytes()
+        except (MlflowException, OSError) as error:
+            if isinstance(told(error), UserError):
+                raise  # it may well be there
+            if not _listed(store, run_id, name):
+                return None
+            # MLflow downloads in a thread, and its error says no more of the cause than its text.
+            raise (ServerUnavailable if store.served else UserError)(
+                f"the run {run_id} keeps {name}, but it cannot be read: mend that, or delete the run in "
+                "MLflow, and its study trains it again."
+            ) from error
+
+
+def _listed(store: Store, run_id: str, name: str) -> bool:
+    """Whether the run says that it keeps the file."""
+    try:
+        return any(kept.path == name for kept in store.client.list_artifacts(run_id))
+    except (MlflowException, OSError) as error:
+        if away(error):
+            raise
+        if isinstance(error, MlflowException):
+            return False  # no such run
+        raise UserError(
+            f"what the run {run_id} keeps cannot be listed ({reason(error)}): mend that, and run the same "
+            "command again."
+        ) from error
