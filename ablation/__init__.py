@@ -1,3 +1,50 @@
-"""Experiment-tracked ablation studies: data, learn, track, sweep, analyse, export, in that order."""
+"""Ablation studies: declare a study, run it, and export its tables and verdicts.
+
+What a study file or a notebook imports stands here; what trains or talks to MLflow is loaded when it is used.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from ablation.claims import Claim, Difference, Interaction, Level, Same, Trend
+from ablation.errors import UserError
+from ablation.experiment import Diverged, Experiment, Function, Replication, Run
+from ablation.measures import Measure
+from ablation.study import Study
+from ablation.tuning import Search, Tuned
+
+if TYPE_CHECKING:
+    from ablation.catalogue import load
+    from ablation.launch import run
+    from ablation.stats.analysis import analyse
 
 __version__ = "0.1.0"
+__all__ = [
+    "Claim",
+    "Difference",
+    "Diverged",
+    "Experiment",
+    "Function",
+    "Interaction",
+    "Level",
+    "Measure",
+    "Replication",
+    "Run",
+    "Same",
+    "Search",
+    "Study",
+    "Trend",
+    "Tuned",
+    "UserError",
+    "analyse",
+    "load",
+    "run",
+]
+_LATE = {"load": "ablation.catalogue", "run": "ablation.launch", "analyse": "ablation.stats.analysis"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'ablation' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LATE[name]), name)

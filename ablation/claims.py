@@ -1,14 +1,69 @@
-"""What a report claims, as rules on effects that are written down before anything runs."""
+"""What a report claims, as rules on effects that are written down before anything runs.
 
+A kind of claim is a class here, and nothing else: its check, its effect as weights of arms, its words.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from math import log2
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+
+from ablation.errors import UserError, unknown
+from ablation.settings import flat
+
+if TYPE_CHECKING:
+    from ablation.study import Study
 
 Direction = Literal["up", "down"]
 Scale = Literal["log2", "linear", "rank"]
+LEAST_LEVELS = 3  # of a trend: two are a difference
 
 
 @dataclass(frozen=True)
-class Trend:
+class Rule:
+    """A rule on one measure. `effect` names what is estimated, `kind` the rule in exported files.
+
+    another, one_of and refutation are the words of a verdict: "neither shows ANOTHER nor rules out ONE_OF
+    ±0.1", "the difference shows REFUTATION".
+    """
+
+    measure: str
+
+    kind: ClassVar[str]
+    effect: ClassVar[str]
+    another: ClassVar[str] = "a change"
+    one_of: ClassVar[str] = "one of"
+    refutation: ClassVar[str] = ""
+    direction: ClassVar[Direction | None]
+
+    @property
+    def effect_words(self) -> str:
+        """What the effect is called in a sentence."""
+        return self.effect
+
+    @property
+    def offset(self) -> float:
+        """The number that the effect is a difference to, where that is no arm's."""
+        return 0.0
+
+    def weights(self, study: "Study") -> dict[str, float]:
+        """What each arm's value counts in the effect, by arm; less `offset` their sum is that effect."""
+        raise NotImplementedError
+
+    def sentence(self, study: "Study") -> str:
+        """The rule as a sentence."""
+        raise NotImplementedError
+
+    def check(self, study: "Study") -> None:
+        """Raise `UserError` where the study has not what the rule speaks of."""
+        raise NotImplementedError
+
+    def _label(self, study: "Study") -> str:
+        return study.label(self.measure)
+
+
+@dataclass(frozen=True)
+class Trend(Rule):
     """The measure moves in `direction` as the setting `along` grows; the arms are its levels.
 
     Its effect is the fitted change of the measure from the least to the largest level, one straight
@@ -16,68 +71,227 @@ class Trend:
     are those that differ from `around` (the baseline, where it is "") in `along` alone.
     """
 
-    measure: str
-    direction: Direction
+    direction: Direction  # type: ignore[misc]
     along: str
     scale: Scale = "log2"
     around: str = ""
 
+    kind: ClassVar[str] = "trend"
+    effect: ClassVar[str] = "fitted change"
+
+    def weights(self, study: "Study") -> dict[str, float]:
+        """The least-squares slope over the levels times their range, as one weight per arm."""
+        levels = study.levels(self.along, self.around)
+        places = self._places(list(levels.values()))
+        mean = sum(places) / len(places)
+        centred = [place - mean for place in places]
+        squares = sum(place * place for place in centred)
+        span = max(places) - min(places)
+        return {arm: place / squares * span for arm, place in zip(levels, centred, strict=True)}
+
+    def sentence(self, study: "Study") -> str:
+        """As in "Test MSE falls as model.latent_dim grows from 64 to 512: ..."."""
+        levels = sorted(study.levels(self.along, self.around).values())
+        scale = {"log2": "log2 of the setting", "linear": "the setting", "rank": "its rank"}[self.scale]
+        around = f", all else as in {self.around}" if self.around else ""
+        verb = "rises" if self.direction == "up" else "falls"
+        return (
+            f"{self._label(study)} {verb} as {self.along} grows from {levels[0]:g} to {levels[-1]:g}"
+            f"{around}: "
+            f"the change fitted by one straight line per seed over {scale}."
+        )
+
+    def check(self, study: "Study") -> None:
+        """At least three levels, all numbers, above 0 on a log2 scale."""
+        _check_word("direction", self.direction, Direction)
+        _check_word("scale", self.scale, Scale)
+        if self.along not in study.varied:
+            raise unknown("setting that the arms vary", self.along, study.varied)
+        if self.around:
+            _check_arm(study, self.around)
+        levels = [flat(one)[self.along] for one in study.declared.values()]
+        if not all(isinstance(level, int | float) for level in levels):
+            raise UserError(f"a trend wants a setting of numbers, but {self.along} has {levels[0]!r}.")
+        found = study.levels(self.along, self.around)
+        if len(found) < LEAST_LEVELS:
+            raise UserError(
+                f"a trend wants at least {LEAST_LEVELS} arms that differ in {self.along} alone, "
+                f"{repr(self.around) if self.around else 'the baseline'} included, but has {len(found)}: "
+                "claim a difference."
+            )
+        self._places(list(found.values()))
+
+    def _places(self, levels: list[float]) -> list[float]:
+        """The levels on the scale of the line."""
+        if self.scale == "log2" and min(levels) <= 0:
+            raise UserError(
+                f"a trend over log2 wants levels above 0, but {self.along} has {min(levels):g}: "
+                'say scale="rank" or scale="linear".'
+            )
+        if self.scale == "rank":
+            order = sorted(set(levels))
+            return [float(order.index(level) + 1) for level in levels]
+        return [log2(level) for level in levels] if self.scale == "log2" else levels
+
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(Rule):
     """The measure of `arm` lies in `direction` of that of `to`, paired by seed.
 
     `to` is, where it is "", the arm that the study sets `arm` against: the baseline unless it says another.
     """
 
-    measure: str
-    direction: Direction
+    direction: Direction  # type: ignore[misc]
     arm: str
     to: str = ""
 
+    kind: ClassVar[str] = "difference"
+    effect: ClassVar[str] = "difference"
+
+    def weights(self, study: "Study") -> dict[str, float]:
+        """The arm less its reference."""
+        return {self.arm: 1.0, _reference(study, self): -1.0}
+
+    def sentence(self, study: "Study") -> str:
+        """As in "Test MSE of A lies below that of B, paired by seed."."""
+        side = "above" if self.direction == "up" else "below"
+        other = _reference(study, self)
+        return f"{self._label(study)} of {self.arm} lies {side} that of {other}, paired by seed."
+
+    def check(self, study: "Study") -> None:
+        """Two different arms of the study."""
+        _check_word("direction", self.direction, Direction)
+        _check_pair(study, self)
+
 
 @dataclass(frozen=True)
-class Interaction:
+class Interaction(Rule):
     """Two changes together move the measure in `direction` of what they do alone, summed.
 
     Its effect is both - first - second + baseline, paired by seed; `both` has the changes of `first` and
     of `second`.
     """
 
-    measure: str
-    direction: Direction
+    direction: Direction  # type: ignore[misc]
     first: str
     second: str
     both: str
 
+    kind: ClassVar[str] = "interaction"
+    effect: ClassVar[str] = "interaction"
+
+    def weights(self, study: "Study") -> dict[str, float]:
+        """Both - first - second + baseline."""
+        return {self.both: 1.0, self.first: -1.0, self.second: -1.0, study.reference: 1.0}
+
+    def sentence(self, study: "Study") -> str:
+        """The rule as a sentence."""
+        side = "above" if self.direction == "up" else "below"
+        return (
+            f"{self._label(study)}: the change from {study.reference} to {self.both} lies {side} the changes "
+            f"from it to {self.first} and to {self.second}, added up, paired by seed."
+        )
+
+    def check(self, study: "Study") -> None:
+        """Three arms beside the baseline, of which one has the changes of the two others and no more."""
+        _check_word("direction", self.direction, Direction)
+        arms = (self.first, self.second, self.both)
+        for arm in arms:
+            _check_arm(study, arm)
+        if len({*arms, study.reference}) < 4:
+            raise UserError(
+                f"an interaction wants three arms beside the baseline, but got {', '.join(arms)}."
+            )
+        # A smoke budget gives every arm that changes the budget a budget of its own.
+        if study.quick:
+            return
+        first, second, both = (_changes(study, arm) for arm in arms)
+        if shared := sorted(first.keys() & second.keys()):
+            raise UserError(
+                f"an interaction wants arms that change different settings, but {self.first!r} and "
+                f"{self.second!r} both change {shared[0]}: take it out of one."
+            )
+        if both != {**first, **second}:
+            raise UserError(
+                f"an interaction wants the changes of {self.first!r} and {self.second!r} in {self.both!r}, "
+                "and no other: mend its arms."
+            )
+
 
 @dataclass(frozen=True)
-class Level:
+class Level(Rule):
     """The measure of `arm` is `value`, give or take the smallest effect that matters.
 
     Its effect is arm - value. Equivalence supports it, a significant difference refutes it.
     """
 
-    measure: str
     arm: str
     value: float
 
+    kind: ClassVar[str] = "level"
+    effect: ClassVar[str] = "difference"
+    another: ClassVar[str] = "another value"
+    one_of: ClassVar[str] = "one off by"
+    refutation: ClassVar[str] = "another value than the one claimed"
+    direction: ClassVar[None] = None
+
+    @property
+    def effect_words(self) -> str:
+        """As in "difference to 0.5"."""
+        return f"difference to {self.value:g}"
+
+    @property
+    def offset(self) -> float:
+        """The value that is claimed."""
+        return self.value
+
+    def weights(self, study: "Study") -> dict[str, float]:
+        """The arm alone."""
+        return {self.arm: 1.0}
+
+    def sentence(self, study: "Study") -> str:
+        """As in "Test MSE of A is 0.02, give or take 0.001, the smallest that matters."."""
+        sesoi = f"{study.measures[self.measure]:g}"
+        return (
+            f"{self._label(study)} of {self.arm} is {self.value:g}, give or take {sesoi}, the smallest that "
+            "matters."
+        )
+
+    def check(self, study: "Study") -> None:
+        """An arm of the study."""
+        _check_arm(study, self.arm)
+
 
 @dataclass(frozen=True)
-class Same:
+class Same(Rule):
     """The measure of `arm` is that of `to`, paired by seed, give or take the smallest effect that matters.
 
     `to` is as in a difference. Equivalence supports it, a significant difference refutes it.
     """
 
-    measure: str
     arm: str
     to: str = ""
 
+    kind: ClassVar[str] = "same"
+    effect: ClassVar[str] = "difference"
+    refutation: ClassVar[str] = "that the two differ"
+    direction: ClassVar[None] = None
 
-Rule = Trend | Difference | Interaction | Level | Same
-Undirected = Level | Same
-"""The rules that claim a value, not a direction."""
+    def weights(self, study: "Study") -> dict[str, float]:
+        """The arm less its reference."""
+        return {self.arm: 1.0, _reference(study, self): -1.0}
+
+    def sentence(self, study: "Study") -> str:
+        """The rule as a sentence."""
+        sesoi = f"{study.measures[self.measure]:g}"
+        return (
+            f"{self._label(study)} of {self.arm} is that of {_reference(study, self)}, give or take {sesoi}, "
+            "the smallest that matters, paired by seed."
+        )
+
+    def check(self, study: "Study") -> None:
+        """Two different arms of the study."""
+        _check_pair(study, self)
 
 
 @dataclass(frozen=True)
@@ -91,3 +305,32 @@ class Claim:
     text: str
     rule: Rule
     counts: bool = True
+
+
+def _reference(study: "Study", rule: Difference | Same) -> str:
+    """The arm that a difference is taken to: its own, else the one that the study sets its arm against."""
+    return rule.to or study.reference_of(rule.arm)
+
+
+def _changes(study: "Study", arm: str) -> Mapping[str, Any]:
+    """The settings in which `arm` differs from the baseline, and its values of them."""
+    base = flat(study.baseline)
+    return {name: value for name, value in flat(study.declared[arm]).items() if value != base[name]}
+
+
+def _check_word(what: str, word: str, known: Any) -> None:
+    if word not in get_args(known):
+        raise unknown(what, word, get_args(known))
+
+
+def _check_arm(study: "Study", arm: str) -> None:
+    if arm not in study.declared:
+        raise unknown("arm", arm, study.declared)
+
+
+def _check_pair(study: "Study", rule: Difference | Same) -> None:
+    for arm in filter(None, (rule.arm, rule.to)):
+        _check_arm(study, arm)
+    if rule.arm == _reference(study, rule):
+        what = "the baseline" if rule.arm == study.reference else "itself"
+        raise UserError(f"a difference wants an arm beside the baseline, but got {what} {rule.arm!r}.")

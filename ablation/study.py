@@ -1,23 +1,25 @@
 """A study as a declaration: question, arms, seeds, measures and claims, and its expansion into cells.
 
-Loads in milliseconds: it imports specs and words, never torch, MLflow or Optuna.
+Loads in milliseconds: it imports declarations alone, never torch, MLflow or Optuna.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, get_args
 
-from ablation.claims import Claim as Claim
-from ablation.claims import Difference as Difference
-from ablation.claims import Interaction as Interaction
-from ablation.claims import Level as Level
-from ablation.claims import Same as Same
-from ablation.claims import Trend as Trend
-from ablation.emoji.spec import RunSpec, flat, vary
-from ablation.tuning import Search as Search
-from ablation.tuning import Tuned as Tuned
-from ablation.validation import Test, check_study
+from ablation.claims import Claim
+from ablation.errors import UserError, unknown
+from ablation.experiment import Experiment, Replication, as_experiment
+from ablation.measures import Measure
+from ablation.settings import flat, vary
+from ablation.texts import unfit
+from ablation.tuning import Search, Tuned
+
+Test = Literal["corrected_t", "t", "sign_flip"]
+MOST_LETTERS = 200  # of an arm's name: MLflow keeps 250 of a run's, which has the seed behind it
+TRIAL_LETTERS = 50  # of them for the value that an arm of a tuned study is tried at
 
 
 @dataclass(frozen=True)
@@ -26,35 +28,46 @@ class Cell:
 
     arm: str
     seed: int
-    spec: RunSpec
+    settings: Any
+
+    @property
+    def name(self) -> str:
+        """The cell in words: "latent 64, seed 3"."""
+        return f"{self.arm}, seed {self.seed}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """One question of the report.
+    """One question, and everything that is declared before it is answered.
 
-    arms[name] is the arm's difference from the baseline, by dotted setting names. measures[name] is
-    the smallest effect of interest (SESOI) of that measure, in its own unit: a difference inside it
-    does not matter in practice. `test` is the paired test on seeds, declared here and never chosen from
-    the data: "corrected_t" (Nadeau and Bengio 2003, for splits resampled from one pool),
-    "t" or "sign_flip" (exact; both for independent replications).
+    `train` is what turns settings and a seed into metrics: a function, or an `Experiment`; where it is None
+    the baseline brings its own. `baseline` is a mapping or a frozen dataclass of settings. arms[name] is the
+    arm's difference from the baseline, by dotted setting names. measures[name] is the smallest effect of
+    interest (SESOI) of that measure, in its own unit: a difference inside it does not matter in practice;
+    or, for a function, a `Measure` that says it.
+
+    `test` is the paired test on seeds, declared here and never chosen from the data: "corrected_t" (Nadeau
+    and Bengio 2003, for splits resampled from one pool; the default where a seed varies the split), "t" (the
+    default elsewhere) or "sign_flip" (exact; both for independent replications).
 
     against[arm] is the arm that the effects of `arm` are differences to, where it is not the baseline; an
     arm that is set against itself is a baseline of its own, for those set against it.
     `tuned` is a setting that is chosen afresh for every arm before its cells run, and chosen[arm] what was
-    chosen. `search` is a two-objective search beside the arms. `part` is the report's, as in "2 f, 2".
-    `cell_seconds` is what a cell took on two cores, on average: what `list` can say without a store.
+    chosen. `search` is a two-objective search beside the arms. `part` is the place in the report, as in
+    "2 f, 2". `cell_seconds` is what a cell took on two cores, on average: what `list` can say without a
+    store.
     """
 
     question: str
     source: str
-    baseline: RunSpec
+    baseline: Any
     arms: Mapping[str, Mapping[str, Any]]
-    measures: Mapping[str, float]
+    measures: Mapping[str, Any]
+    train: Experiment | Callable[..., Mapping[str, float]] | None = None
     claims: tuple[Claim, ...] = ()
     supported: str = ""
     seeds: int = 5
-    test: Test = "corrected_t"
+    test: Test | None = None
     alpha: float = 0.05
     against: Mapping[str, str] = field(default_factory=dict)
     tuned: Tuned | None = None
@@ -67,11 +80,49 @@ class Study:
     quick: bool = field(default=False)
 
     def __post_init__(self) -> None:
-        check_study(self)
+        """Refuse, in a sentence, a study that could not be run or judged as it is declared."""
+        own = getattr(self.baseline, "experiment", None) if self.train is None else self.train
+        if own is None:
+            raise UserError(
+                "a study wants train=, a function that turns settings and a seed into metrics, but got none "
+                f"with a baseline of type {type(self.baseline).__name__}: add it."
+            )
+        set_ = object.__setattr__
+        set_(self, "train", as_experiment(own, self.measures))
+        set_(self, "measures", {name: _sesoi(name, one) for name, one in self.measures.items()})
+        if self.test is None:
+            set_(self, "test", "corrected_t" if self.replication.kind == "split" else "t")
+        _check(self)
+
+    @property
+    def experiment(self) -> Experiment:
+        """What turns settings and a seed into metrics."""
+        assert isinstance(self.train, Experiment)
+        return self.train
 
     @cached_property
-    def specs(self) -> dict[str, RunSpec]:
-        """The spec of every arm (of seed 0), by name, in the order of the file, tuned where it is."""
+    def replication(self) -> Replication:
+        """What a seed varies."""
+        return self.experiment.replication(self.baseline)
+
+    @property
+    def ratio(self) -> float:
+        """n_test / n_train of one split where the test corrects for it; 0 for the other tests."""
+        return self.replication.test_share if self.test == "corrected_t" else 0.0
+
+    def measure(self, name: str) -> Measure:
+        """The measure called `name`, or a `UserError` that names the known ones."""
+        if name not in self.experiment.measures:
+            raise unknown("measure", name, self.experiment.measures)
+        return self.experiment.measures[name]
+
+    def label(self, name: str) -> str:
+        """The measure's words in tables and figures."""
+        return self.measure(name).label or name
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The settings of every arm, by name, in the order of the file, tuned where it is."""
         if self.tuned is None:
             return self.declared
         name, chosen = self.tuned.setting, self.chosen
@@ -80,15 +131,15 @@ class Study:
         }
 
     @cached_property
-    def declared(self) -> dict[str, RunSpec]:
-        """The spec of every arm as the file has it, before a tuned setting is chosen."""
+    def declared(self) -> dict[str, Any]:
+        """The settings of every arm as the file has it, before a tuned setting is chosen."""
         arms = {name: vary(self.baseline, changes) for name, changes in self.arms.items()}
         return arms if self.baseline in arms.values() else {"baseline": self.baseline, **arms}
 
     @cached_property
     def reference(self) -> str:
         """The name of the arm that equals the baseline."""
-        return next(name for name, spec in self.declared.items() if spec == self.baseline)
+        return next(name for name, one in self.declared.items() if one == self.baseline)
 
     def reference_of(self, arm: str) -> str:
         """The arm that the effects of `arm` are differences to; the baseline's own is itself."""
@@ -97,14 +148,14 @@ class Study:
     @cached_property
     def varied(self) -> tuple[str, ...]:
         """The dotted names of the settings that differ between arms by declaration: the scientific ones."""
-        tables = [flat(spec) for spec in self.declared.values()]
+        tables = [flat(one) for one in self.declared.values()]
         return tuple(name for name in tables[0] if len({str(table[name]) for table in tables}) > 1)
 
     @cached_property
     def fixed(self) -> dict[str, Any]:
-        """The settings that every arm shares, seed and tuned one left out: the caveat under the table."""
-        settings, tuned = flat(self.baseline), self.tuned.setting if self.tuned else ""
-        return {k: v for k, v in settings.items() if k not in (*self.varied, "seed", tuned)}
+        """The settings that every arm shares, the tuned one left out: the caveat under the table."""
+        tuned = self.tuned.setting if self.tuned else ""
+        return {k: v for k, v in flat(self.baseline).items() if k not in (*self.varied, tuned)}
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -114,35 +165,111 @@ class Study:
     def levels(self, along: str, around: str = "") -> dict[str, float]:
         """The value of `along` in each arm that differs from `around`, else the baseline, in it alone."""
         base = flat(self.declared[around or self.reference])
-        tables = {name: flat(spec) for name, spec in self.declared.items()}
+        tables = {name: flat(one) for name, one in self.declared.items()}
         return {
-            name: float(table[along])  # type: ignore[arg-type]
+            name: float(table[along])
             for name, table in tables.items()
             if all(table[other] == value for other, value in base.items() if other != along)
         }
 
     def cells(self, seeds: int | None = None) -> list[Cell]:
         """Every arm under every seed, seed-major, so that an interrupted study has whole blocks."""
-        count = seeds or self.seeds
-        if count not in self._cells:  # every reader of a large study asks for them, each several times
-            self._cells[count] = tuple(
-                Cell(arm, seed, replace(spec, seed=seed))
-                for seed in range(self.first_seed, self.first_seed + count)
-                for arm, spec in self.specs.items()
-            )
-        return list(self._cells[count])
+        last = self.first_seed + (seeds or self.seeds)
+        return [
+            Cell(arm, seed, one)
+            for seed in range(self.first_seed, last)
+            for arm, one in self.settings.items()
+        ]
 
-    @cached_property
-    def _cells(self) -> dict[int, tuple[Cell, ...]]:
-        return {}
-
-    def smoke(self, steps: int = 20) -> "Study":
+    def smoke(self) -> "Study":
         """The same study with a budget that only shows that it runs: its numbers mean nothing."""
-        budget = {"train.epochs": 0, "train.steps": steps}
-        arms = {}
-        for number, (arm, changes) in enumerate(self.arms.items(), start=1):
-            kept = {name: value for name, value in changes.items() if name not in budget}
-            # Arms that differ in their budget still differ, by a step.
-            arms[arm] = kept if len(kept) == len(changes) else kept | {"train.steps": steps + number}
-        name, baseline = f"{self.name}-quick", vary(self.baseline, budget)
-        return replace(self, baseline=baseline, arms=arms, seeds=2, name=name, quick=True)
+        quick = self.experiment.quick
+        arms = {arm: dict(quick(changes, n)) for n, (arm, changes) in enumerate(self.arms.items(), start=1)}
+        baseline = vary(self.baseline, quick({}, 0))
+        return replace(self, baseline=baseline, arms=arms, seeds=2, name=f"{self.name}-quick", quick=True)
+
+
+def _sesoi(name: str, declared: object) -> float:
+    found = declared.matters if isinstance(declared, Measure) else declared
+    if isinstance(found, bool) or not isinstance(found, int | float) or not found > 0:
+        raise UserError(f"the smallest effect of interest of {name} must be above 0, but got {found!r}.")
+    return float(found)
+
+
+def _check(study: Study) -> None:
+    if study.name and not re.fullmatch(r"[A-Za-z0-9][\w\-]{0,63}", study.name):
+        raise UserError(
+            f"a study's name wants letters, digits, _ and -, at most 64, but is {study.name!r}: "
+            "rename its file."
+        )
+    if type(study.seeds) is not int or study.seeds < 1:
+        raise UserError(f"seeds must be a whole number of at least 1, but got {study.seeds!r}.")
+    if not 0 < study.alpha < 1:
+        raise UserError(f"alpha must lie between 0 and 1, but got {study.alpha}.")
+    if study.test not in get_args(Test):
+        raise unknown("test", str(study.test), get_args(Test))
+    _check_texts(study)
+    if not study.measures:
+        raise UserError(
+            "a study wants at least one measure with its smallest effect of interest, but got none."
+        )
+    for name in study.measures:
+        study.measure(name)
+    _check_arms(study)
+    study.experiment.check_study(study)
+    _check_against(study)
+    if study.tuned is not None:
+        study.tuned.check(study)
+    if len({claim.text for claim in study.claims}) < len(study.claims):
+        raise UserError("two claims of the study have the same text: say what tells them apart.")
+    for claim in study.claims:
+        if claim.rule.measure not in study.measures:
+            raise unknown("measure in this study", claim.rule.measure, study.measures)
+        claim.rule.check(study)
+
+
+def _check_texts(study: Study) -> None:
+    words = {name: getattr(study, name) for name in ("question", "source", "supported", "part")}
+    for name, text in [*words.items(), *(("a claim", claim.text) for claim in study.claims)]:
+        if not isinstance(text, str) or unfit(text):
+            raise UserError(f"{name} of a study wants text without control characters, but is {text!r}.")
+
+
+def _check_arms(study: Study) -> None:
+    for name in study.arms:
+        _check_name(name, MOST_LETTERS - (TRIAL_LETTERS if study.tuned else 0))
+    if study.baseline not in study.declared.values():
+        raise UserError(
+            "an arm is called 'baseline' but differs from the baseline, which has that name where no arm "
+            "equals it: rename the arm."
+        )
+    if len(study.declared) < 2:
+        raise UserError("a study wants at least one arm beside its baseline, but got none.")
+    names: list[tuple[str, Any]] = []
+    for name, one in study.declared.items():
+        for other, another in names:
+            if one == another:
+                raise UserError(f"the arms {other!r} and {name!r} have equal settings: drop one of them.")
+        names.append((name, one))
+
+
+def _check_name(name: object, most: int) -> None:
+    """A name is shown in tables, figures and MLflow as it is, and looks like no other."""
+    if not isinstance(name, str) or not name.strip():
+        raise UserError(f"an arm's name wants to be a text, but is {name!r}.")
+    if not name.isprintable() or name != " ".join(name.split()) or len(name) > most:
+        raise UserError(
+            f"an arm's name wants at most {most} characters that can be seen, with single spaces between "
+            f"words, but is {name!r}: rename the arm."
+        )
+
+
+def _check_against(study: Study) -> None:
+    for arm, other in study.against.items():
+        for name in (arm, other):
+            if name not in study.declared:
+                raise unknown("arm", name, study.declared)
+        if arm == study.reference:
+            raise UserError(
+                f"the baseline {arm!r} is set against no arm, but against has {other!r}: drop it."
+            )

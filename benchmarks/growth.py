@@ -24,11 +24,11 @@ from ablation import catalogue
 from ablation.cli import OBJECTS
 from ablation.emoji.spec import flat
 from ablation.report.publish import publish, read
-from ablation.run.coordinate import checked_data
-from ablation.run.ledger import Ledger
-from ablation.run.plan import fingerprints, plan_of
-from ablation.run.results import results
-from ablation.run.runtime import workload
+from ablation.runner.coordinate import checked_data
+from ablation.runner.ledger import Ledger
+from ablation.runner.plan import fingerprints, plan_of
+from ablation.runner.results import results
+from ablation.runner.runtime import workload
 from ablation.study import Cell, Study
 from ablation.tracking.label import Label
 from ablation.tracking.read import CURVES, bury, settled

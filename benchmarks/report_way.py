@@ -23,7 +23,7 @@ from reached import Reached, show
 from torch.utils.data import DataLoader, Dataset, random_split
 from torchvision import transforms
 
-import ablation.run.preload  # noqa: F401  both begin with what a worker has imported already
+import ablation.runner.preload  # noqa: F401  both begin with what a worker has imported already
 from ablation.emoji.data.labels import class_names, classify
 from ablation.emoji.data.pictures import picture, png
 from ablation.emoji.data.sources import load

@@ -22,7 +22,7 @@ from ablation import catalogue
 from ablation.emoji.run import Result, Trained, identify
 from ablation.emoji.spec import RunSpec
 from ablation.emoji.train import Epoch
-from ablation.run import worker
+from ablation.runner import worker
 from ablation.tracking.label import Label
 from ablation.tracking.store import Store
 

@@ -9,8 +9,8 @@ random subspace, top variance and shortened (of PCA's rank, length and strength)
 mean, nearest, boundary and additive; and kind's mean, which knows nothing of the attribute.
 """
 
-from ablation.emoji.protocols import composed
-from ablation.study import Claim, Difference, Study
+from ablation import Claim, Difference, Study
+from ablation.emoji import composed
 
 RANKS = (1, 2, 4, 8, 16)
 FAMILIES = {

@@ -6,8 +6,8 @@ flip only, rotation only, jitter only, all, 4 copies, all, 50 copies and all, fr
 every pass); these are set against none. In 150 steps training sees 50 copies little more than once each.
 """
 
-from ablation.emoji.protocols import STEPS, autoencoder
-from ablation.study import Claim, Difference, Study
+from ablation import Claim, Difference, Study
+from ablation.emoji import STEPS, autoencoder
 
 FLIP = {"augment.flip": 0.0}
 ROTATION = {"augment.rotation_degrees": 0.0}

@@ -5,8 +5,8 @@ protocol to the letter: copies of one emoji land in training and in test) and sp
 subject, its test pictures with 4 copies each, as in the report's, so that only the leak differs); 30 epochs.
 """
 
-from ablation.emoji.protocols import autoencoder
-from ablation.study import Claim, Difference, Level, Study
+from ablation import Claim, Difference, Level, Study
+from ablation.emoji import autoencoder
 
 study = Study(
     question="Does the autoencoder reach its error on emoji that its training has not seen?",

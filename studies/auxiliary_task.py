@@ -5,8 +5,8 @@ the classifier learns from a code that does not hear of it, so that it has an ac
 classification only (no weight on the reconstruction). Equal images and equal steps.
 """
 
-from ablation.emoji.protocols import joint
-from ablation.study import Claim, Difference, Study
+from ablation import Claim, Difference, Study
+from ablation.emoji import joint
 
 study = Study(
     question="Does the auxiliary classification cost reconstruction, and does it structure the code?",

@@ -6,9 +6,8 @@ latent 64, latent 256, latent 512, lambda 0.5 and lambda 5 (faces that are happy
 augmented (4 copies), 500 emoji (training originals drawn from all) and faces (of the report alone).
 """
 
-from ablation.emoji.protocols import composed
-from ablation.emoji.spec import vary
-from ablation.study import Claim, Difference, Study, Trend
+from ablation import Claim, Difference, Study, Trend
+from ablation.emoji import composed, vary
 
 CLASSES = {"data.classes": "happy_sad", "data.among": "none"}
 

@@ -5,9 +5,8 @@ Report, part 1 c. Leave one out, at 150 steps: the arms are as reported (the bas
 dropout or decay and latent 32, no dropout: do choices that do the same work need each other?
 """
 
-from ablation.emoji.protocols import STEPS, autoencoder
-from ablation.emoji.spec import vary
-from ablation.study import Claim, Difference, Interaction, Study
+from ablation import Claim, Difference, Interaction, Study
+from ablation.emoji import STEPS, autoencoder, vary
 
 LATENT, DROPOUT, DECAY = {"model.latent_dim": 32}, {"model.dropout": 0.0}, {"train.weight_decay": 0.0}
 

@@ -7,9 +7,8 @@ steps, those of part 2's 10 epochs; and, for the long run, two classes, long, fi
 classes, long, with the steps of the 20 epochs once planned. Predictions are mapped back to happy and sad.
 """
 
-from ablation.emoji.protocols import joint
-from ablation.emoji.spec import vary
-from ablation.study import Claim, Difference, Study
+from ablation import Claim, Difference, Study
+from ablation.emoji import joint, vary
 
 SCHEMES = {"two": "happy_sad", "five": "five_emotions", "nine": "face_subgroups"}
 LONG = {"train.steps": 224}

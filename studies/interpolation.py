@@ -6,8 +6,8 @@ left as it is), strength 0.25, strength 0.5, strength 0.75, strength 1.25, stren
 error on validation analogies, a family at a time).
 """
 
-from ablation.emoji.protocols import composed
-from ablation.study import Claim, Difference, Study, Trend
+from ablation import Claim, Difference, Study, Trend
+from ablation.emoji import composed
 
 study = Study(
     question="Is a weighted interpolation better than direct arithmetic?",

@@ -5,8 +5,8 @@ and latent 512, of the joint model; and the same of the autoencoder alone, whose
 hears of: alone 64, alone 128, alone 256 and alone 512. What the two do differently is due to the classes.
 """
 
-from ablation.emoji.protocols import joint
-from ablation.study import Claim, Study, Trend
+from ablation import Claim, Study, Trend
+from ablation.emoji import joint
 
 SIZES = (64, 128, 256, 512)
 

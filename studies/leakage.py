@@ -8,8 +8,8 @@ harder to reconstruct, and only the last of each three is tested on them; so joi
 and faces, by subject, copies tested are what it is set against.
 """
 
-from ablation.emoji.protocols import STEPS, joint
-from ablation.study import Claim, Difference, Study
+from ablation import Claim, Difference, Study
+from ablation.emoji import STEPS, joint
 
 SPLITS = {
     "by subject": {"data.split": "subject"},

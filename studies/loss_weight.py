@@ -5,8 +5,8 @@ lambda 5 and lambda 50. Lambda scales the gradient, so that one learning rate wo
 tuned for each, by the same number of trials. `--search` looks for the best compromises of both losses.
 """
 
-from ablation.emoji.protocols import joint
-from ablation.study import Claim, Difference, Search, Study, Trend, Tuned
+from ablation import Claim, Difference, Search, Study, Trend, Tuned
+from ablation.emoji import joint
 
 study = Study(
     question="How much should the classification weigh against the reconstruction?",

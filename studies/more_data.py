@@ -5,9 +5,8 @@ augmented (4 copies, the baseline), faces (as they are), 250 emoji, 500 emoji, 1
 all kinds and not augmented, each a part of the next.
 """
 
-from ablation.emoji.protocols import STEPS, autoencoder
-from ablation.emoji.spec import vary
-from ablation.study import Claim, Difference, Study, Trend
+from ablation import Claim, Difference, Study, Trend
+from ablation.emoji import STEPS, autoencoder, vary
 
 study = Study(
     question="Do enough original images do away with the need to augment?",

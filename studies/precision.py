@@ -6,8 +6,8 @@ part 2's joint model in both; weights, optimiser, losses and every measure stay 
 nothing which the report measures differs by as much as matters.
 """
 
-from ablation.emoji.protocols import joint
-from ablation.study import Claim, Same, Study
+from ablation import Claim, Same, Study
+from ablation.emoji import joint
 
 study = Study(
     question="Does training in half precision change what part 2 measures?",

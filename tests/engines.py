@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pebble import ProcessExpired
 
-from ablation.run.worker import Outcome, Task, work
+from ablation.runner.worker import Outcome, Task, work
 
 
 class InlineEngine:

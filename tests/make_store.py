@@ -19,7 +19,7 @@ def make(version: str) -> Path:
     """Run the study in a folder of its own, with data beside it, and pack that; the folder of the version."""
     from ablation import catalogue
     from ablation.report.publish import summarise
-    from ablation.run.coordinate import run_study
+    from ablation.runner.coordinate import run_study
     from ablation.tracking.store import Store
     from doubles import draw_faces
     from engines import InlineEngine

@@ -16,8 +16,8 @@ import torch
 from ablation.emoji.spec import vary
 from ablation.errors import UserError
 from ablation.report.publish import publish
-from ablation.run.coordinate import run_study
-from ablation.run.results import results
+from ablation.runner.coordinate import run_study
+from ablation.runner.results import results
 from ablation.tracking.read import cell_runs, running
 from ablation.tracking.retry import told
 from ablation.tracking.store import Store

@@ -11,7 +11,7 @@ import pytest
 
 from ablation import catalogue, cli
 from ablation.report.publish import summarise
-from ablation.run.coordinate import run_study
+from ablation.runner.coordinate import run_study
 from ablation.tracking.store import Store
 from doubles import small_study
 from engines import InlineEngine, folder_of

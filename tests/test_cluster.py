@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from ablation.cli import app
 from ablation.report.publish import publish
-from ablation.run.coordinate import run_study
-from ablation.run.worker import Task
+from ablation.runner.coordinate import run_study
+from ablation.runner.worker import Task
 from ablation.tracking.label import Label
 from ablation.tracking.origin import origin
 from ablation.tracking.store import Store
@@ -69,7 +69,7 @@ def test_a_node_has_the_settings_of_its_coordinator_and_no_others(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("ray")
-    from ablation.run import cluster
+    from ablation.runner import cluster
 
     for name in cluster.SETTINGS:
         monkeypatch.setenv(name, "http://left.behind:1")

@@ -14,7 +14,7 @@ from ablation.emoji.protocols import composed
 from ablation.emoji.spec import vary
 from ablation.emoji.weights import best_run
 from ablation.errors import UserError
-from ablation.run.coordinate import run_study
+from ablation.runner.coordinate import run_study
 from ablation.study import Study
 from ablation.tracking.artifacts import artifact
 from ablation.tracking.store import Store

@@ -29,12 +29,12 @@ from ablation.emoji.weights import best_run, model_of
 from ablation.errors import UserError
 from ablation.report.publish import publish, read
 from ablation.report.runs_csv import runs_csv
-from ablation.run.coordinate import run_study
-from ablation.run.plan import trunks_first
-from ablation.run.results import results
-from ablation.run.runtime import workload
-from ablation.run.together import work_together
-from ablation.run.worker import Outcome, Task
+from ablation.runner.coordinate import run_study
+from ablation.runner.plan import trunks_first
+from ablation.runner.results import results
+from ablation.runner.runtime import workload
+from ablation.runner.together import work_together
+from ablation.runner.worker import Outcome, Task
 from ablation.study import Cell, Claim, Difference, Study
 from ablation.tracking.artifacts import COMPOSITION, WEIGHTS, artifact
 from ablation.tracking.label import Label

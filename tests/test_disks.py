@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from ablation.errors import UserError
-from ablation.report.files import replace, write
-from ablation.run.coordinate import run_study
-from ablation.run.results import results
+from ablation.files import replace, write
+from ablation.runner.coordinate import run_study
+from ablation.runner.results import results
 from ablation.tracking import kept, record
 from ablation.tracking.outbox import keep, waiting
 from ablation.tracking.read import bury, cell_runs

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from ablation.errors import UserError
 from ablation.report import figures
 from ablation.report.panels import curve_panels, effect_panels, measure_panels
-from ablation.run.ledger import Ledger
-from ablation.run.tune import tuning_of
+from ablation.runner.ledger import Ledger
+from ablation.runner.tune import tuning_of
 from ablation.stats import analyse
 from ablation.study import Claim, Difference, Tuned
 from ablation.tracking.store import Store

@@ -23,8 +23,8 @@ from ablation.emoji.spec import vary
 from ablation.errors import UserError
 from ablation.report.page import report
 from ablation.report.publish import publish, summarise
-from ablation.run.coordinate import run_study
-from ablation.run.results import results
+from ablation.runner.coordinate import run_study
+from ablation.runner.results import results
 from ablation.study import Claim, Difference, Study
 from ablation.tracking.store import Store
 from engines import InlineEngine

@@ -20,8 +20,8 @@ from ablation.emoji.protocols import composed
 from ablation.emoji.spec import vary
 from ablation.emoji.weights import model_of, trained
 from ablation.errors import UserError
-from ablation.run.coordinate import run_study
-from ablation.run.verify import verify
+from ablation.runner.coordinate import run_study
+from ablation.runner.verify import verify
 from ablation.study import Study
 from ablation.tracking import weights
 from ablation.tracking.artifacts import SPEC, WEIGHTS

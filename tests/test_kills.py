@@ -14,9 +14,9 @@ from optuna.trial import TrialState
 
 from ablation import catalogue
 from ablation.report.publish import publish
-from ablation.run.coordinate import run_study
-from ablation.run.ledger import Ledger
-from ablation.run.results import results
+from ablation.runner.coordinate import run_study
+from ablation.runner.ledger import Ledger
+from ablation.runner.results import results
 from ablation.tracking.read import cell_runs
 from ablation.tracking.store import Store
 from engines import InlineEngine

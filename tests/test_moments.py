@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ablation import catalogue
-from ablation.run.coordinate import run_study
+from ablation.runner.coordinate import run_study
 from ablation.tracking.store import Store
 from engines import InlineEngine
 from test_kills import check_whole
@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from ablation import catalogue
 from ablation.report.publish import publish
-from ablation.run.coordinate import run_study
+from ablation.runner.coordinate import run_study
 from ablation.tracking.store import Store
 from engines import InlineEngine
 
@@ -64,8 +64,8 @@ MOMENTS = {
     "before the last numbers": ("ablation.tracking.record", "Recorder", "result", 2, "at once"),
     "while a file is kept": ("shutil", "", "copy2", 9, "some"),
     "between the last number and the run's end": ("mlflow", "MlflowClient", "set_terminated", 4, "at once"),
-    "between the run's end and the trial's": ("ablation.run.ledger", "Ledger", "complete", 2, "at once"),
-    "after a trial began": ("ablation.run.scheduler", "Scheduler", "_start", 5, "at once"),
+    "between the run's end and the trial's": ("ablation.runner.ledger", "Ledger", "complete", 2, "at once"),
+    "after a trial began": ("ablation.runner.scheduler", "Scheduler", "_start", 5, "at once"),
     "while a table is exported": ("ablation.report.export", "", "write", 3, "half"),
     "before an exported file is in its place": ("pathlib", "Path", "replace", 4, "at once"),
 }

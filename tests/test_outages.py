@@ -31,12 +31,12 @@ from ablation.emoji.spec import vary
 from ablation.emoji.train import Diverged, Epoch
 from ablation.errors import UserError
 from ablation.report.publish import publish
-from ablation.run import worker
-from ablation.run.coordinate import run_study
-from ablation.run.doctor import examine
-from ablation.run.ledger import Ledger
-from ablation.run.together import work_together
-from ablation.run.worker import Task
+from ablation.runner import worker
+from ablation.runner.coordinate import run_study
+from ablation.runner.doctor import examine
+from ablation.runner.ledger import Ledger
+from ablation.runner.together import work_together
+from ablation.runner.worker import Task
 from ablation.study import Study
 from ablation.tracking import record
 from ablation.tracking.artifacts import WEIGHTS, artifact

@@ -8,9 +8,9 @@ import pytest
 from ablation.emoji.cost import images_seen, passes, run_flops
 from ablation.emoji.protocols import joint
 from ablation.emoji.spec import TrainSpec, vary
-from ablation.run.coordinate import run_study
-from ablation.run.runtime import makespan, workload
-from ablation.run.tune import tuning_of
+from ablation.runner.coordinate import run_study
+from ablation.runner.runtime import makespan, workload
+from ablation.runner.tune import tuning_of
 from ablation.study import Study, Tuned
 from ablation.tracking.store import Store
 from doubles import small_study

@@ -15,8 +15,8 @@ from sqlalchemy.pool import NullPool
 
 from ablation.errors import UserError
 from ablation.report.publish import publish
-from ablation.run.coordinate import run_study
-from ablation.run.ledger import Ledger
+from ablation.runner.coordinate import run_study
+from ablation.runner.ledger import Ledger
 from ablation.tracking.locks import AdvisoryLocks
 from ablation.tracking.read import running
 from ablation.tracking.retry import away
@@ -37,7 +37,7 @@ OPEN = """
 import sys
 from pathlib import Path
 from ablation import catalogue
-from ablation.run.ledger import Ledger
+from ablation.runner.ledger import Ledger
 from ablation.tracking.store import Store
 store = Store(Path(sys.argv[1]))
 store.create()

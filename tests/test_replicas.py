@@ -18,12 +18,12 @@ from ablation.emoji.spec import ModelSpec, RunSpec, TrainSpec, vary
 from ablation.emoji.train import Diverged, Epoch, fit
 from ablation.emoji.training_data import Pictures
 from ablation.errors import UserError
-from ablation.run import together as together_module
-from ablation.run.coordinate import run_study
-from ablation.run.engines import Engine
-from ablation.run.results import learning_curves, results
-from ablation.run.together import TogetherEngine, by_program, work_together
-from ablation.run.worker import Outcome, Task, work
+from ablation.runner import together as together_module
+from ablation.runner.coordinate import run_study
+from ablation.runner.engines import Engine
+from ablation.runner.results import learning_curves, results
+from ablation.runner.together import TogetherEngine, by_program, work_together
+from ablation.runner.worker import Outcome, Task, work
 from ablation.seeds import generator
 from ablation.study import Study
 from ablation.tracking.label import Label

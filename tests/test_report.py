@@ -25,7 +25,7 @@ from ablation.report.claimed import tally
 from ablation.report.formats import render, tabulate
 from ablation.report.render_page import write_report
 from ablation.report.sections import section
-from ablation.run.coordinate import run_study
+from ablation.runner.coordinate import run_study
 from ablation.stats import analyse
 from ablation.study import Claim, Difference, Study
 from ablation.tracking.artifacts import RECONSTRUCTIONS, artifact

@@ -16,13 +16,13 @@ from ablation.emoji.spec import vary
 from ablation.emoji.train import Diverged
 from ablation.errors import UserError
 from ablation.report.publish import publish
-from ablation.run import processes
-from ablation.run.coordinate import run_study
-from ablation.run.scheduler import TRIES, Progress
-from ablation.run.search import check_search, run_search
-from ablation.run.search_results import search_results
-from ablation.run.trials import POPULATION, Trials, searched
-from ablation.run.worker import Outcome, Task
+from ablation.runner import processes
+from ablation.runner.coordinate import run_study
+from ablation.runner.scheduler import TRIES, Progress
+from ablation.runner.search import check_search, run_search
+from ablation.runner.search_results import search_results
+from ablation.runner.trials import POPULATION, Trials, searched
+from ablation.runner.worker import Outcome, Task
 from ablation.study import Search, Study
 from ablation.tracking.read import cell_runs
 from ablation.tracking.record import recording

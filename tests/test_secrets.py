@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 from ablation.cli import app
 from ablation.cli.store import ui
 from ablation.errors import UserError
-from ablation.run.coordinate import run_study
-from ablation.run.ledger import Ledger
+from ablation.runner.coordinate import run_study
+from ablation.runner.ledger import Ledger
 from ablation.tracking.addresses import hidden, shown, without_credentials
 from ablation.tracking.store import Store
 from doubles import draw_faces, small_study

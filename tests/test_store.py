@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ablation.errors import UserError
-from ablation.run.ledger import Ledger
+from ablation.runner.ledger import Ledger
 from ablation.tracking.store import Store
 from doubles import small_study
 from engines import folder_of
@@ -19,7 +19,7 @@ from engines import folder_of
 CREATE = """
 import sys
 from pathlib import Path
-from ablation.run.ledger import Ledger
+from ablation.runner.ledger import Ledger
 from ablation.tracking.store import Store
 from doubles import small_study
 store = Store(Path(sys.argv[1]))

@@ -14,10 +14,10 @@ from optuna.trial import TrialState
 
 from ablation import catalogue
 from ablation.report.publish import publish
-from ablation.run.coordinate import run_study
-from ablation.run.engines import LocalEngine
-from ablation.run.ledger import Ledger
-from ablation.run.results import results
+from ablation.runner.coordinate import run_study
+from ablation.runner.engines import LocalEngine
+from ablation.runner.ledger import Ledger
+from ablation.runner.results import results
 from ablation.tracking.read import cell_runs, running
 from ablation.tracking.store import Store
 from doubles import small_study

@@ -10,8 +10,8 @@ from ablation import catalogue
 from ablation.emoji.protocols import joint
 from ablation.emoji.spec import flat
 from ablation.errors import UserError
-from ablation.run.coordinate import checked_data
-from ablation.run.plan import sources_of
+from ablation.runner.coordinate import checked_data
+from ablation.runner.plan import sources_of
 from ablation.study import Claim, Difference, Study, Trend
 from doubles import small_study
 

@@ -15,12 +15,12 @@ from ablation.emoji.run import identify
 from ablation.emoji.spec import vary
 from ablation.errors import UserError
 from ablation.report.publish import publish, read, summarise
-from ablation.run.coordinate import run_study
-from ablation.run.doctor import examine
-from ablation.run.ledger import Ledger
-from ablation.run.plan import check_unchanged, plan_of
-from ablation.run.results import results
-from ablation.run.scheduler import Progress
+from ablation.runner.coordinate import run_study
+from ablation.runner.doctor import examine
+from ablation.runner.ledger import Ledger
+from ablation.runner.plan import check_unchanged, plan_of
+from ablation.runner.results import results
+from ablation.runner.scheduler import Progress
 from ablation.study import Study
 from ablation.tracking.label import Label
 from ablation.tracking.read import bury_free, cell_lock, cell_runs

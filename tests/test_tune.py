@@ -8,10 +8,10 @@ import pytest
 from ablation.emoji.spec import vary
 from ablation.emoji.train import Diverged
 from ablation.errors import UserError
-from ablation.run.coordinate import run_study
-from ablation.run.results import results
-from ablation.run.tune import progress_of, settle, tuning_of
-from ablation.run.worker import Task
+from ablation.runner.coordinate import run_study
+from ablation.runner.results import results
+from ablation.runner.tune import progress_of, settle, tuning_of
+from ablation.runner.worker import Task
 from ablation.study import Study, Tuned
 from ablation.tracking.store import Store
 from ablation.tuning import TUNING_SEED
@@ -82,7 +82,7 @@ def test_a_value_that_diverges_is_not_chosen_and_none_left_is_a_mistake(
     study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def diverge(least: float) -> None:
-        from ablation.run import worker
+        from ablation.runner import worker
 
         def run(spec, on_epoch, trained, composing):  # type: ignore[no-untyped-def]
             if spec.train.lr >= least:
@@ -91,7 +91,7 @@ def test_a_value_that_diverges_is_not_chosen_and_none_left_is_a_mistake(
 
         monkeypatch.setattr(worker, "run", run)
 
-    from ablation.run.worker import run as kept
+    from ablation.runner.worker import run as kept
 
     diverge(0.01)
     run_study(tuning_of(study), store, InlineEngine(), 1)

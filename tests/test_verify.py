@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from ablation.errors import UserError
-from ablation.run.coordinate import run_study
-from ablation.run.results import results
-from ablation.run.together import TogetherEngine
-from ablation.run.verify import verify
+from ablation.runner.coordinate import run_study
+from ablation.runner.results import results
+from ablation.runner.together import TogetherEngine
+from ablation.runner.verify import verify
 from ablation.study import Study
 from ablation.tracking.artifacts import WEIGHTS
 from ablation.tracking.store import Store

@@ -18,9 +18,9 @@ from ablation.emoji.weights import model_of
 from ablation.errors import UserError
 from ablation.report.page import report
 from ablation.report.publish import publish
-from ablation.run.coordinate import run_study
-from ablation.run.ledger import Ledger
-from ablation.run.results import results
+from ablation.runner.coordinate import run_study
+from ablation.runner.ledger import Ledger
+from ablation.runner.results import results
 from ablation.study import Study
 from ablation.tracking.artifacts import artifact
 from ablation.tracking.store import Store

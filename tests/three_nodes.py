@@ -76,9 +76,9 @@ def run(cluster, nodes, folder: Path) -> dict[str, object]:  # type: ignore[no-u
     from ray._private.worker import global_worker
 
     from ablation.report.publish import publish
-    from ablation.run.coordinate import run_study
-    from ablation.run.ledger import Ledger
-    from ablation.run.ray import RayEngine
+    from ablation.runner.coordinate import run_study
+    from ablation.runner.ledger import Ledger
+    from ablation.runner.ray import RayEngine
     from ablation.tracking.read import cell_runs
     from ablation.tracking.store import Store
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ablation.cli.options import cores
 
 if TYPE_CHECKING:
-    from ablation.run.engines import Engine
+    from ablation.runner.engines import Engine
     from ablation.study import Cell
     from ablation.tracking.store import Store
 
@@ -21,21 +21,21 @@ class ExecutorConfig(NamedTuple):
 
 def on_machine(workers: int | None, together: int | None) -> ExecutorConfig:
     """Processes of this machine, or one that trains so many cells together."""
-    from ablation.run.processes import warm
+    from ablation.runner.processes import warm
 
     warm()  # before the imports of this process, so that both import at once
     if together:
-        from ablation.run.together import TogetherEngine, by_program
+        from ablation.runner.together import TogetherEngine, by_program
 
         return ExecutorConfig(together, TogetherEngine, by_program)
-    from ablation.run.engines import LocalEngine
+    from ablation.runner.engines import LocalEngine
 
     return ExecutorConfig(workers or cores(), LocalEngine)
 
 
 def on_cluster(store: "Store", workers: int | None, address: str | None, gpus: float) -> ExecutorConfig:
     """A Ray cluster, with as many cells in work as it has CPUs."""
-    from ablation.run.ray import RayEngine, connect
+    from ablation.runner.ray import RayEngine, connect
 
     places = connect(address, store)
     return ExecutorConfig(workers or places, lambda cells: RayEngine(store, address, gpus))

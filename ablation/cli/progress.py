@@ -17,7 +17,7 @@ from rich.text import Text
 from ablation.study import Study
 
 if TYPE_CHECKING:
-    from ablation.run.scheduler import Progress as Standing
+    from ablation.runner.scheduler import Progress as Standing
 
 
 def duration(seconds: float) -> str:

@@ -14,17 +14,17 @@ from ablation.study import Study
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ablation.run.scheduler import Progress
+    from ablation.runner.scheduler import Progress
     from ablation.stats.pareto import Front
     from ablation.tracking.store import Store
 
 
 def search_each(studies: Mapping[str, Study], store: "Store", seeds: int | None, workers: int) -> int:
     """Carry out the search of every study and print what it found; 1 where a trial failed, else 0."""
-    from ablation.run.processes import warm
+    from ablation.runner.processes import warm
 
     warm()  # before the imports of this process, so that both import at once
-    from ablation.run.trials import check_search
+    from ablation.runner.trials import check_search
 
     if seeds is not None:
         raise UserError("--search wants no --seeds: all of its trials share a seed of their own. Drop one.")
@@ -34,10 +34,10 @@ def search_each(studies: Mapping[str, Study], store: "Store", seeds: int | None,
 
 
 def _search(study: Study, store: "Store", workers: int) -> int:
-    from ablation.run.engines import LocalEngine
-    from ablation.run.search import run_search
-    from ablation.run.search_results import search_results
-    from ablation.run.trials import searched
+    from ablation.runner.engines import LocalEngine
+    from ablation.runner.search import run_search
+    from ablation.runner.search_results import search_results
+    from ablation.runner.trials import searched
     from ablation.stats.pareto import front_of
 
     whole = searched(study)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ablation.emoji.data.summary import Summary
-    from ablation.run.doctor import Finding
-    from ablation.run.runtime import Workload
-    from ablation.run.verify import Verified
+    from ablation.runner.doctor import Finding
+    from ablation.runner.runtime import Workload
+    from ablation.runner.verify import Verified
     from ablation.stats.analysis import Analysis
     from ablation.stats.power import Outlook
     from ablation.tracking.store import Store

@@ -49,7 +49,7 @@ def ui(
 def doctor(store: StoreFolder = DEFAULT_STORE) -> None:
     """Check versions, data and store, deliver results that wait for a server, end what died while RUNNING."""
     from ablation.cli.show import show_findings
-    from ablation.run.doctor import examine
+    from ablation.runner.doctor import examine
     from ablation.tracking.store import Store
 
     show_findings(examine(Store(store)))

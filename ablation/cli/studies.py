@@ -51,7 +51,7 @@ def plan(
 ) -> None:
     """Say what a run would do: cells, time, and the smallest effect that the seeds can detect."""
     from ablation.cli.show import show_plan
-    from ablation.run.runtime import workload
+    from ablation.runner.runtime import workload
     from ablation.stats.power import outlook
 
     declared = _load(study, quick)
@@ -110,7 +110,7 @@ def _run_or_say(name: str, study: Study, store: Path, seeds: int | None, hands: 
 def _run(name: str, study: Study, store: Path, seeds: int | None, hands: ExecutorConfig) -> int:
     from ablation.cli.show import show_links, show_table, show_warnings
     from ablation.report.publish import summarise
-    from ablation.run.tune import settle, tuning_of
+    from ablation.runner.tune import settle, tuning_of
     from ablation.stats.power import outlook
 
     place = _store(store)
@@ -128,7 +128,7 @@ def _run(name: str, study: Study, store: Path, seeds: int | None, hands: Executo
 def _train(study: Study, store: "Store", seeds: int | None, hands: ExecutorConfig) -> bool:
     """Train what is lacking and show it as it comes; whether a cell failed."""
     from ablation.cli.progress import Reporter
-    from ablation.run.coordinate import run_study
+    from ablation.runner.coordinate import run_study
 
     with Reporter(study, hands.cells) as reporter:
         progress = run_study(study, store, hands.engine, hands.cells, seeds, reporter.notify, hands.order)
@@ -145,7 +145,7 @@ def status(
 ) -> None:
     """Show how far each study is: complete, failed, running and missing cells."""
     from ablation.cli.show import show_status
-    from ablation.run.tune import progress_of
+    from ablation.runner.tune import progress_of
 
     names = [study] if study else catalogue.names()
     place = _store(store)
@@ -164,7 +164,7 @@ def status(
 def verify(study: StudyName, store: StoreFolder = DEFAULT_STORE, quick: Quick = False) -> int:
     """Run one cell of every arm again: are they the same bits, or how far from what was recorded?"""
     from ablation.cli.show import show_verified
-    from ablation.run.verify import verify as verified
+    from ablation.runner.verify import verify as verified
 
     kept = []
     for found in verified(_load(study, quick), _store(store)):

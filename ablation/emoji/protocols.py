@@ -1,6 +1,7 @@
 """The two protocols of the report, leak-free, and a budget of steps: what the studies vary."""
 
-from ablation.emoji.spec import AugmentSpec, DataSpec, RunSpec, TrainSpec, vary
+from ablation.emoji.spec import AugmentSpec, DataSpec, RunSpec, TrainSpec
+from ablation.settings import vary
 
 autoencoder = RunSpec(
     data=DataSpec(keyword="face"),

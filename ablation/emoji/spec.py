@@ -1,20 +1,16 @@
-"""The frozen, complete description of a run, and the fingerprint that identifies it everywhere.
-
-What cannot change a result (device, workers, store) is not a setting and is not in the spec.
-"""
+"""The settings of the report's network: data, augmentation, model, training, composition."""
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ablation.errors import UserError, unknown
-from ablation.settings import Setting, check, setting
+from ablation.errors import UserError
+from ablation.settings import Settings, setting, vary
 
-FINGERPRINT_VERSION = 1
+if TYPE_CHECKING:
+    from ablation.emoji.experiment import EmojiExperiment
+
 METHODS = (
     "pair",
     "mean",
@@ -32,14 +28,6 @@ METHODS = (
 """Ways to a direction: `ablation.emoji.composition.directions` has a function of each."""
 SUBSPACES = ("pca", "scatter", "random", "variance", "shortened")
 """Those with a rank."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """A group of settings that are checked as they are made."""
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +157,13 @@ class RunSpec(Settings):
     model: ModelSpec = ModelSpec()
     train: TrainSpec
     compose: ComposeSpec = ComposeSpec()
-    seed: int = setting(0, "the replication", at_least=0)
+
+    @property
+    def experiment(self) -> "EmojiExperiment":
+        """What turns these settings and a seed into metrics."""
+        from ablation.emoji.experiment import EMOJI
+
+        return EMOJI
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -180,67 +174,12 @@ class RunSpec(Settings):
             )
 
 
-def flat(spec: RunSpec) -> dict[str, Setting]:
-    """Every setting by its dotted name, in the order of the fields."""
-    found: dict[str, Setting] = {}
-    for group, value in vars(spec).items():
-        if isinstance(value, Settings):
-            found |= {f"{group}.{name}": leaf for name, leaf in vars(value).items()}
-        else:
-            found[group] = value
-    return found
-
-
-def vary(spec: RunSpec, changes: Mapping[str, Any]) -> RunSpec:
-    """`spec` with the settings in `changes` (dotted names) replaced; unknown names are refused."""
-    known = flat(spec)
-    groups: dict[str, dict[str, Any]] = {}
-    for name, value in changes.items():
-        if name not in known:
-            raise unknown("setting", name, known)
-        group, _, leaf = name.rpartition(".")
-        groups.setdefault(group, {})[leaf] = value
-    top = groups.pop("", {})
-    parts = {group: dataclasses.replace(getattr(spec, group), **leaves) for group, leaves in groups.items()}
-    return dataclasses.replace(spec, **top, **parts)
-
-
 def parse(settings: Mapping[str, Any]) -> RunSpec:
     """The spec whose `flat` form, as JSON gives it back, is `settings`; later settings are at default."""
     budget = {name: settings[f"train.{name}"] for name in ("epochs", "steps")}
     return vary(RunSpec(train=TrainSpec(**budget)), settings)
 
 
-def trunk(spec: RunSpec) -> RunSpec:
-    """What `spec` trains, whatever is composed with it: runs of one trunk have equal weights."""
+def training(spec: RunSpec) -> RunSpec:
+    """What `spec` trains, whatever is composed with it: runs that agree in it have equal weights."""
     return dataclasses.replace(spec, compose=ComposeSpec())
-
-
-def fingerprint(spec: RunSpec, data: str) -> str:
-    """16 hexadecimal digits that identify the run: a hash of every setting and of the data's own hash.
-
-    A setting that a later version adds names a `neutral` value, which means "as before", and is
-    left out of the hash at that value (docs/decisions/0001-fingerprint.md).
-    """
-    text = json.dumps([FINGERPRINT_VERSION, data, identity(spec)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def identity(spec: RunSpec) -> dict[str, Setting]:
-    """The settings that tell `spec` from others, by name: those at their neutral value are left out."""
-    neutral = {
-        f"{group}.{leaf}": value
-        for group, settings in vars(spec).items()
-        for leaf, value in _neutral(settings.__class__).items()
-    }
-    return {name: value for name, value in flat(spec).items() if value != neutral.get(name, _ABSENT)}
-
-
-_ABSENT = object()
-
-
-@cache
-def _neutral(kind: type) -> dict[str, object]:
-    """The neutral value of every setting of a group of them that has one."""
-    fields = dataclasses.fields(kind) if issubclass(kind, Settings) else ()
-    return {field.name: field.metadata["neutral"] for field in fields if "neutral" in field.metadata}

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ablation.errors import UserError
 from ablation.formatting import SMOKE
 from ablation.report import figures
-from ablation.report.files import folder, replace, write
+from ablation.files import folder, replace, write
 from ablation.report.formats import render, tabulate
 from ablation.report.panels import curve_panels, effect_panels, measure_panels
 from ablation.report.provenance import provenance as provenance_json

@@ -12,9 +12,9 @@ from ablation.report.chapters import Chapter, Evidence
 from ablation.report.publish import read
 from ablation.report.render_page import write_report
 from ablation.report.search import pareto
-from ablation.run.ledger import Ledger
-from ablation.run.results import learning_curves
-from ablation.run.search_results import search_results
+from ablation.runner.ledger import Ledger
+from ablation.runner.results import learning_curves
+from ablation.runner.search_results import search_results
 from ablation.stats.pareto import front_of
 from ablation.study import Study
 from ablation.tracking.artifacts import RECONSTRUCTIONS, artifact

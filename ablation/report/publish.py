@@ -11,9 +11,9 @@ import pandas as pd
 from ablation.emoji.spec import flat
 from ablation.report.export import export
 from ablation.report.search import export_search
-from ablation.run.results import learning_curves, opened, results
-from ablation.run.search_results import search_results
-from ablation.run.tune import settle
+from ablation.runner.results import learning_curves, opened, results
+from ablation.runner.search_results import search_results
+from ablation.runner.tune import settle
 from ablation.stats.analysis import Analysis, analyse
 from ablation.study import Study
 from ablation.tracking.arms import record_arm

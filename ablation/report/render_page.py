@@ -10,7 +10,7 @@ from ablation.formatting import SMOKE, count
 from ablation.report.chapters import Chapter, parts
 from ablation.report.claimed import tally
 from ablation.report.embed import Picture
-from ablation.report.files import folder, replace, write
+from ablation.files import folder, replace, write
 from ablation.report.formats import Raw, _environment
 from ablation.report.sections import Section, section
 

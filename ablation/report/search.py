@@ -18,7 +18,7 @@ from seaborn import despine
 from ablation.formatting import SMOKE
 from ablation.measures import measure
 from ablation.report import figures
-from ablation.report.files import folder, replace, write
+from ablation.files import folder, replace, write
 from ablation.report.runs_csv import text as cell
 from ablation.stats.pareto import Front, front_of
 from ablation.study import Search, Study

@@ -13,7 +13,7 @@ from jinja2.utils import htmlsafe_json_dumps
 
 from ablation.errors import UserError, unknown
 from ablation.formatting import count, number
-from ablation.report.files import folder, replace, write
+from ablation.files import folder, replace, write
 from ablation.report.formats import _environment
 
 TERMS = {"target": "Target (c)", "plus": "Plus (b)", "minus": "Minus (a)"}

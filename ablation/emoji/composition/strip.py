@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ablation.report.files import replace
+from ablation.files import replace
 
 INCHES = 1.25  # a picture
 LETTERS = 20  # a line of a caption

@@ -15,8 +15,8 @@ from typing import Any
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.sources import load, provide
 from ablation.errors import UserError
-from ablation.run.together import Ended, work_together
-from ablation.run.worker import Outcome, Task, as_worker, work
+from ablation.runner.together import Ended, work_together
+from ablation.runner.worker import Outcome, Task, as_worker, work
 from ablation.tracking.origin import origin
 from ablation.tracking.store import Store
 

@@ -4,8 +4,8 @@ import pandas as pd
 from optuna.trial import TrialState
 
 from ablation.errors import UserError
-from ablation.run.ledger import Ledger
-from ablation.run.plan import check_unchanged, fingerprints, plan_of
+from ablation.runner.ledger import Ledger
+from ablation.runner.plan import check_unchanged, fingerprints, plan_of
 from ablation.study import Study
 from ablation.tracking.read import cell_runs, curves
 from ablation.tracking.store import Store

@@ -7,7 +7,7 @@ import gc
 from importlib import import_module
 
 NAMES = (
-    "ablation.run.worker",
+    "ablation.runner.worker",
     "torch._dynamo",  # which the first optimiser of a process imports: two seconds
     "mlflow.store.tracking.sqlalchemy_store",  # which the first run imports
 )

@@ -7,11 +7,11 @@ from optuna.trial import TrialState
 
 from ablation import catalogue
 from ablation.errors import UserError
-from ablation.run.ledger import Ledger
-from ablation.run.results import results
-from ablation.run.search_results import search_results
-from ablation.run.trials import searched
-from ablation.run.tune import settle, tuning_of
+from ablation.runner.ledger import Ledger
+from ablation.runner.results import results
+from ablation.runner.search_results import search_results
+from ablation.runner.trials import searched
+from ablation.runner.tune import settle, tuning_of
 from ablation.study import Study
 from ablation.tracking.delivery import awaited, deliver
 from ablation.tracking.origin import origin

@@ -3,8 +3,8 @@
 import pandas as pd
 from optuna.trial import TrialState
 
-from ablation.run.plan import check_unchanged
-from ablation.run.trials import Trials, plan_of_search, searched
+from ablation.runner.plan import check_unchanged
+from ablation.runner.trials import Trials, plan_of_search, searched
 from ablation.study import Study
 from ablation.tracking.read import cell_runs
 from ablation.tracking.store import Store

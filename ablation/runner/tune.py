@@ -11,8 +11,8 @@ import pandas as pd
 
 from ablation.emoji.spec import vary
 from ablation.errors import UserError
-from ablation.run.ledger import Ledger
-from ablation.run.results import results
+from ablation.runner.ledger import Ledger
+from ablation.runner.results import results
 from ablation.study import Study
 from ablation.tracking.store import Store
 from ablation.tuning import TUNING_SEED

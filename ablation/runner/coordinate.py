@@ -6,11 +6,11 @@ from ablation.emoji.run import identify, measurable
 from ablation.emoji.spec import trunk
 from ablation.errors import UserError
 from ablation.measures import measure
-from ablation.run.engines import Engine
-from ablation.run.ledger import Ledger
-from ablation.run.plan import check_unchanged, fingerprints, plan_of, sources_of, trunks_first
-from ablation.run.results import results
-from ablation.run.scheduler import Progress, Scheduler, name_of
+from ablation.runner.engines import Engine
+from ablation.runner.ledger import Ledger
+from ablation.runner.plan import check_unchanged, fingerprints, plan_of, sources_of, trunks_first
+from ablation.runner.results import results
+from ablation.runner.scheduler import Progress, Scheduler, name_of
 from ablation.study import Cell, Study
 from ablation.tracking.store import Store
 from ablation.tracking.views import save_views

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ablation.emoji.spec import fingerprint, flat, identity, vary
 from ablation.errors import UserError, unknown
 from ablation.measures import measure
-from ablation.run.ledger import Ledger
+from ablation.runner.ledger import Ledger
 from ablation.seeds import derive
 from ablation.study import Cell, Search, Study
 from ablation.tracking.retry import patiently

@@ -5,8 +5,8 @@ from typing import Protocol
 
 from pebble import ProcessExpired, ProcessPool
 
-from ablation.run.processes import context
-from ablation.run.worker import Outcome, Task, start, work
+from ablation.runner.processes import context
+from ablation.runner.worker import Outcome, Task, start, work
 
 
 class Engine(Protocol):

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 from ablation.emoji.run import identify
-from ablation.run.engines import Engine
-from ablation.run.plan import sources_of
-from ablation.run.scheduler import Progress, Scheduler
-from ablation.run.search_results import check_plan, settled_turns
-from ablation.run.trials import Trials, plan_of_search, searched
-from ablation.run.trials import check_search as check_search
+from ablation.runner.engines import Engine
+from ablation.runner.plan import sources_of
+from ablation.runner.scheduler import Progress, Scheduler
+from ablation.runner.search_results import check_plan, settled_turns
+from ablation.runner.trials import Trials, plan_of_search, searched
+from ablation.runner.trials import check_search as check_search
 from ablation.study import Study
 from ablation.tracking.store import Store
 from ablation.tracking.views import save_views

@@ -10,10 +10,10 @@ from ablation.emoji.cost import composing_flops, run_flops
 from ablation.emoji.run import identify, sizes
 from ablation.emoji.spec import RunSpec, trunk
 from ablation.measures import composes
-from ablation.run.ledger import Ledger
-from ablation.run.plan import fingerprints, sources_of
-from ablation.run.results import results
-from ablation.run.tune import settle, tuning_of
+from ablation.runner.ledger import Ledger
+from ablation.runner.plan import fingerprints, sources_of
+from ablation.runner.results import results
+from ablation.runner.tune import settle, tuning_of
 from ablation.study import Cell, Study
 from ablation.tracking.read import finished
 from ablation.tracking.store import Store

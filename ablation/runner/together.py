@@ -14,8 +14,8 @@ from ablation.emoji.together import accelerator, program, run_together
 from ablation.emoji.train import Diverged, Epoch
 from ablation.emoji.weights import trunk_of
 from ablation.measures import composes
-from ablation.run.processes import context
-from ablation.run.worker import Outcome, Task, check_same_data, recorded, start, work
+from ablation.runner.processes import context
+from ablation.runner.worker import Outcome, Task, check_same_data, recorded, start, work
 from ablation.study import Cell
 from ablation.tracking.read import cell_lock
 from ablation.tracking.record import Recorder, recording

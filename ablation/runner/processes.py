@@ -6,7 +6,7 @@ import signal
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 
-PRELOAD = "ablation.run.preload"  # imports torch and MLflow, seconds that each worker is spared
+PRELOAD = "ablation.runner.preload"  # imports torch and MLflow, seconds that each worker is spared
 
 
 def context() -> ForkServerContext:

@@ -8,10 +8,10 @@ from statistics import fmean
 from time import monotonic
 
 from ablation.errors import UserError
-from ablation.run.engines import Engine
-from ablation.run.ledger import Ledger
-from ablation.run.plan import sources_of
-from ablation.run.worker import Outcome, Task
+from ablation.runner.engines import Engine
+from ablation.runner.ledger import Ledger
+from ablation.runner.plan import sources_of
+from ablation.runner.worker import Outcome, Task
 from ablation.study import Cell, Study
 from ablation.tracking.label import Label
 from ablation.tracking.read import bury_free, running

@@ -8,9 +8,9 @@ from typing import Any
 from ablation.emoji.run import Result, run
 from ablation.emoji.weights import same_weights
 from ablation.measures import composes
-from ablation.run.results import results
-from ablation.run.tune import settle
-from ablation.run.worker import as_worker
+from ablation.runner.results import results
+from ablation.runner.tune import settle
+from ablation.runner.worker import as_worker
 from ablation.study import Cell, Study
 from ablation.tracking.label import shelved
 from ablation.tracking.origin import origin

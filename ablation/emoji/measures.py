@@ -1,0 +1,62 @@
+"""The measures that a run of the report's network can report."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from ablation.measures import Measure
+
+
+@dataclass(frozen=True)
+class EmojiMeasure(Measure):
+    """needs: what the run must have for it: "classes" of its own, or, in the images of its sources that its
+    training never sees, "subgroups" for the probe, "common" texts, faces of either "mood" or "analogies".
+    """
+
+    needs: Literal["", "classes", "subgroups", "common", "mood", "analogies"] = ""
+
+
+MEASURES = {
+    "test_mse": EmojiMeasure("lower", "Test MSE", 4),
+    "test_accuracy": EmojiMeasure("higher", "Test accuracy", 3, needs="classes"),
+    "test_balanced_accuracy": EmojiMeasure("higher", "Test balanced accuracy", 3, needs="classes"),
+    "test_macro_f1": EmojiMeasure("higher", "Test macro F1", 3, needs="classes"),
+    "test_cross_entropy": EmojiMeasure("lower", "Test cross-entropy", 3, needs="classes"),
+    "probe_accuracy": EmojiMeasure("higher", "Probe accuracy", 3, needs="subgroups"),
+    "effective_rank": EmojiMeasure("neither", "Effective rank of the codes", 1, needs="subgroups"),
+    "common_mse": EmojiMeasure("lower", "Common test MSE", 4, needs="common"),
+    "mood_balanced_accuracy": EmojiMeasure("higher", "Happy or sad, balanced accuracy", 3, needs="mood"),
+    "gain": EmojiMeasure("higher", "Composition gain", 2, needs="analogies"),
+    "gain_faces": EmojiMeasure("higher", "Gain, cat faces", 2, needs="analogies"),
+    "gain_tone": EmojiMeasure("higher", "Gain, skin tone", 2, needs="analogies"),
+    "gain_dark_tone": EmojiMeasure("higher", "Gain, dark skin tone", 2, needs="analogies"),
+    "gain_gender": EmojiMeasure("higher", "Gain, gender", 2, needs="analogies"),
+    "gain_shape": EmojiMeasure("higher", "Gain, shape", 2, needs="analogies"),
+    "gain_clock": EmojiMeasure("higher", "Gain, clock", 2, needs="analogies"),
+    "gain_seen": EmojiMeasure("higher", "Gain, truths seen in training", 2, needs="analogies"),
+    "hit": EmojiMeasure("higher", "Truth retrieved, a, b, c excluded", 2, needs="analogies"),
+    "hit_of_all": EmojiMeasure("higher", "Truth retrieved", 2, needs="analogies"),
+    "attribute_gained": EmojiMeasure("higher", "Attribute gained", 2, needs="analogies"),
+    "identity_kept": EmojiMeasure("higher", "Identity kept", 2, needs="analogies"),
+    "inside_the_change": EmojiMeasure("higher", "Edit inside the change", 2, needs="analogies"),
+    "off_the_manifold": EmojiMeasure("lower", "Off the manifold", 2, needs="analogies"),
+    "validation_mse": EmojiMeasure("lower", "Validation MSE", 4, validation=True),
+    "validation_cross_entropy": EmojiMeasure(
+        "lower", "Validation cross-entropy", 3, validation=True, needs="classes"
+    ),
+    "validation_loss": EmojiMeasure("lower", "Validation loss", 4, validation=True),
+}
+
+COMPOSING = ("gain_of_", "truths_", "pool_", "strength_", "rank_", "coherence_")
+"""How the numbers begin that composing adds to a run beside measures."""
+
+
+def composing(name: str) -> bool:
+    """Whether only a run that composes has this number."""
+    known = MEASURES.get(name)
+    return known.needs == "analogies" if known else name.startswith(COMPOSING)
+
+
+def composes(names: Iterable[str]) -> bool:
+    """Whether one of these measures wants codes composed: only then does a run take the time."""
+    return any(MEASURES[name].needs == "analogies" for name in names)

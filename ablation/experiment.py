@@ -1,0 +1,240 @@
+"""The seam: an `Experiment` turns settings and a seed into metrics, and declares what the suite may know.
+
+Everything else of the suite knows settings as a flat mapping of dotted names, metrics as numbers, and an
+experiment by what stands here. `Function` makes an experiment of a Python function.
+"""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from ablation.errors import UserError
+from ablation.measures import Measure
+from ablation.settings import identity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ablation.report.page import Gallery
+    from ablation.study import Study
+
+FINGERPRINT_VERSION = 2
+SIDES = ("train", "validation")
+"""A curve called "train_x" or "validation_x" is one side of the curve "x", and is drawn in its panel."""
+
+
+class Diverged(ArithmeticError):
+    """Training went to numbers that are not finite: a result that the settings decide, and not a failure."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a finished run of the same training left: its id, fingerprint, kept file and curves.
+
+    curves[name] lists (step, value), by step.
+    """
+
+    run_id: str
+    fingerprint: str
+    content: bytes = field(repr=False)
+    curves: Mapping[str, Sequence[tuple[int, float]]] = field(repr=False)
+
+
+class Run(Protocol):
+    """The open record of one cell, as `Experiment.train` sees it.
+
+    folder: scratch that ends with the run. measures: those that the study names, for what is computed on
+    demand. trained: what another cell of the same training left, if any (`Experiment.training`).
+    accelerator: whether the run may use one.
+    """
+
+    folder: Path
+    measures: tuple[str, ...]
+    trained: Trained | None
+    accelerator: bool
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Record points of curves."""
+
+    def artifact(self, path: Path) -> None:
+        """Keep a copy of the file with the run."""
+
+    def items(self, frame: "pd.DataFrame") -> None:
+        """Keep the values of single test items, columns measure, group, item and value, a row each.
+
+        The run's number of such a measure is the mean over groups of the median over items.
+        """
+
+
+@dataclass(frozen=True)
+class Replication:
+    """What a seed varies: it decides what a conclusion is about.
+
+    "training": training alone, on one fixed split. "split": train and test are drawn anew from one pool;
+    test_share is then n_test / n_train, and `words` says how it comes about.
+    """
+
+    kind: Literal["training", "split"] = "training"
+    test_share: float = 0.0
+    words: str = ""
+
+
+class Experiment:
+    """What turns settings and a seed into metrics. Only `measures` and `train` must be given.
+
+    curves[name] is the label of a panel of learning curves. machine_metrics: metrics that tell of the
+    machine and not of the settings. kept_file: the artifact that carries the training, for cells that share
+    it. exact_files: artifacts that are equal to the byte where a run is repeated on one machine.
+    tolerance[metric]: how far, of its value, it may lie from that of a repetition on another machine.
+    packages: whose versions are recorded. preload: modules that a worker process imports before its first
+    task. sheet: the artifact that `gallery` reads.
+    """
+
+    name: str = "experiment"
+    measures: Mapping[str, Measure] = {}
+    curves: Mapping[str, str] = {}
+    machine_metrics: tuple[str, ...] = ()
+    kept_file: str = ""
+    exact_files: tuple[str, ...] = ()
+    tolerance: Mapping[str, float] = {}
+    packages: tuple[str, ...] = ()
+    preload: tuple[str, ...] = ()
+    reused_cost: float = 0.03
+    sheet: str = ""
+    outline: Mapping[str, str] = {}
+
+    def train(self, settings: Any, seed: int, run: Run) -> Mapping[str, float]:
+        """The metrics of one cell; raises `Diverged`, or any other error where it fails."""
+        raise NotImplementedError
+
+    def check(self, settings: Any, seed: int, measures: Sequence[str]) -> None:
+        """Raise `UserError` where this cell could not be trained or measured as declared; before any is."""
+
+    def check_study(self, study: "Study") -> None:
+        """Raise `UserError` where the study could not be judged as declared; loads nothing."""
+
+    def source(self, settings: Any) -> str:
+        """The name of the data; "" for none. Loads nothing."""
+        return ""
+
+    def version(self, settings: Any) -> str:
+        """What, beside settings and seed, decides a result: a hash of the data, and of the code if need be."""
+        return ""
+
+    def dataset(self, settings: Any) -> Mapping[str, str]:
+        """What MLflow shows of the data: name, source and profile (both JSON); empty for none."""
+        return {}
+
+    def replication(self, settings: Any) -> Replication:
+        """What a seed varies."""
+        return Replication()
+
+    def training(self, settings: Any) -> Any:
+        """The settings that decide what is trained: cells that agree in them and the seed share a training.
+
+        The first of them trains and keeps `kept_file`; `Run.trained` hands it to the others.
+        """
+        return settings
+
+    def cost(self, settings: Any, seed: int, reuses: bool) -> float:
+        """What a cell costs, in any unit; `reuses` says that it takes the training of another."""
+        return self.reused_cost if reuses else 1.0
+
+    def on_demand(self, metric: str) -> bool:
+        """Whether only a run whose study asks for such a metric computes it."""
+        return False
+
+    def section(self, metric: str) -> str:
+        """The section of MLflow's charts that the metric stands in, as in "speed"; "" for the first."""
+        return ""
+
+    def quick(self, changes: Mapping[str, Any], number: int) -> Mapping[str, Any]:
+        """The changes of an arm (number 0: of the baseline) on a budget that only shows that it runs."""
+        return changes
+
+    def caveats(self, study: "Study", cells: "pd.DataFrame") -> Iterable[str]:
+        """What a reader of the table must know, one sentence each; `cells` has a row a planned cell."""
+        return ()
+
+    def resolution(self, study: "Study", cells: "pd.DataFrame", measure: str) -> float:
+        """The most that one test item can move the measure; 0 where it is continuous or unknown."""
+        return 0.0
+
+    def gallery(self, sheets: Mapping[str, bytes]) -> "Sequence[Gallery]":
+        """Pictures for the report page; sheets[arm] is the artifact `sheet` of its first run."""
+        return ()
+
+    def examine(self) -> Iterable[tuple[str, bool]]:
+        """What `ablation doctor` says of the experiment's own needs: a sentence, and whether all is well."""
+        return ()
+
+    def pack(self, settings: Any) -> Any:
+        """What a machine that lacks the data needs to train these settings; travels once for each `source`."""
+        return None
+
+    def unpack(self, settings: Any, packed: Any) -> None:
+        """Take what `pack` made, on another machine."""
+
+    def program(self, settings: Any) -> Hashable:
+        """What cells have in common that `train_together` can take at once; None where it takes none."""
+        return None
+
+    def train_together(
+        self, cells: Sequence[tuple[Any, int, Run]]
+    ) -> "Sequence[Mapping[str, float] | Exception]":
+        """As `train`, several cells of one program at once, on an accelerator where there is one."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Function(Experiment):
+    """An experiment of a function `function(settings, seed)` or `function(settings, seed, run)`."""
+
+    function: Callable[..., Mapping[str, float]]
+    measures: Mapping[str, Measure] = field(default_factory=dict)
+    curves: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The function's name."""
+        return str(getattr(self.function, "__qualname__", type(self.function).__qualname__))
+
+    def train(self, settings: Any, seed: int, run: Run) -> Mapping[str, float]:
+        """Call the function, with `run` where it takes a third argument."""
+        arguments = (settings, seed, run)[: len(inspect.signature(self.function).parameters)]
+        return self.function(*arguments)
+
+    def version(self, settings: Any) -> str:
+        """A hash of the source of the file that defines the function."""
+        try:
+            source = Path(inspect.getfile(self.function)).read_bytes()
+        except (OSError, TypeError):
+            source = b""
+        return hashlib.sha256(source).hexdigest()[:16]
+
+
+def as_experiment(train: Any, measures: Mapping[str, Any]) -> Experiment:
+    """`train` as an experiment: one already, or a function whose measures the study declares."""
+    if isinstance(train, Experiment):
+        return train
+    if not callable(train):
+        raise UserError(
+            f"train wants a function or an Experiment, but got {train!r}: give a function(settings, seed)."
+        )
+    own = {name: one for name, one in measures.items() if isinstance(one, Measure)}
+    return Function(train, {name: replace(one, matters=None) for name, one in own.items()})
+
+
+def fingerprint(experiment: Experiment, settings: Any, seed: int, version: str) -> str:
+    """16 hexadecimal digits that identify a run: a hash of experiment, version, every setting and the seed.
+
+    `version` is that of `Experiment.version`. Settings at their neutral value are left out
+    (docs/decisions/0001-fingerprint.md).
+    """
+    content = [FINGERPRINT_VERSION, experiment.name, version, identity(settings), seed]
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
