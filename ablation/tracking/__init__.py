@@ -3,11 +3,29 @@
 import logging
 import os
 import warnings
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ablation.tracking.artifacts import artifact, keep
+    from ablation.tracking.availability import (
+        ServerUnavailable,
+        as_user_error,
+        is_refused,
+        is_unavailable,
+        retry,
+        retry_entering,
+        user_errors,
+        why,
+    )
+    from ablation.tracking.read import cell_runs, finished_with, standing
+    from ablation.tracking.record import waiting
+    from ablation.tracking.sender import Undelivered, awaited, deliver
+    from ablation.tracking.store import Store
 
 # Before MLflow is first imported: it reads these then.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-# Alone it tries for minutes, in the middle of a training, too; how long we wait is ours to say (patience.py).
+# Alone it tries for minutes, in the middle of a training, too; how long we wait: availability.py.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
@@ -17,3 +35,51 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 # They write a traceback, or a line a try, of what is raised as well and then said in a sentence.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+
+__all__ = [
+    "ServerUnavailable",
+    "Store",
+    "Undelivered",
+    "artifact",
+    "as_user_error",
+    "awaited",
+    "cell_runs",
+    "deliver",
+    "finished_with",
+    "is_refused",
+    "is_unavailable",
+    "keep",
+    "retry",
+    "retry_entering",
+    "standing",
+    "user_errors",
+    "waiting",
+    "why",
+]
+_HOME = {
+    "artifacts": ["artifact", "keep"],
+    "availability": [
+        "ServerUnavailable",
+        "as_user_error",
+        "is_refused",
+        "is_unavailable",
+        "retry",
+        "retry_entering",
+        "user_errors",
+        "why",
+    ],
+    "read": ["cell_runs", "finished_with", "standing"],
+    "record": ["waiting"],
+    "sender": ["Undelivered", "awaited", "deliver"],
+    "store": ["Store"],
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The name from its module, which is loaded with MLflow when it is used."""
+    from importlib import import_module
+
+    for module, names in _HOME.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
