@@ -3,24 +3,6 @@
 import logging
 import os
 import warnings
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from ablation.tracking.artifacts import artifact, keep
-    from ablation.tracking.availability import (
-        ServerUnavailable,
-        as_user_error,
-        is_refused,
-        is_unavailable,
-        retry,
-        retry_entering,
-        user_errors,
-        why,
-    )
-    from ablation.tracking.read import cell_runs, finished_with, standing
-    from ablation.tracking.record import waiting
-    from ablation.tracking.sender import Undelivered, awaited, deliver
-    from ablation.tracking.store import Store
 
 # Before MLflow is first imported: it reads these then.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -35,6 +17,23 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 # They write a traceback, or a line a try, of what is raised as well and then said in a sentence.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+
+# A stranger's experiment may use these; they are loaded after the settings above.
+from ablation.tracking.artifacts import artifact, keep  # noqa: E402
+from ablation.tracking.availability import (  # noqa: E402
+    ServerUnavailable,
+    as_user_error,
+    is_refused,
+    is_unavailable,
+    retry,
+    retry_entering,
+    user_errors,
+    why,
+)
+from ablation.tracking.read import cell_runs, finished_with, standing  # noqa: E402
+from ablation.tracking.record import waiting  # noqa: E402
+from ablation.tracking.sender import Undelivered, awaited, deliver  # noqa: E402
+from ablation.tracking.store import Store  # noqa: E402
 
 __all__ = [
     "ServerUnavailable",
@@ -56,30 +55,3 @@ __all__ = [
     "waiting",
     "why",
 ]
-_HOME = {
-    "artifacts": ["artifact", "keep"],
-    "availability": [
-        "ServerUnavailable",
-        "as_user_error",
-        "is_refused",
-        "is_unavailable",
-        "retry",
-        "retry_entering",
-        "user_errors",
-        "why",
-    ],
-    "read": ["cell_runs", "finished_with", "standing"],
-    "record": ["waiting"],
-    "sender": ["Undelivered", "awaited", "deliver"],
-    "store": ["Store"],
-}
-
-
-def __getattr__(name: str) -> Any:
-    """The name from its module, which is loaded with MLflow when it is used."""
-    from importlib import import_module
-
-    for module, names in _HOME.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -128,7 +128,8 @@ class Journal:
         """Keep the values of single test items, beside those that are kept already."""
         if missing := [name for name in ITEM_COLUMNS if name not in frame]:
             raise UserError(
-                f"run.items wants the columns {', '.join(ITEM_COLUMNS)}, but lacks {', '.join(missing)}: add them."
+                f"run.items wants the columns {', '.join(ITEM_COLUMNS)}, but the frame has no "
+                f"{', '.join(missing)}: add it."
             )
         path = self.entry / FILES / ITEMS
         frame[list(ITEM_COLUMNS)].to_csv(path, mode="a", header=not path.exists(), index=False)
@@ -137,8 +138,8 @@ class Journal:
         """End the run as FINISHED with its final metrics: whole on the disk, then in MLflow if it answers."""
         if taken := sorted(RESERVED & metrics.keys()):
             raise UserError(
-                f"metrics want names of their own, but {', '.join(taken)} is what tables call something else of a "
-                "run: rename it."
+                f"a metric wants a name of its own, but {', '.join(taken)} is something else of a run: "
+                "rename it."
             )
         named = {metric_key(self.experiment, name): float(value) for name, value in metrics.items()}
         sections = sorted({self.experiment.section(name) for name in metrics} - {""})

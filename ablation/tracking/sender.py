@@ -1,4 +1,4 @@
-"""Send runs from the journal to MLflow, which may be repeated: live points at best effort, the whole at the end."""
+"""Send runs from the journal to MLflow: as well as it goes while they run, wholly at their end."""
 
 from contextlib import suppress
 from itertools import groupby
