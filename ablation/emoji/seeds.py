@@ -1,8 +1,4 @@
-"""Named, independent random streams of torch: the only source of randomness of a run.
-
-A stream is derived from the seed and a name alone ("init", "order", "augment", "split", "dropout"), never
-from the arm, so that arms with the same seed draw the same numbers.
-"""
+"""Random streams of torch, one for each use: named, independent, and derived from the seed alone."""
 
 import torch
 
