@@ -12,8 +12,8 @@ from sklearn.metrics import recall_score
 from torch import Tensor
 from torch.nn import functional as F
 
-from ablation.emoji.data.images import Images
 from ablation.emoji.data.classes import class_names, classify, scheme_of
+from ablation.emoji.data.images import Images
 from ablation.emoji.data.split import TEST, TRAIN
 from ablation.emoji.evaluate import encode, evaluating, reconstruct
 from ablation.emoji.model import Autoencoder

@@ -11,8 +11,8 @@ from torch import Tensor
 from ablation.emoji.common_evaluation import CommonImages, common_images, measure_common
 from ablation.emoji.composition.measures import Composition, composition
 from ablation.emoji.composition.tasks import AnalogyTask, askings
-from ablation.emoji.data.images import Images
 from ablation.emoji.data.classes import class_names
+from ablation.emoji.data.images import Images
 from ablation.emoji.data.sources import load
 from ablation.emoji.data.split import Splits, assign_sides
 from ablation.emoji.evaluate import evaluate, reconstruct
@@ -72,18 +72,21 @@ def run(
     curves are taken. `composing` adds what composing measures, a fifteenth of a run of part 2. Raises
     `Diverged` where a loss or a final number is not finite.
     """
-    one = prepare(spec, seed, composing)
-    model, pictures, history = one.model, one.pictures, []
-    for epoch in (
-        restore(model, trained) if trained else fit(model, pictures.passes, pictures.validation, spec.train, seed)
-    ):
+    prepared = prepare(spec, seed, composing)
+    model, pictures = prepared.model, prepared.pictures
+    if trained is not None:
+        epochs = restore(model, trained)
+    else:
+        epochs = fit(model, pictures.passes, pictures.validation, spec.train, seed)
+    history = []
+    for epoch in epochs:
         history.append(epoch)
         on_epoch(epoch)
-    return finish(one, history)
+    return finish(prepared, history)
 
 
 def lacking(spec: RunSpec, seed: int, needs: Iterable[str]) -> set[str]:
-    """Those of `needs`, of `EmojiMeasure.needs`, for which the images that training never sees do not suffice.
+    """Those of `needs` (`EmojiMeasure.needs`) for which the images that training never sees do not suffice.
 
     Raises `UserError` where the images cannot be split as declared.
     """

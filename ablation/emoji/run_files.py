@@ -87,7 +87,7 @@ def save_composites(composition: Composition, path: Path) -> None:
 
 
 def gallery(sheets: Mapping[str, bytes]) -> "list[Gallery]":
-    """Inputs over what each arm makes of them: sheets of `save_reconstructions` with equal inputs together."""
+    """Inputs over what each arm makes of them, of sheets by `save_reconstructions`; equal inputs once."""
     from ablation.report.gallery import Gallery, Picture
 
     tops: dict[bytes, Picture] = {}
