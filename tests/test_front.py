@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import pyplot
 
+from ablation import Search, Study
 from ablation.cli.search import show_front
 from ablation.emoji.protocols import joint
 from ablation.report.search import export_search, pareto, search_csv
 from ablation.stats.pareto import front, front_of, hypervolume
-from ablation.study import Search, Study
 
 LOWER = ["lower", "lower"]
 REFERENCE = (8.0, 8.0)

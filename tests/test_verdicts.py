@@ -162,6 +162,12 @@ def test_splits_of_one_pool_may_never_suffice() -> None:
     assert "no number of seeds could detect 0.0020 with 80 % power, since all splits" in first.reason
 
 
+def test_independent_seeds_may_be_too_many_to_give() -> None:
+    study = a_study(test="t", measures={"test_mse": 1e-6, "test_accuracy": 0.05})
+    first = judged(noisy(LEVEL, 0.01), noisy(MORE, 0.01), study=study).verdicts[0]
+    assert "it would take more than 10,000 seeds to detect 0.0000010 with 80 % power." in first.reason
+
+
 def test_more_seeds_are_never_advised_where_fewer_would_do() -> None:
     reasons = []
     for seed in range(60):
