@@ -14,7 +14,7 @@ from scipy import optimize, special, stats
 from statsmodels.stats.multitest import multipletests
 
 from ablation import Difference, Interaction, Same, Study, Trend
-from ablation.emoji.data.labels import class_names
+from ablation.emoji.data.classes import class_names
 
 Rows = list[dict[str, str]]
 FEWEST = 5

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from ablation import Study
-from ablation.emoji.caveats import budget_caveats, metric_resolution, split_caveats, truth_caveats
+from ablation.emoji.caveats import budget_caveats, split_caveats, truth_caveats
 from ablation.errors import UserError
 from ablation.stats import analyse
 from ablation.stats.cells import planned
@@ -25,7 +25,8 @@ def said_of_splits(study: Study) -> str:
 
 def test_every_caveat_of_the_experiment_stands_under_the_table() -> None:
     study = a_study(seeds=8)
-    frame = a_frame(study, 8, noisy(dict.fromkeys(study.settings, 0.02), 0.01))
+    value = noisy(dict.fromkeys(study.settings, 0.5), 0.01)
+    frame = a_frame(study, 8, value, value)
     text = " ".join(analyse(study, frame, 8).caveats)
     assert "and the split, and is paired across arms" in text
     assert "40 to 41 images" in text
@@ -128,14 +129,14 @@ def test_one_picture_moves_a_measure_by_hand(
     baseline = replace(a_study().baseline, data=data, train=train)
     study = a_study(baseline=baseline, measures={"test_mse": 0.002}, claims=())
     cells = pd.DataFrame({"state": ["complete", "complete"], **counts})
-    assert metric_resolution(study, cells, measure) == pytest.approx(want)
+    assert study.experiment.resolution(study, cells, measure) == pytest.approx(want)
 
 
 def test_accuracy_among_pictures_without_a_class_does_not_count_those() -> None:
     data = replace(a_study().baseline.data, among="none")
     study = a_study(baseline=replace(a_study().baseline, data=data), claims=())
     cells = pd.DataFrame({"state": ["complete"], "images_test": [250.0], "images_test_rarest": [2.0]})
-    assert metric_resolution(study, cells, "test_accuracy") == 1 / 4
+    assert study.experiment.resolution(study, cells, "test_accuracy") == 1 / 4
 
 
 @pytest.mark.parametrize("measure", ["test_accuracy", "test_balanced_accuracy"])

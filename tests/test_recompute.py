@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from ablation import Claim, Difference, Interaction, Level, Same, Study, Trend, Tuned, catalogue
-from ablation.report.runs_csv import runs_csv
-from ablation.report.verdicts_csv import verdicts_csv
+from ablation.report.data_files import runs_csv, verdicts_csv
 from ablation.stats import analyse
 from frames import Value, a_frame, a_study, noisy
 from recompute import Rows, read, recomputed
