@@ -6,11 +6,10 @@ from functools import cached_property, lru_cache
 from itertools import product
 from statistics import fmean
 
-import pandas as pd
 import torch
 from torch import Tensor
 
-from ablation.emoji.composition.analogies import Analogy, AnalogyTask, analogy_tasks
+from ablation.emoji.composition.analogies import Analogy, AnalogyTask
 from ablation.emoji.composition.directions import METHODS, offsets
 from ablation.emoji.composition.families import Step
 from ablation.emoji.composition.scores import (
@@ -22,7 +21,6 @@ from ablation.emoji.composition.scores import (
     column,
     errors,
     gain,
-    gain_of_truths,
     hits,
     inside,
     rows_by_measure,
@@ -32,7 +30,7 @@ from ablation.emoji.data.images import Images
 from ablation.emoji.data.split import TEST, TRAIN, VALIDATION
 from ablation.emoji.evaluate import BATCH, encode, evaluating
 from ablation.emoji.model import Autoencoder
-from ablation.emoji.spec import ComposeSpec, RunSpec
+from ablation.emoji.spec import ComposeSpec
 from ablation.seeds import derive
 
 RANKS = (1, 2, 4, 8, 16)
@@ -49,7 +47,7 @@ class CompositionEvaluator:
     model: Autoencoder
     images: Images
     tasks: tuple[AnalogyTask, ...]
-    spec: RunSpec
+    how: ComposeSpec
     seed: int
     _choices: dict[str, tuple[int, float]] = field(default_factory=dict, repr=False)
 
@@ -101,10 +99,11 @@ class CompositionEvaluator:
         """Rank and strength: as declared, or those of the least error on validation analogies."""
         name = task.family.name
         if name not in self._choices:
-            self._choices[name] = self._choose(task, self.spec.compose)
+            self._choices[name] = self._choose(task)
         return self._choices[name]
 
-    def _choose(self, task: AnalogyTask, how: ComposeSpec) -> tuple[int, float]:
+    def _choose(self, task: AnalogyTask) -> tuple[int, float]:
+        how = self.how
         method = "pca" if METHODS[how.method].rank == "pca" else how.method
         ranks = (how.rank,) if how.rank or not METHODS[method].rank else RANKS
         strengths = STRENGTHS if how.weigh else (how.strength,)
@@ -134,7 +133,7 @@ class CompositionEvaluator:
         """The codes of the composites, (n, latent_dim)."""
         rank, strength = self.chosen(task)
         c = self.code(one.c for one in task.analogies[side])
-        return c + strength * self.offsets(task, side, self.spec.compose.method, rank)
+        return c + strength * self.offsets(task, side, self.how.method, rank)
 
     def measured(self, task: AnalogyTask, side: int) -> list[Row]:
         """A record an analogy of that side: its four texts and every number."""
@@ -234,36 +233,14 @@ class Composition:
         default_factory=lambda: torch.empty(0, 7, 3, 64, 64, dtype=torch.uint8), repr=False
     )
 
-    def items(self) -> pd.DataFrame:
-        """The gain of every truth behind every measure of gain: columns measure, group, item and value.
-
-        The group is the family, the item the truth's text. The mean over groups of the median over items is
-        the measure's number.
-        """
-        found = [
-            (measure, family, truth, value)
-            for measure, parts in rows_by_measure(self.rows).items()
-            for family, rows in parts.items()
-            for truth, value in gain_of_truths(rows).items()
-        ]
-        return pd.DataFrame(found, columns=["measure", "group", "item", "value"])
-
 
 def composition(
-    model: Autoencoder,
-    images: Images,
-    spec: RunSpec,
-    seed: int,
-    tasks: tuple[AnalogyTask, ...] | None = None,
+    model: Autoencoder, images: Images, tasks: tuple[AnalogyTask, ...], how: ComposeSpec, seed: int
 ) -> Composition:
-    """Compose every analogy of the run by `spec.compose`, and measure; empty where there is none.
-
-    tasks: those of `analogy_tasks` for these images, data and seed, where the caller has them already.
-    """
-    tasks = analogy_tasks(images, spec.data, seed) if tasks is None else tasks
+    """Compose every analogy of the tasks as `how` says, and measure; empty where there is no task."""
     if not tasks:
         return Composition()
-    evaluator = CompositionEvaluator(model, images, tasks, spec, seed)
+    evaluator = CompositionEvaluator(model, images, tasks, how, seed)
     rows = tuple(
         row
         for task in tasks

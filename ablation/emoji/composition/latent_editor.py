@@ -50,7 +50,7 @@ class LatentEditor:
     """A trained model that composes, with what it needs of its run."""
 
     def __init__(self, model: Autoencoder, images: Images, spec: RunSpec, seed: int) -> None:
-        self.model, self.images, self.spec, self.seed = model, images, spec, seed
+        self.model, self.images, self.seed = model, images, seed
         trained = split(images, spec.data, spec.augment.copies, seed).train.index
         self._assignment = Assignment(images, assign_sides(images, spec.data, seed), trained)
         self._tasks = {task.family.name: task for task in analogy_tasks(images, spec.data, seed)}
@@ -115,9 +115,9 @@ class LatentEditor:
         if task is None:
             return 1, 1.0
         if method not in self._evaluators:
-            spec = replace(self.spec, compose=ComposeSpec(method=method, weigh=True))
+            how = ComposeSpec(method=method, weigh=True)
             tasks = tuple(self._tasks.values())
-            self._evaluators[method] = CompositionEvaluator(self.model, self.images, tasks, spec, self.seed)
+            self._evaluators[method] = CompositionEvaluator(self.model, self.images, tasks, how, self.seed)
         return self._evaluators[method].chosen(task)
 
     def _offset(self, found: tuple[Family, Analogy] | None, codes: Tensor, method: str, rank: int) -> Tensor:
