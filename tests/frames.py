@@ -1,4 +1,4 @@
-"""Small studies and frames of invented runs, for the tests of analyse and export."""
+"""Small studies and frames of invented runs, for the tests of statistics and reports."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ablation import Claim, Difference, Study, Trend
 from ablation.emoji.protocols import joint
-from ablation.emoji.spec import fingerprint
-from ablation.study import Claim, Difference, Study, Trend
+from ablation.experiment import fingerprint
 
 ODD = r"""50% & <b>"a_b"</b> | $x^2$ #1 {c} \d ~e* 'f' [g] λ é 😀"""
 Value = Callable[[str, int], float]
@@ -43,7 +43,7 @@ def a_frame(study: Study, seeds: int, mse: Value, accuracy: Value = lambda arm, 
             "arm": cell.arm,
             "seed": cell.seed,
             "state": "complete",
-            "fingerprint": fingerprint(cell.spec, "data"),
+            "fingerprint": fingerprint(study.experiment, cell.settings, cell.seed, "data"),
             "run_id": f"run-{cell.arm}-{cell.seed}",
             "test_mse": mse(cell.arm, cell.seed),
             "test_accuracy": accuracy(cell.arm, cell.seed),
