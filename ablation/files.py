@@ -15,15 +15,15 @@ def folder(to: Path) -> None:
         to.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise UserError(
-            f"export wants a folder, but {to} is a file or lies in one: name another folder."
+            f"the output wants a folder, but {to} is a file or lies in one: name another folder."
         ) from None
     except PermissionError:
-        raise UserError(f"export may not write to {to}: name a folder that is yours.") from None
+        raise UserError(f"this user may not write to {to}: name a folder that is yours.") from None
 
 
-def write(text: str, path: Path) -> None:
-    """Write the text as UTF-8, its line ends as they are."""
-    path.write_bytes(text.encode())
+def write(content: str | bytes, path: Path) -> None:
+    """Write bytes, or a text as UTF-8 with its line ends as they are."""
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def replace(path: Path, writer: Callable[[Path], None]) -> Path:
@@ -41,7 +41,7 @@ def replace(path: Path, writer: Callable[[Path], None]) -> Path:
         writer(draft)
         draft.replace(path)
     except PermissionError:
-        raise UserError(f"export may not write to {path.parent}: name a folder that is yours.") from None
+        raise UserError(f"this user may not write to {path.parent}: name a folder that is yours.") from None
     finally:
         draft.unlink(missing_ok=True)
     return path
