@@ -8,19 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ablation.claims import Difference, Rule
-from ablation.emoji.metric_resolution import one_picture
-from ablation.measures import measure as find_measure
 from ablation.stats.cells import values
-from ablation.stats.rules import offset, weights
-from ablation.stats.statistics import (
-    Estimate,
-    equal,
-    equivalence,
-    holm,
-    interval,
-    p_value,
-    replication_ratio,
-)
+from ablation.stats.statistics import Estimate, equal, equivalence, holm, interval, p_value
 from ablation.study import Study
 
 Judgement = Literal["better", "worse", "higher", "lower", "equivalent", "inconclusive"]
@@ -80,25 +69,25 @@ def effects(study: Study, cells: pd.DataFrame) -> tuple[Effect, ...]:
 
 def contrast(study: Study, cells: pd.DataFrame, rule: Rule) -> Contrast:
     """The differences that `rule` speaks of, one per seed, and their test."""
-    parts = weights(study, rule)
+    parts = rule.weights(study)
     seeds, table = values(cells, rule.measure, list(parts))
     factors = np.array(list(parts.values()))
-    differences = table @ factors - offset(rule)
-    scale = np.abs(table) @ np.abs(factors) + abs(offset(rule))
+    differences = table @ factors - rule.offset
+    scale = np.abs(table) @ np.abs(factors) + abs(rule.offset)
     same = equal(differences, float(np.max(scale, initial=0)))
-    ratio = replication_ratio(study.test, study.baseline.data.parts)
     # Every planned seed has to count: a gap, or a number that is none, breaks the declared sample.
     whole = FEWEST_SEEDS <= len(seeds) == cells["seed"].nunique() and not study.quick
     tested, sesoi = whole and not same, study.measures[rule.measure]
-    least = one_picture(study, cells, rule.measure) * float(np.abs(factors).max())
+    # A spread below the step of the measure shows that the seeds are few, not that the mean is precise.
+    step = study.experiment.resolution(study, cells, rule.measure) * float(np.abs(factors).max())
     return Contrast(
         rule,
         tuple(parts),
         seeds,
         tuple(float(d) for d in differences),
-        interval(differences, 1 - study.alpha, ratio),
-        p_value(differences, study.test, ratio) if tested else None,
-        equivalence(differences, sesoi, ratio, least) if tested else None,
+        interval(differences, 1 - study.alpha, study.ratio),
+        p_value(differences, study.test, study.ratio) if tested else None,
+        equivalence(differences, sesoi, study.ratio, step) if tested else None,
         whole and same,
     )
 
@@ -110,7 +99,7 @@ def adjusted(ps: Iterable[float | None]) -> tuple[float | None, ...]:
 
 
 def _of_measure(study: Study, cells: pd.DataFrame, name: str) -> Iterable[Effect]:
-    arms = [arm for arm in study.specs if arm != study.reference_of(arm)]
+    arms = [arm for arm in study.settings if arm != study.reference_of(arm)]
     found = [contrast(study, cells, Difference(name, "up", arm)) for arm in arms]
     ps, equals = adjusted(c.p for c in found), adjusted(c.p_equivalence for c in found)
     for arm, c, p, p_equal in zip(arms, found, ps, equals, strict=True):
@@ -125,7 +114,8 @@ def _verdict(study: Study, name: str, mean: float, p: float | None, p_equal: flo
     if p_equal < study.alpha:
         return "equivalent"
     if p < study.alpha:
-        if find_measure(name).better == "neither":
+        better = study.measure(name).better
+        if better == "neither":
             return "higher" if mean > 0 else "lower"
-        return "better" if (mean > 0) == (find_measure(name).better == "higher") else "worse"
+        return "better" if (mean > 0) == (better == "higher") else "worse"
     return "inconclusive"
