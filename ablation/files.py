@@ -15,10 +15,10 @@ def folder(to: Path) -> None:
         to.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise UserError(
-            f"the output wants a folder, but {to} is a file or lies in one: name another folder."
+            f"export wants a folder, but {to} is a file or lies in one: name another folder."
         ) from None
     except PermissionError:
-        raise UserError(f"this user may not write to {to}: name a folder that is yours.") from None
+        raise UserError(f"export may not write to {to}: name a folder that is yours.") from None
 
 
 def write(content: str | bytes, path: Path) -> None:
@@ -41,7 +41,7 @@ def replace(path: Path, writer: Callable[[Path], None]) -> Path:
         writer(draft)
         draft.replace(path)
     except PermissionError:
-        raise UserError(f"this user may not write to {path.parent}: name a folder that is yours.") from None
+        raise UserError(f"export may not write to {path.parent}: name a folder that is yours.") from None
     finally:
         draft.unlink(missing_ok=True)
     return path
