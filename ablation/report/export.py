@@ -67,7 +67,7 @@ def summarise(study: Study, store: Store, seeds: int | None = None) -> Analysis:
     return analysis
 
 
-def export(study: Study, store: Store, to: Path, seeds: int | None = None) -> list[Path]:
+def publish(study: Study, store: Store, to: Path, seeds: int | None = None) -> list[Path]:
     """Write all files of a study in the store into `to`, and those of its search; their paths."""
     found = read(study, store, seeds)
     curves = learning_curves(found.study, found.cells, store)
