@@ -21,7 +21,7 @@ from ablation.files import write
 from ablation.report import page
 from ablation.report.chapters import Chapter, Evidence, parts
 from ablation.report.formats import render, template
-from ablation.report.gallery import Gallery, Picture
+from ablation.report.gallery import Gallery, Png
 from ablation.report.page import write_page
 from ablation.report.sections import section, word_counts
 from ablation.report.table import tabulate
@@ -52,8 +52,8 @@ def sheet(top: int, bottom: int) -> bytes:
 
 def a_gallery(*arms: str, caption: str = "Inputs that a rule chose.") -> Gallery:
     """One picture for all inputs, and one for each of the arms."""
-    shown = {arm: Picture(f"outputs-{n}.png", f"Outputs of {arm}", sheet(n, n)) for n, arm in enumerate(arms)}
-    return Gallery(caption, Picture(f"inputs-{arms[0]}.png", "Inputs", sheet(9, 9)), shown)
+    shown = {arm: Png(f"outputs-{n}.png", f"Outputs of {arm}", sheet(n, n)) for n, arm in enumerate(arms)}
+    return Gallery(caption, Png(f"inputs-{arms[0]}.png", "Inputs", sheet(9, 9)), shown)
 
 
 def a_chapter(
@@ -305,9 +305,9 @@ def test_inputs_are_shown_once_where_arms_share_them() -> None:
     assert [list(one.arms) for one in same] == [["a", "b"]]
     other = gallery({"a": sheet(10, 20), "b": sheet(11, 30)})
     assert [list(one.arms) for one in other] == [["a"], ["b"]]
-    inputs, first = (Image.open(BytesIO(p.png)).convert("L") for p in (same[0].inputs, same[0].arms["a"]))
+    inputs, first = (Image.open(BytesIO(p.content)).convert("L") for p in (same[0].inputs, same[0].arms["a"]))
     assert (inputs.size, inputs.getpixel((0, 0)), first.getpixel((0, 4))) == ((28, 5), 10, 20)
-    names = [picture.file for one in other for picture in (one.inputs, *one.arms.values())]
+    names = [png.file for one in other for png in (one.inputs, *one.arms.values())]
     assert len(set(names)) == 4
 
 
@@ -316,7 +316,7 @@ def test_arms_of_which_nothing_is_kept_are_named() -> None:
     assert words == "Inputs that a rule chose. Nothing is kept for middle and large."
     apart = section(a_chapter(galleries=(a_gallery("small"), a_gallery("middle", "large"))))
     assert apart.about_galleries == "Inputs that a rule chose. Arms with other inputs stand apart."
-    files = [picture.file for picture in apart.pictures if "puts" in picture.file]
+    files = [png.file for png in apart.pngs if "puts" in png.file]
     assert files[:2] == ["sizes-inputs-small.png", "sizes-outputs-0.png"]
 
 
@@ -324,7 +324,7 @@ def test_a_studys_own_figures_come_after_the_others() -> None:
     chapter = a_chapter()
     own = replace(chapter, evidence=replace(chapter.evidence, figures={"Front of two losses": Figure()}))
     last = section(own).figures[-1]
-    assert [(p.file, p.alt) for p in last.pictures] == [("sizes-figure-1.png", "Front of two losses")]
+    assert [(p.file, p.alt) for p in last.pngs] == [("sizes-figure-1.png", "Front of two losses")]
     assert [group.own for group in section(own).figures] == [False, False, False, True]
 
 

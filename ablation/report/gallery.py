@@ -1,4 +1,4 @@
-"""Pictures that an experiment's runs keep, as the report page shows them (`Experiment.gallery`)."""
+"""What an experiment's runs keep for a reader to look at, as the report page shows it (`Experiment.gallery`)."""
 
 import base64
 from collections.abc import Mapping
@@ -6,26 +6,26 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A PNG: its file's name, and its text for whoever cannot see it."""
+class Png:
+    """A PNG: its file's name, its text for whoever cannot see it, and its bytes."""
 
     file: str
     alt: str
-    png: bytes
+    content: bytes
 
     @property
-    def uri(self) -> str:
-        """The picture itself as an address."""
-        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+    def base64(self) -> str:
+        """The bytes as a page holds them."""
+        return base64.b64encode(self.content).decode()
 
 
 @dataclass(frozen=True)
 class Gallery:
     """Inputs that some arms share, and what a run of each of these arms made of them, by the arm's name.
 
-    caption: one sentence, which inputs these are. No two pictures of a study have the same file's name.
+    caption: one sentence, which inputs these are. No two files of a study have the same name.
     """
 
     caption: str
-    inputs: Picture
-    arms: Mapping[str, Picture]
+    inputs: Png
+    arms: Mapping[str, Png]

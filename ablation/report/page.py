@@ -29,7 +29,7 @@ from ablation.tracking.store import Store
 PAGES = {"report.md": "report.md", "index.html": "report.html"}
 """The files, and the template of each."""
 FIGURES = "figures"
-"""The folder of the pictures that report.md shows, beside it."""
+"""The folder of the PNGs that report.md shows, beside it."""
 ABOUT = (
     "A verdict follows from a rule that the study's file states before anything runs. Equivalent: the effect "
     "is shown to be smaller than any that matters. Inconclusive: neither shown nor ruled out."
@@ -69,10 +69,10 @@ def write_page(chapters: Iterable[Chapter], to: Path) -> list[Path]:
     content = _content(chapters)
     pages = {name: template(of).render(content) for name, of in PAGES.items()}
     writers: dict[Path, Callable[[Path], object]] = {
-        to / FIGURES / picture.file: partial(write, picture.png)
+        to / FIGURES / png.file: partial(write, png.content)
         for _, sections in content["parts"]
         for one in sections
-        for picture in one.pictures
+        for png in one.pngs
     }
     folder(to / FIGURES if writers else to)
     writers |= {to / name: partial(write, text) for name, text in pages.items()}

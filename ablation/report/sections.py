@@ -1,4 +1,4 @@
-"""A chapter as text and pictures for a template: claims with their verdicts, table, figures, and the runs."""
+"""A chapter as text and figures for a template: claims with their verdicts, table, figures, and the runs."""
 
 import tempfile
 from collections import Counter
@@ -13,7 +13,7 @@ from ablation.claims import Claim
 from ablation.formatting import SMOKE, bracket, count, difference_digits, listing, number
 from ablation.report import figures
 from ablation.report.chapters import Chapter, Evidence
-from ablation.report.gallery import Gallery, Picture
+from ablation.report.gallery import Gallery, Png
 from ablation.report.table import Table, tabulate
 from ablation.stats import Verdict
 from ablation.stats.cells import planned
@@ -44,11 +44,11 @@ class ClaimText:
 
 @dataclass(frozen=True)
 class FigureGroup:
-    """Pictures that answer one question, under one caption; `own` are a study's, of any width."""
+    """Figures that answer one question, under one caption; `own` are a study's, of any width."""
 
     title: str
     caption: str
-    pictures: tuple[Picture, ...]
+    pngs: tuple[Png, ...]
     own: bool = False
 
 
@@ -126,10 +126,10 @@ class Section:
         return tuple(f"{code} ({count(n, 'run')})" for code, n in counts.items())
 
     @property
-    def pictures(self) -> Iterator[Picture]:
-        """Every picture of figures and galleries."""
+    def pngs(self) -> Iterator[Png]:
+        """Every PNG of figures and galleries."""
         for group in self.figures:
-            yield from group.pictures
+            yield from group.pngs
         for gallery in self.galleries:
             yield gallery.inputs
             yield from gallery.arms.values()
@@ -208,17 +208,17 @@ def _lacking(runs: tuple[ListedRun, ...]) -> str:
 def _named_after(anchor: str, gallery: Gallery) -> Gallery:
     """The gallery with file names that no other chapter has."""
 
-    def named(picture: Picture) -> Picture:
-        return replace(picture, file=f"{anchor}-{picture.file}")
+    def named(png: Png) -> Png:
+        return replace(png, file=f"{anchor}-{png.file}")
 
-    arms = {arm: named(picture) for arm, picture in gallery.arms.items()}
+    arms = {arm: named(png) for arm, png in gallery.arms.items()}
     return replace(gallery, inputs=named(gallery.inputs), arms=arms)
 
 
 def _figures(anchor: str, evidence: Evidence) -> tuple[FigureGroup, ...]:
     """Effects, measures and curves, then the study's own figures.
 
-    Every panel is a picture of its own, so that they stand in a row or, on a phone, in a column.
+    Every panel is a PNG of its own, so that panels stand in a row or, on a phone, in a column.
     """
     analysis = evidence.analysis
     level, quick = analysis.level_words, analysis.study.quick
@@ -247,10 +247,10 @@ def _figures(anchor: str, evidence: Evidence) -> tuple[FigureGroup, ...]:
     for title, caption, panels, draw in kinds:
         drawn = {f"{title}: {panel.label}": draw([panel]) for panel in panels}
         name = f"{anchor}-{title.split()[-1].lower()}"
-        groups.append(FigureGroup(title, caption, tuple(_pictures(name, drawn, quick))))
-    own = tuple(_pictures(f"{anchor}-figure", evidence.figures, quick))
+        groups.append(FigureGroup(title, caption, tuple(_pngs(name, drawn, quick))))
+    own = tuple(_pngs(f"{anchor}-figure", evidence.figures, quick))
     groups.append(FigureGroup("Further", " ".join(evidence.figures), own, own=True))
-    return tuple(group for group in groups if group.pictures)
+    return tuple(group for group in groups if group.pngs)
 
 
 def _effects(panels: Sequence[Any]) -> Figure:
@@ -268,12 +268,12 @@ def _curves(panels: Sequence[Any]) -> Figure:
     return figure
 
 
-def _pictures(name: str, drawn: Mapping[str, Figure], quick: bool) -> Iterator[Picture]:
+def _pngs(name: str, drawn: Mapping[str, Figure], quick: bool) -> Iterator[Png]:
     """drawn[alt] is a figure, and `alt` its text for whoever cannot see it."""
     for index, (alt, figure) in enumerate(drawn.items(), 1):
         if quick:
             figures.warn(figure, SMOKE.replace(": ", ":\n"))
-        yield Picture(f"{name}-{index}.png", alt, _png(figure))
+        yield Png(f"{name}-{index}.png", alt, _png(figure))
 
 
 def _png(figure: Figure) -> bytes:
