@@ -25,7 +25,7 @@ from ablation.report.gallery import Gallery, Png
 from ablation.report.page import write_page
 from ablation.report.sections import section, word_counts
 from ablation.report.table import tabulate
-from ablation.runner.coordinate import run_study
+from ablation.runner.scheduler import run_study
 from ablation.settings import vary
 from ablation.stats import analyse
 from ablation.tracking.artifacts import artifact

@@ -1,4 +1,4 @@
-"""What an experiment's runs keep for a reader to look at, as the report page shows it (`Experiment.gallery`)."""
+"""What an experiment's runs keep for a reader to look at; the report page shows it (`Experiment.gallery`)."""
 
 import base64
 from collections.abc import Mapping
