@@ -18,7 +18,8 @@ from ablation.formatting import SMOKE
 from ablation.report import figures
 from ablation.report.data_files import as_csv
 from ablation.stats.pareto import Front, front_of
-from ablation.study import Search, Study
+from ablation.study import Study
+from ablation.tuning import Search
 
 SIZE = (4.6, 3.6)
 """Inches: wider than a column, for the bar of colours."""
@@ -68,8 +69,11 @@ def pareto(trials: pd.DataFrame, study: Study, found: Front) -> Figure:
             axes.text(0.5, 0.5, "No trial was completed.", ha="center", transform=axes.transAxes)
         else:
             _draw(figure, axes, complete, found.members[(trials.state == "complete").to_numpy()], study)
-        for name, put in zip(search.objectives, (axes.set_xlabel, axes.set_ylabel), strict=True):
-            put(f"{study.label(name)}   {figures.arrow(study.measure(name).better)}")
+        across, up = (
+            f"{study.label(name)}   {figures.arrow(study.measure(name).better)}" for name in search.objectives
+        )
+        axes.set_xlabel(across)
+        axes.set_ylabel(up)
         despine(ax=axes)
         figure.supxlabel(_caption(trials, found), fontsize="x-small", color=figures.SOFT)
     if study.quick:
