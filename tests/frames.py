@@ -7,11 +7,25 @@ import numpy as np
 import pandas as pd
 
 from ablation import Claim, Difference, Study, Trend
+from ablation.emoji.experiment import EmojiExperiment
 from ablation.emoji.protocols import joint
 from ablation.experiment import fingerprint
 
 ODD = r"""50% & <b>"a_b"</b> | $x^2$ #1 {c} \d ~e* 'f' [g] λ é 😀"""
 Value = Callable[[str, int], float]
+
+
+class Coarse(EmojiExperiment):
+    """One test item moves a measure by steps[measure]; there is nothing else to say of the runs."""
+
+    def __init__(self, **steps: float) -> None:
+        self.steps = steps
+
+    def resolution(self, study: Study, cells: pd.DataFrame, measure: str) -> float:
+        return self.steps.get(measure, 0.0)
+
+    def caveats(self, study: Study, cells: pd.DataFrame) -> tuple[str, ...]:
+        return ()
 
 
 def a_study(**changes: Any) -> Study:

@@ -124,8 +124,8 @@ def _spreads(study: Study, cells: pd.DataFrame, found: Sequence[Effect]) -> Iter
     if same := [f"{e.arm} on {study.label(e.measure)}" for e in found if e.equal]:
         yield (
             f"Every seed gives the same difference for {listing(same)}: the measure is too coarse, or the "
-            "seeds too few, to show a spread, so no test is made; an interval of no width "
-            "is no certainty."
+            "seeds too few, to show a spread, so no test is made; an interval of zero "
+            "width does not mean certainty."
         )
     steps = {name: study.experiment.resolution(study, cells, name) for name in study.measures}
     coarse = [_amount(study, name, step) for name, step in steps.items() if step]
