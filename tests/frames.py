@@ -62,7 +62,7 @@ def a_frame(study: Study, seeds: int, mse: Value, accuracy: Value = lambda arm, 
             "test_mse": mse(cell.arm, cell.seed),
             "test_accuracy": accuracy(cell.arm, cell.seed),
             "images_test": 40.0 + cell.seed % 2,
-            "seconds_total": 1.5,
+            "seconds": 1.5,
         }
         for cell in study.cells(seeds)
     )
@@ -73,12 +73,12 @@ def noisy(centre: dict[str, float], sd: float, seed: int = 0) -> Value:
     return lambda arm, s: centre[arm] + sd * np.random.default_rng([seed, s, *arm.encode()]).normal()
 
 
-def some_curves(study: Study, seeds: int, epochs: int = 3) -> pd.DataFrame:
-    """MSE and accuracy of both parts; the value is epoch + seed, and 100 more in validation."""
+def some_curves(study: Study, seeds: int, steps: int = 3) -> pd.DataFrame:
+    """MSE and accuracy of both sides; the value is step + seed, and 100 more in validation."""
     return pd.DataFrame(
-        {"arm": c.arm, "seed": c.seed, "epoch": e, "metric": f"{part}_{m}", "value": e + c.seed + 100.0 * i}
+        {"arm": c.arm, "seed": c.seed, "step": n, "metric": f"{side}_{m}", "value": n + c.seed + 100.0 * i}
         for c in study.cells(seeds)
-        for e in range(epochs)
-        for i, part in enumerate(("train", "validation"))
+        for n in range(steps)
+        for i, side in enumerate(("train", "validation"))
         for m in ("mse", "accuracy")
     )

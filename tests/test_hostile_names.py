@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ablation.errors import UserError
 from ablation.report import figures
-from ablation.report.panels import curve_panels, effect_panels, measure_panels
+from ablation.report.figures import curve_panels, effect_panels, measure_panels
 from ablation.runner.ledger import Ledger
 from ablation.runner.tune import tuning_of
 from ablation.stats import analyse
