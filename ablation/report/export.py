@@ -25,7 +25,7 @@ from ablation.settings import flat
 from ablation.stats import Analysis, analyse
 from ablation.study import Study
 from ablation.tracking.arms import record_arm
-from ablation.tracking.items import items_of
+from ablation.tracking.read import items_of
 from ablation.tracking.store import Store
 
 
