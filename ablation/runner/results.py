@@ -49,7 +49,7 @@ def opened(study: Study, store: Store) -> Ledger:
 
 
 def learning_curves(study: Study, frame: pd.DataFrame, store: Store) -> pd.DataFrame:
-    """The learning curves of the complete cells of `results`: arm, seed, epoch, metric, value."""
+    """The learning curves of the complete cells of `results`: arm, seed, step, metric, value."""
     names = [f"{side}{name}" for name in study.experiment.curves for side in (*(f"{s}_" for s in SIDES), "")]
     return curves(store, frame[frame.state == "complete"], names)
 

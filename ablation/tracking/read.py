@@ -202,9 +202,9 @@ def curves_of(store: Store, run_id: str, names: Sequence[str]) -> dict[str, Curv
 
 
 def curves(store: Store, runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """Learning curves of runs that ended (columns run_id, arm, seed): arm, seed, epoch, metric, value.
+    """Learning curves of runs that ended (columns run_id, arm, seed): arm, seed, step, metric, value.
 
-    epoch: the step at which the value was logged. Rows are in the order of runs, names and steps.
+    Rows are in the order of runs, names and steps.
     """
     found = [curves_of(store, run_id, names) for run_id in runs["run_id"]]
     lengths = np.array([[len(one[name]) for name in names] for one in found], dtype=np.int64)
@@ -215,7 +215,7 @@ def curves(store: Store, runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFra
         {
             "arm": runs["arm"].astype("category").array.take(row),
             "seed": runs["seed"].to_numpy()[row],
-            "epoch": np.array([step for step, _ in points], dtype=np.int64),
+            "step": np.array([step for step, _ in points], dtype=np.int64),
             "metric": pd.Categorical.from_codes(metric, dtype=pd.CategoricalDtype(list(names))),
             "value": np.array([value for _, value in points], dtype=np.float64),
         }
