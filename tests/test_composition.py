@@ -158,7 +158,7 @@ def test_a_gain_is_a_median_over_truths() -> None:
     assert gain(rows) == pytest.approx(0.5)
 
 
-def test_a_study_trains_equal_networks_once_and_composes_with_their_weights(
+def test_a_study_trains_once_and_composes_with_the_same_weights(
     study: Study, store: Store
 ) -> None:
     progress = run_study(study, store, InlineEngine(), 1)
