@@ -229,8 +229,9 @@ class EmojiExperiment(Experiment):
             results = run_together([(spec, seed) for spec, seed, _ in cells], on_epoch, composing)
             for result, (spec, seed, run) in zip(results, cells, strict=True):
                 try:
-                    failed = isinstance(result, Diverged)
-                    ended.append(result if failed else self._recorded(result, spec, seed, run))
+                    if isinstance(result, Diverged):
+                        raise result
+                    ended.append(self._recorded(result, spec, seed, run))
                 except Exception as error:
                     ended.append(error)
         return ended
