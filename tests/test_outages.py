@@ -13,7 +13,6 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import optuna
