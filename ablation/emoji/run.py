@@ -56,6 +56,14 @@ class Result:
     composition: Composition = field(repr=False)
     examples: Tensor = field(repr=False)
     reconstructions: Tensor = field(repr=False)
+    seconds: float
+    images_per_second: float
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Every number of the run: those of the last epoch, the final ones, and its speed."""
+        speed = {"seconds": self.seconds, "images_per_second": self.images_per_second}
+        return self.history[-1].metrics | self.metrics | speed
 
 
 def run(
@@ -130,9 +138,16 @@ def finish(prepared: Prepared, history: Sequence[Epoch], among: int = 1) -> Resu
     metrics |= measure_common(model, prepared.images, prepared.common, spec.data.classes)
     metrics |= _counts(pictures.sets, pictures.test, model) | composed.numbers
     examples = _examples(prepared)
-    reconstructions = reconstruct(model, examples)
-    metrics |= {"seconds": (perf_counter() - prepared.started) / among, "images_per_second": _speed(history)}
-    return Result(tuple(history), metrics, model, composed, examples, reconstructions)
+    return Result(
+        history=tuple(history),
+        metrics=metrics,
+        model=model,
+        composition=composed,
+        examples=examples,
+        reconstructions=reconstruct(model, examples),
+        seconds=(perf_counter() - prepared.started) / among,
+        images_per_second=_speed(history),
+    )
 
 
 def _on_test(model: Autoencoder, test: Pictures, spec: RunSpec) -> dict[str, float]:
