@@ -1,6 +1,7 @@
 """Find and load study files: every `studies/*.py` that sets `study`. Imports no torch and no MLflow."""
 
 import importlib.util
+import sys
 import traceback
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from ablation.study import Study
 DERIVED = ("-quick", "-tuning", "-search")
 """How the names of studies end that are made from another."""
 BESIDE_PACKAGE = Path(__file__).parents[1] / "studies"
+MODULES: set[str] = set()
+"""The modules that study files became: their functions are sent to workers whole, not by name."""
 
 
 def folder() -> Path:
@@ -54,19 +57,34 @@ def _is_file(path: Path) -> bool:
 
 
 def _execute(path: Path) -> object:
-    module_spec = importlib.util.spec_from_file_location(f"studies.{path.stem}", path)
+    name = f"studies.{path.stem}"
+    module_spec = importlib.util.spec_from_file_location(name, path)
     assert module_spec is not None
     assert module_spec.loader is not None
     module = importlib.util.module_from_spec(module_spec)
+    before = sys.modules.get(name)
+    sys.modules[name] = module  # as an import does: a dataclass looks its module up while it is made
     try:
         module_spec.loader.exec_module(module)
-    except SyntaxError as error:
-        where = error.filename or path
-        raise UserError(f"{where}, line {error.lineno}: {error.msg}: mend the study file.") from error
-    except (Exception, SystemExit) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == path.resolve()]
-        where = f"{path}, line {lines[-1]}" if lines else str(path)
-        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        raise UserError(f"{where}: {reason}: mend the study file.") from error
+    except BaseException as error:
+        if before is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = before
+        raise _explained(error, path) from error
+    MODULES.add(name)
     return getattr(module, "study", None)
+
+
+def _explained(error: BaseException, path: Path) -> BaseException:
+    """What is wrong with the study file, in a sentence; an interrupt as it is."""
+    if isinstance(error, SyntaxError):
+        where = error.filename or path
+        return UserError(f"{where}, line {error.lineno}: {error.msg}: mend the study file.")
+    if not isinstance(error, Exception | SystemExit):
+        return error
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == path.resolve()]
+    where = f"{path}, line {lines[-1]}" if lines else str(path)
+    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return UserError(f"{where}: {reason}: mend the study file.")

@@ -19,7 +19,7 @@ from ablation.settings import identity
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ablation.report.page import Gallery
+    from ablation.report.gallery import Gallery
     from ablation.study import Study
 
 FINGERPRINT_VERSION = 2
@@ -122,7 +122,7 @@ class Experiment:
         return ""
 
     def version(self, settings: Any) -> str:
-        """What, beside settings and seed, decides a result: a hash of the data, and of the code if need be."""
+        """What decides a result beside settings and seed: a hash of the data, and of the code if need be."""
         return ""
 
     def dataset(self, settings: Any) -> Mapping[str, str]:
@@ -168,12 +168,16 @@ class Experiment:
         """Pictures for the report page; sheets[arm] is the artifact `sheet` of its first run."""
         return ()
 
+    def warnings(self, settings: Any) -> Iterable[str]:
+        """What to know before cells with these settings run, such as that they are slow on this machine."""
+        return ()
+
     def examine(self) -> Iterable[tuple[str, bool]]:
         """What `ablation doctor` says of the experiment's own needs: a sentence, and whether all is well."""
         return ()
 
     def pack(self, settings: Any) -> Any:
-        """What a machine that lacks the data needs to train these settings; travels once for each `source`."""
+        """What a machine without the data needs to train these settings; sent once for each `source`."""
         return None
 
     def unpack(self, settings: Any, packed: Any) -> None:
@@ -197,6 +201,12 @@ class Function(Experiment):
     function: Callable[..., Mapping[str, float]]
     measures: Mapping[str, Measure] = field(default_factory=dict)
     curves: Mapping[str, str] = field(default_factory=dict)
+    code_version: str = ""
+
+    def __post_init__(self) -> None:
+        """Take the version of the code now: a process that has not the file is given it."""
+        if not self.code_version:
+            object.__setattr__(self, "code_version", _hash_of_file(self.function))
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -209,12 +219,17 @@ class Function(Experiment):
         return self.function(*arguments)
 
     def version(self, settings: Any) -> str:
-        """A hash of the source of the file that defines the function."""
-        try:
-            source = Path(inspect.getfile(self.function)).read_bytes()
-        except (OSError, TypeError):
-            source = b""
-        return hashlib.sha256(source).hexdigest()[:16]
+        """The version of the code."""
+        return self.code_version
+
+
+def _hash_of_file(function: Callable[..., Any]) -> str:
+    """16 hexadecimal digits: a hash of the file that defines the function, else of its name."""
+    try:
+        source = Path(inspect.getfile(function)).read_bytes()
+    except (OSError, TypeError):
+        source = repr(getattr(function, "__qualname__", type(function))).encode()
+    return hashlib.sha256(source).hexdigest()[:16]
 
 
 def as_experiment(train: Any, measures: Mapping[str, Any]) -> Experiment:

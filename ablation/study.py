@@ -32,7 +32,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The cell in words: "latent 64, seed 3"."""
+        """The cell in words: "small, seed 3"."""
         return f"{self.arm}, seed {self.seed}"
 
 

@@ -1,6 +1,8 @@
 """Fixtures that every test may use; one thread, so that results are bit-equal on every machine."""
 
+import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -55,3 +57,17 @@ def on_postgresql(database_server: PostgreSQL, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     monkeypatch.setenv("ABLATION_OPTUNA_STORAGE", database_server.database(f"trials{number}"))
     return address
+
+
+UNSHARE = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--net", "--map-root-user"]
+
+
+@pytest.fixture
+def own_network() -> list[str]:
+    """What starts a command in a network of its own: Ray listens to everybody, whatever it is told."""
+    for needed in ("unshare", "ip"):
+        if shutil.which(needed) is None:
+            pytest.skip(f"{needed} is not installed: Ray would listen to everybody")
+    if subprocess.run([*UNSHARE, "true"], capture_output=True).returncode:
+        pytest.skip("this machine allows no network of one's own: Ray would listen to everybody")
+    return UNSHARE

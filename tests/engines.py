@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pebble import ProcessExpired
 
+from ablation.experiment import Experiment
+from ablation.runner.engines import Cells
 from ablation.runner.worker import Outcome, Task, work
 
 
@@ -30,6 +32,9 @@ class InlineEngine:
 
     def lost(self, error: BaseException) -> bool:
         return isinstance(error, ProcessExpired)
+
+    def order(self, experiment: Experiment, cells: Cells) -> Cells:
+        return cells
 
     def close(self) -> None:
         self.closed = True

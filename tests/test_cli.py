@@ -10,8 +10,8 @@ import datasets
 import pytest
 
 from ablation import catalogue, cli
-from ablation.report.publish import summarise
-from ablation.runner.coordinate import run_study
+from ablation.report.export import summarise
+from ablation.runner.scheduler import run_study
 from ablation.tracking.store import Store
 from doubles import small_study
 from engines import InlineEngine, folder_of
@@ -19,9 +19,8 @@ from engines import InlineEngine, folder_of
 Run = Callable[..., tuple[int, str, str]]
 
 STUDY = """
-from ablation.emoji.protocols import joint
-from ablation.emoji.spec import vary
-from ablation.study import Study
+from ablation import Study
+from ablation.emoji import joint, vary
 
 settings = {{"data.sources": ({source!r},), "augment.copies": 0, "model.channels": (4,), "train.epochs": 1}}
 arms = {arms}
@@ -81,9 +80,9 @@ def refused(answer: tuple[int, str, str]) -> str:
         (["ui"], "mlruns holds no runs yet: run a study first"),
         (["rnu"], "No such command 'rnu'"),
         (["run"], "Missing argument 'STUDY...'"),
-        (["data", "show", "--classes", "hapy_sad"], "no class scheme 'hapy_sad' (did you mean 'happy_sad'"),
-        (["data", "show", "--source", "none.parquet"], "none.parquet"),
-        (["data", "build", "--font", "none.ttf"], "none.ttf"),
+        (["emoji", "show", "--classes", "hapy_sad"], "no class scheme 'hapy_sad' (did you mean 'happy_sad'"),
+        (["emoji", "show", "--source", "none.parquet"], "none.parquet"),
+        (["emoji", "build", "--font", "none.ttf"], "none.ttf"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -283,4 +282,5 @@ def test_the_command_ends_with_all_it_said_in_the_pipe_and_its_code(
 
 def test_a_smoke_study_and_its_study_have_no_cell_in_common(faces: Path) -> None:
     study = small_study(faces)
-    assert not {cell.spec for cell in study.cells()} & {cell.spec for cell in study.smoke().cells()}
+    own, smoke = ({cell.settings for cell in one.cells()} for one in (study, study.smoke()))
+    assert not own & smoke

@@ -2,19 +2,19 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from ablation.tracking.journal import Label
 from typer.testing import CliRunner
 
 from ablation.cli import app
-from ablation.report.publish import publish
-from ablation.runner.coordinate import run_study
-from ablation.runner.worker import Task
-from ablation.tracking.label import Label
+from ablation.emoji.experiment import EmojiExperiment
+from ablation.report.export import publish
+from ablation.runner.scheduler import run_study
+from ablation.runner.worker import Task, packed
 from ablation.tracking.origin import origin
 from ablation.tracking.store import Store
 from doubles import small_study
@@ -22,27 +22,14 @@ from engines import InlineEngine
 from servers import PROGRAMS
 from three_nodes import CELLS, KILLS, SEEDS
 
-UNSHARE = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--net", "--map-root-user"]
-
-
-@pytest.fixture
-def own_network() -> list[str]:
-    """What starts a command in a network of its own."""
-    for needed in ("unshare", "ip"):
-        if shutil.which(needed) is None:
-            pytest.skip(f"{needed} is not installed: Ray would listen to everybody")
-    if subprocess.run([*UNSHARE, "true"], capture_output=True).returncode:
-        pytest.skip("this machine allows no network of one's own: Ray would listen to everybody")
-    if not PROGRAMS:
-        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
-    return UNSHARE
-
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_three_nodes_of_which_one_is_killed_compute_every_cell_once(
     own_network: list[str], faces: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if not PROGRAMS:
+        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
     folder = tmp_path / "cluster"
     folder.mkdir()
     command = [*own_network, sys.executable, str(Path(__file__).with_name("three_nodes.py"))]
@@ -69,7 +56,7 @@ def test_a_node_has_the_settings_of_its_coordinator_and_no_others(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("ray")
-    from ablation.runner import cluster
+    from ablation.runner.engines import ray as cluster
 
     for name in cluster.SETTINGS:
         monkeypatch.setenv(name, "http://left.behind:1")
@@ -77,25 +64,27 @@ def test_a_node_has_the_settings_of_its_coordinator_and_no_others(
     monkeypatch.setenv(own_file, "node.pem")
     monkeypatch.setenv(other_file, "")  # so that it is as before afterwards
     monkeypatch.delenv(other_file)
-    monkeypatch.setattr(cluster, "provide", lambda *_: None)
+    monkeypatch.setattr(EmojiExperiment, "unpack", lambda *_: None)
     here, told = [], {"MLFLOW_TRACKING_TOKEN": "t0ken", "ABLATION_PATIENCE": "7"}
 
     def work(task: Task) -> None:
         here.append((task.store, {name: os.environ[name] for name in cluster.SETTINGS if name in os.environ}))
 
     monkeypatch.setattr(cluster, "work", work)
-    spec = small_study(faces).baseline
-    task = Task(spec, Label("small", "latent 8", "0" * 16, "f" * 16), "1", tmp_path / "store")
+    study = small_study(faces)
+    label = Label("small", "latent 8", 0, "0" * 16, "f" * 16, "0" * 16)
+    task = Task(packed(study.experiment, study.baseline), label, "1", tmp_path / "store")
+    packages = origin(study.experiment.packages).packages
     servers = {
         "MLFLOW_TRACKING_URI": "http://tracking:5000",
         "ABLATION_OPTUNA_STORAGE": "postgresql+psycopg://ann@database/trials",
     }
     files = dict.fromkeys(cluster.FILES, "mine.pem")
-    assert cluster.compute(task, None, files, origin().packages, False) is None
+    assert cluster.compute(task, None, files, packages) is None
     assert [os.environ[name] for name in cluster.FILES] == ["node.pem", "mine.pem"]
     here.clear()
     for settings in (told, told | servers):
-        assert cluster.compute(task, None, settings, origin().packages, False) is None
+        assert cluster.compute(task, None, settings, packages) is None
     own = Path.home() / cluster.HOME
     assert here == [(task.store, told), (own, told | servers)]
 
@@ -104,7 +93,8 @@ def test_a_node_has_the_settings_of_its_coordinator_and_no_others(
     ("words", "said"),
     [
         (["--gpus", "0.5"], "--address and --gpus belong to --engine ray"),
-        (["--engine", "ray", "--together", "2"], "--engine ray knows no --together"),
+        (["--engine", "ray", "--search"], "--engine ray knows no --search"),
+        (["--engine", "rai"], "there is no engine 'rai' (did you mean 'ray'?); known are local, ray"),
     ],
 )
 def test_options_that_contradict_are_refused(words: list[str], said: str) -> None:

@@ -13,18 +13,17 @@ import pytest
 from optuna.trial import TrialState
 
 from ablation import catalogue
-from ablation.report.publish import publish
-from ablation.runner.coordinate import run_study
+from ablation.report.export import publish
 from ablation.runner.ledger import Ledger
 from ablation.runner.results import results
+from ablation.runner.scheduler import run_study
 from ablation.tracking.read import cell_runs
 from ablation.tracking.store import Store
 from engines import InlineEngine
 
 STUDY = """
-from ablation.emoji.protocols import joint
-from ablation.emoji.spec import vary
-from ablation.study import Study
+from ablation import Study
+from ablation.emoji import joint, vary
 
 small = {{"data.sources": ({parquet!r},), "augment.copies": 3, "model.channels": (8, 16), "train.epochs": 12}}
 study = Study(

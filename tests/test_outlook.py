@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from ablation import Study, Tuned
 from ablation.emoji.cost import images_seen, passes, run_flops
 from ablation.emoji.protocols import joint
-from ablation.emoji.spec import TrainSpec, vary
-from ablation.runner.coordinate import run_study
+from ablation.emoji.spec import TrainSpec
+from ablation.settings import vary
 from ablation.runner.runtime import makespan, workload
-from ablation.runner.tune import tuning_of
-from ablation.study import Study, Tuned
+from ablation.runner.scheduler import run_study
+from ablation.runner.tuning import tuning_of
 from ablation.tracking.store import Store
 from doubles import small_study
 from engines import InlineEngine

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import typer
 
+from ablation import Claim, Study, Trend
 from ablation.cli import app
 from ablation.emoji.protocols import joint
-from ablation.study import Claim, Study, Trend
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -8,24 +8,20 @@ from shutil import copytree
 
 import pandas as pd
 import pytest
+from ablation.tracking.journal import recording
 from optuna.trial import TrialState
 from pebble import ProcessExpired
 
-from ablation import cli
-from ablation.emoji.spec import vary
-from ablation.emoji.train import Diverged
+from ablation import Search, Study, cli
 from ablation.errors import UserError
-from ablation.report.publish import publish
-from ablation.runner import processes
-from ablation.runner.coordinate import run_study
-from ablation.runner.scheduler import TRIES, Progress
-from ablation.runner.search import check_search, run_search
-from ablation.runner.search_results import search_results
-from ablation.runner.trials import POPULATION, Trials, searched
+from ablation.experiment import Diverged
+from ablation.report.export import publish
+from ablation.runner.engines import local
+from ablation.runner.scheduler import TRIES, Progress, run_study
+from ablation.runner.search import POPULATION, Trials, check_search, run_search, search_results, searched
 from ablation.runner.worker import Outcome, Task
-from ablation.study import Search, Study
+from ablation.settings import vary
 from ablation.tracking.read import cell_runs
-from ablation.tracking.record import recording
 from ablation.tracking.store import Store
 from ablation.tuning import TUNING_SEED
 from doubles import small_study
@@ -51,13 +47,13 @@ class Pretender(InlineEngine):
 
 
 def pretend(task: Task) -> Outcome:
-    weight = task.spec.train.loss_weight
-    if task.spec.model.dropout != 0.5:
+    weight = task.settings.train.loss_weight
+    if task.settings.model.dropout != 0.5:
         metrics = {"validation_mse": 0.01 * weight, "validation_cross_entropy": 1 / weight}
         return Outcome("", metrics | {"validation_loss": 2.0})
     with (
         pytest.raises(Diverged),
-        recording(Store(task.store), task.experiment, task.spec, task.label) as recorder,
+        recording(Store(task.store), task.place, task.label, task.experiment, task.settings) as recorder,
     ):
         raise Diverged("the loss is not finite")
     return Outcome(recorder.run_id, {}, diverged=True, error="the loss is not finite")
@@ -118,8 +114,8 @@ def test_every_turn_becomes_a_complete_trial_and_a_recorded_run(study: Study, st
     assert set(runs.seed) == {TUNING_SEED}
     for name in SEARCH.objectives:
         assert frame[name].tolist() == runs[name].tolist()
-    assert [task.spec for task in engine.tasks] == [
-        vary(study.baseline, {WEIGHT: weight, "seed": TUNING_SEED}) for weight in frame[WEIGHT]
+    assert [task.settings for task in engine.tasks] == [
+        vary(study.baseline, {WEIGHT: weight}) for weight in frame[WEIGHT]
     ]
 
 
@@ -192,16 +188,16 @@ def test_an_interrupted_search_ends_as_an_undisturbed_one(
 
 
 def test_trials_that_a_dead_coordinator_left_running_are_failed_and_do_not_count(
-    study: Study, store: Store, other: Store
+    study: Study, store: Store, other: Store, faces: Path
 ) -> None:
     searching(dataclasses.replace(study, search=dataclasses.replace(SEARCH, trials=2)), store)
     trials = trials_of(study, store)
-    _, cell = trials.ask(2, SEARCH, "the images")
+    _, cell = trials.ask(2, SEARCH, {str(faces): "the images"})
     trials._optuna.ask()  # killed before it could say its turn
     engine = Pretender()
     progress = searching(study, store, engine)
     assert (progress.there, progress.trained) == (2, 4)
-    assert engine.tasks[0].spec == cell.spec
+    assert engine.tasks[0].settings == cell.settings
     states = [trial.state for trial in trials_of(study, store)._trials()]
     assert states.count(TrialState.FAIL) == 2
     assert states.count(TrialState.COMPLETE) == 6
@@ -230,14 +226,14 @@ def test_a_trial_that_fails_stops_no_other_and_is_tried_again_as_it_was(study: S
     assert found(study, store).number.tolist() == [0, 2, 3, 4, 5]
     again = Pretender()
     assert searching(study, store, again).trained == 1
-    assert again.tasks[0].spec == engine.tasks[1].spec
+    assert again.tasks[0].settings == engine.tasks[1].settings
     assert found(study, store).number.tolist() == [0, 1, 2, 3, 4, 5]
 
 
 def test_a_trial_whose_worker_is_killed_is_handed_in_again(study: Study, store: Store) -> None:
     engine = Pretender(at(2, ProcessExpired("killed")))
     assert searching(study, store, engine).trained == 6
-    assert engine.tasks[1].spec == engine.tasks[2].spec
+    assert engine.tasks[1].settings == engine.tasks[2].settings
 
     def kill(task: Task) -> None:
         raise ProcessExpired("killed")
@@ -342,9 +338,8 @@ def test_a_study_without_a_search_or_never_searched_has_no_results(study: Study,
 
 
 STUDY = """
-from ablation.emoji.protocols import joint
-from ablation.emoji.spec import vary
-from ablation.study import Search, Study
+from ablation import Search, Study
+from ablation.emoji import joint, vary
 
 study = Study(
     question="?", source="a double", baseline=joint, arms={{"latent 4": {{"model.latent_dim": 4}}}},
@@ -371,7 +366,7 @@ def test_the_command_line_refuses_a_search_that_cannot_be_in_a_sentence(
     path = tmp_path / "mine.py"
     path.write_text(STUDY.format(search=search))
     monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
-    monkeypatch.setattr(processes, "warm", lambda: None)
+    monkeypatch.setattr(local, "warm", lambda experiments: None)
     words = ["run", str(path), "--search", "--store", str(tmp_path / "never"), *options]
     monkeypatch.setattr("sys.argv", ["ablation", *words])
     with pytest.raises(SystemExit) as ended:

@@ -1,10 +1,11 @@
 """Random streams: named, independent, derived from the seed alone."""
 
 import torch
+from ablation.emoji.seeds import generator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.seeds import derive, generator
+from ablation.seeds import derive
 
 
 @given(st.integers(0, 10_000), st.sampled_from(["init", "order", "augment", "split", "dropout"]))

@@ -13,11 +13,11 @@ import pytest
 from optuna.trial import TrialState
 
 from ablation import catalogue
-from ablation.report.publish import publish
-from ablation.runner.coordinate import run_study
-from ablation.runner.engines import LocalEngine
+from ablation.report.export import publish
+from ablation.runner.engines.local import LocalEngine
 from ablation.runner.ledger import Ledger
 from ablation.runner.results import results
+from ablation.runner.scheduler import run_study
 from ablation.tracking.read import cell_runs, running
 from ablation.tracking.store import Store
 from doubles import small_study
@@ -31,9 +31,8 @@ TIMES = 50
 COORDINATOR = 0.1  # of the kills, about; the other victims are what it started
 BETWEEN_SECONDS = (0.2, 1.2)
 STUDY = """
-from ablation.emoji.protocols import joint
-from ablation.emoji.spec import vary
-from ablation.study import Study
+from ablation import Study
+from ablation.emoji import joint, vary
 
 small = {{"data.sources": ({parquet!r},), "augment.copies": 3, "model.channels": (8, 16), "train.epochs": 12}}
 study = Study(

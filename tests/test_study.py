@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ablation import catalogue
+from ablation import Claim, Difference, Study, Trend, catalogue
 from ablation.emoji.protocols import joint
-from ablation.emoji.spec import flat
 from ablation.errors import UserError
-from ablation.runner.coordinate import checked_data
-from ablation.runner.plan import sources_of
-from ablation.study import Claim, Difference, Study, Trend
+from ablation.runner.scheduler import checked_versions
+from ablation.settings import flat
 from doubles import small_study
 
 
@@ -26,28 +24,28 @@ def test_cells_are_every_arm_under_every_seed_in_blocks_of_a_seed(study: Study) 
     assert [(cell.seed, cell.arm) for cell in cells] == list(
         itertools.product(range(3), ["latent 8", "latent 4"])
     )
-    assert all(cell.spec.seed == cell.seed for cell in cells)
+    assert all(cell.settings == study.settings[cell.arm] for cell in cells)
 
 
 def test_arms_differ_pairwise_and_in_what_they_vary_alone(study: Study) -> None:
     assert study.varied == ("model.latent_dim",)
-    assert len(set(study.specs.values())) == len(study.specs)
+    assert len(set(study.settings.values())) == len(study.settings)
     assert "model.latent_dim" not in study.fixed
-    assert study.fixed.keys() | {"model.latent_dim", "seed"} == flat(joint).keys()
+    assert study.fixed.keys() | {"model.latent_dim"} == flat(joint).keys()
 
 
 def test_the_baseline_is_an_arm_even_where_none_is_equal_to_it(study: Study) -> None:
     assert study.reference == "latent 8"
     alone = dataclasses.replace(study, arms={"latent 4": {"model.latent_dim": 4}})
-    assert list(alone.specs) == ["baseline", "latent 4"]
+    assert list(alone.settings) == ["baseline", "latent 4"]
     assert alone.reference == "baseline"
 
 
 def test_the_smoke_study_has_another_name_and_a_budget_in_steps(study: Study) -> None:
-    smoke = study.smoke(steps=3)
+    smoke = study.smoke()
     assert (smoke.name, smoke.quick, smoke.seeds) == ("small-quick", True, 2)
-    assert {spec.train.steps for spec in smoke.specs.values()} == {3}
-    assert smoke.specs.keys() == study.specs.keys()
+    assert {spec.train.steps for spec in smoke.settings.values()} == {20}
+    assert smoke.settings.keys() == study.settings.keys()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +109,8 @@ def test_a_wrong_study_is_refused_in_a_sentence(
 @pytest.mark.parametrize("name", catalogue.names())
 def test_every_cell_of_every_study_can_be_split_and_measured(name: str) -> None:
     study = catalogue.load(name)
-    assert checked_data(study, study.seeds).keys() == {sources_of(spec) for spec in study.specs.values()}
+    sources = {study.experiment.source(settings) for settings in study.settings.values()}
+    assert checked_versions(study, study.cells()).keys() == sources
 
 
 @pytest.mark.parametrize("name", catalogue.names())
@@ -119,8 +118,8 @@ def test_every_study_file_expands_and_names_each_of_its_arms(name: str) -> None:
     study = catalogue.load(name)
     text = " ".join((catalogue.folder() / f"{name}.py").read_text().split('"""')[1].split())
     assert study.name == name
-    assert len(study.cells()) == len(study.specs) * study.seeds
-    assert [arm for arm in study.specs if arm not in text] == []
+    assert len(study.cells()) == len(study.settings) * study.seeds
+    assert [arm for arm in study.settings if arm not in text] == []
 
 
 def test_a_broken_study_file_is_named_with_its_line(tmp_path: Path) -> None:

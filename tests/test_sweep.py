@@ -7,24 +7,23 @@ from pathlib import Path
 import datasets
 import pandas as pd
 import pytest
+from ablation.tracking.journal import Label, recording
 from optuna.trial import TrialState
 
 from ablation.cli.progress import Reporter
 from ablation.cli.show import show_status, show_table
-from ablation.emoji.run import identify
-from ablation.emoji.spec import vary
+from ablation.emoji.spec import TrainSpec
 from ablation.errors import UserError
-from ablation.report.publish import publish, read, summarise
-from ablation.runner.coordinate import run_study
+from ablation.experiment import fingerprint
+from ablation.report.export import publish, read, summarise
 from ablation.runner.doctor import examine
 from ablation.runner.ledger import Ledger
 from ablation.runner.plan import check_unchanged, plan_of
 from ablation.runner.results import results
-from ablation.runner.scheduler import Progress
+from ablation.runner.scheduler import Progress, run_study
+from ablation.settings import vary
 from ablation.study import Study
-from ablation.tracking.label import Label
-from ablation.tracking.read import bury_free, cell_lock, cell_runs
-from ablation.tracking.record import recording
+from ablation.tracking.read import cell_lock, cell_runs, mark_killed_if_free
 from ablation.tracking.store import Store
 from doubles import draw_faces, small_study
 from engines import InlineEngine, folder_of
@@ -65,7 +64,7 @@ def test_every_cell_becomes_one_complete_trial_and_one_finished_run(study: Study
 def test_cells_are_handed_out_seed_by_seed(study: Study, store: Store) -> None:
     engine = InlineEngine()
     swept(study, store, engine)
-    assert [task.spec.seed for task in engine.tasks] == [0, 0, 1, 1]
+    assert [task.label.seed for task in engine.tasks] == [0, 0, 1, 1]
     assert engine.closed
 
 
@@ -206,11 +205,12 @@ def test_nothing_is_written_where_the_data_is_wrong(study: Study, tmp_path: Path
 
 def finished_without_measures(study: Study, store: Store, experiment: str) -> str:
     """The id of a finished run of the first cell that measured nothing of what the study does."""
-    spec = vary(study.baseline, {"seed": 0})
-    found = identify(spec)
-    label = Label(experiment, "latent 8", found.fingerprint, found.data)
-    with recording(store, store.experiment(experiment, {}), spec, label) as older:
-        pass
+    version = study.experiment.version(study.baseline)
+    key = fingerprint(study.experiment, study.baseline, 0, version)
+    label = Label(experiment, "latent 8", 0, key, version, key)
+    place = store.experiment(experiment, {})
+    with recording(store, place, label, study.experiment, study.baseline) as older:
+        older.finish({})
     return older.run_id
 
 
@@ -243,7 +243,7 @@ def test_fewer_seeds_than_before_are_shown_as_asked(study: Study, store: Store) 
     swept(study, store, seeds=3)
     assert swept(study, store, seeds=1).there == 2
     assert len(results(study, store)) == 2
-    assert read(study, store).looks == (3, 1)
+    assert read(study, store).seed_counts == (3, 1)
 
 
 def test_a_run_that_mlflow_lost_is_trained_again_and_the_doctor_says_so(study: Study, store: Store) -> None:
@@ -271,10 +271,10 @@ def test_arms_that_learn_from_different_images_are_told_apart_by_them(
     swept(study, store)
     frame = results(study, store).set_index("arm")
     for cell in study.cells():
-        found = identify(cell.spec)
-        assert frame.fingerprint[cell.arm] == found.fingerprint
+        version = study.experiment.version(cell.settings)
+        assert frame.fingerprint[cell.arm] == fingerprint(study.experiment, cell.settings, cell.seed, version)
         run = store.client.get_run(frame.run_id[cell.arm])
-        assert run.data.tags["data"] == found.data
+        assert run.data.tags["data"] == version
     assert swept(study, store).there == 2
 
 
@@ -287,7 +287,7 @@ def test_images_that_change_under_way_fail_their_cells(faces: Path, store: Store
 
     progress = swept(small_study(path, seeds=1), store, InlineEngine(change))
     assert progress.trained == 0
-    assert all("the images changed while the study ran" in reason for reason in progress.failed.values())
+    assert all("the data changed while the study ran" in reason for reason in progress.failed.values())
 
 
 def test_a_plan_without_results_may_still_change(study: Study, store: Store) -> None:
@@ -302,12 +302,12 @@ def test_a_plan_without_results_may_still_change(study: Study, store: Store) -> 
 def test_a_setting_that_is_added_later_leaves_recorded_plans_alone(
     study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ablation.emoji import spec
+    from ablation import settings
 
     swept(study, store, seeds=1)
-    recorded = spec._neutral
-    later = {spec.TrainSpec: {"weight_decay": 1e-5}}
-    monkeypatch.setattr(spec, "_neutral", lambda kind: recorded(kind) | later.get(kind, {}))
+    recorded = settings._neutral
+    later = {TrainSpec: {"weight_decay": 1e-5}}
+    monkeypatch.setattr(settings, "_neutral", lambda kind: recorded(kind) | later.get(kind, {}))
     old = Ledger.open(store, study)
     assert old is not None
     plan = old.plan
@@ -315,7 +315,7 @@ def test_a_setting_that_is_added_later_leaves_recorded_plans_alone(
     for arm in plan["arms"].values():
         del arm["train.weight_decay"]  # as if the store were older than the setting
     old.plan = plan
-    check_unchanged(study, plan, plan_of(study, plan["data"]))
+    check_unchanged(study, plan, plan_of(study, plan["versions"]))
 
 
 def test_a_measure_that_the_images_cannot_have_is_refused_before_training(
@@ -333,12 +333,12 @@ def test_a_measure_that_the_images_cannot_have_is_refused_before_training(
 def test_ending_a_study_leaves_another_studys_live_run_alone(study: Study, store: Store) -> None:
     swept(study, store, seeds=1)
     living = results(study, store).fingerprint[0]
-    label = Label(study.name, "latent 8", living, "data")
-    run_id = store.client.create_run(store.experiment(study.name, {}), tags=label.tags(0)).info.run_id
+    label = Label(study.name, "latent 8", 0, living, "data", living)
+    run_id = store.client.create_run(store.experiment(study.name, {}), tags=label.tags()).info.run_id
     with store.lock(cell_lock(living)):
-        assert bury_free(store, [living]) == {living: None}
+        assert mark_killed_if_free(store, [living]) == {living: None}
         assert store.client.get_run(run_id).info.status == "RUNNING"
-    assert bury_free(store, [living]) == {living: [run_id]}
+    assert mark_killed_if_free(store, [living]) == {living: [run_id]}
 
 
 def test_a_study_whose_every_cell_failed_exports_all_the_same(
@@ -377,10 +377,10 @@ def test_the_doctor_ends_what_died_and_leaves_the_living_alone(study: Study, sto
     assert ledger is not None
     ledger.begin(study.cells()[2], "abandoned")
     experiment = store.experiment(study.name, {})
-    label = Label(study.name, "latent 8", "abandoned", "data")
-    dead = store.client.create_run(experiment, tags=label.tags(0)).info.run_id
+    label = Label(study.name, "latent 8", 0, "abandoned", "data", "abandoned")
+    dead = store.client.create_run(experiment, tags=label.tags()).info.run_id
     living = store.client.create_run(
-        experiment, tags=dataclasses.replace(label, fingerprint="living").tags(0)
+        experiment, tags=dataclasses.replace(label, fingerprint="living").tags()
     ).info.run_id
     with store.lock("cell-living"):
         said = " ".join(finding.what for finding in examine(store))
@@ -395,14 +395,15 @@ def test_a_run_holds_everything_that_its_reader_wants(study: Study, store: Store
     row = results(study, store).iloc[0]
     run = store.client.get_run(row.run_id)
     assert run.data.params["model.latent_dim"] == "8"
-    assert run.data.tags["fingerprint"] == identify(study.cells()[0].spec).fingerprint
+    version = study.experiment.version(study.baseline)
+    assert run.data.tags["fingerprint"] == fingerprint(study.experiment, study.baseline, 0, version)
     assert run.inputs.dataset_inputs[0].dataset.digest == run.data.tags["data"]
     files = {item.path for item in store.client.list_artifacts(row.run_id)}
     assert {
         "model.safetensors",
         "learning_curves.png",
         "reconstructions.png",
-        "spec.json",
+        "settings.json",
         "environment.json",
     } <= files
     curve = store.client.get_metric_history(row.run_id, "validation_mse")
@@ -411,9 +412,9 @@ def test_a_run_holds_everything_that_its_reader_wants(study: Study, store: Store
 
 def test_a_failing_body_fails_its_run_and_says_why(study: Study, store: Store) -> None:
     experiment = store.experiment(study.name, {})
-    label = Label(study.name, "latent 8", "f", "d")
+    label = Label(study.name, "latent 8", 0, "f", "d", "f")
     for error, status in ((ValueError("no"), "FAILED"), (KeyboardInterrupt(), "KILLED")):
-        opened = recording(store, experiment, study.baseline, label)
+        opened = recording(store, experiment, label, study.experiment, study.baseline)
         recorder = opened.__enter__()
         with pytest.raises(type(error)):
             opened.gen.throw(error)  # type: ignore[attr-defined]

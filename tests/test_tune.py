@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from ablation.emoji.spec import vary
-from ablation.emoji.train import Diverged
+from ablation import Study, Tuned
+from ablation.emoji.experiment import EmojiExperiment
 from ablation.errors import UserError
-from ablation.runner.coordinate import run_study
+from ablation.experiment import Diverged
 from ablation.runner.results import results
-from ablation.runner.tune import progress_of, settle, tuning_of
+from ablation.runner.scheduler import run_study
+from ablation.runner.tuning import progress_of, tuning_of, with_tuned_values
 from ablation.runner.worker import Task
-from ablation.study import Study, Tuned
+from ablation.settings import vary
 from ablation.tracking.store import Store
 from ablation.tuning import TUNING_SEED
 from doubles import small_study
@@ -35,25 +36,25 @@ def test_every_arm_has_the_same_trials_under_a_seed_of_no_cell(study: Study) -> 
     trials = tuning_of(study).cells()
     assert len(trials) == len(study.declared) * RATES.trials
     assert {cell.seed for cell in trials} == {TUNING_SEED}
-    assert sorted({cell.spec.train.lr for cell in trials}) == list(RATES.values)
+    assert sorted({cell.settings.train.lr for cell in trials}) == list(RATES.values)
     assert TUNING_SEED not in {cell.seed for cell in study.cells()}
 
 
 def test_a_study_is_not_run_before_it_is_tuned(study: Study, store: Store) -> None:
-    assert settle(study, store) == study
+    assert with_tuned_values(study, store) == study
     with pytest.raises(UserError, match=r"small wants train.lr tuned for every arm, but trials are lacking"):
         run_study(study, store, InlineEngine(), 1)
 
 
 def test_each_arm_gets_the_value_of_its_own_least_validation_loss(study: Study, store: Store) -> None:
     run_study(tuning_of(study), store, InlineEngine(), 1)
-    settled = settle(study, store)
+    settled = with_tuned_values(study, store)
     losses = results(tuning_of(study), store).set_index("arm").validation_loss
     for arm, value in settled.chosen.items():
         assert losses[f"{arm}, train.lr {value:g}"] == min(
             losses[f"{arm}, train.lr {other:g}"] for other in RATES.values
         )
-        assert settled.specs[arm].train.lr == value
+        assert settled.settings[arm].train.lr == value
     run_study(settled, store, InlineEngine(), 1)
     frame = progress_of(study, store)
     assert frame is not None
@@ -75,29 +76,27 @@ def test_while_tuning_lasts_its_own_progress_is_shown(study: Study, store: Store
     frame = progress_of(study, store)
     assert frame is not None
     assert frame.state.tolist() == ["complete"] * 3 + ["missing"] * 3
-    assert settle(study, store).chosen == {}
+    assert with_tuned_values(study, store).chosen == {}
 
 
 def test_a_value_that_diverges_is_not_chosen_and_none_left_is_a_mistake(
     study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    kept = EmojiExperiment.train
+
     def diverge(least: float) -> None:
-        from ablation.runner import worker
-
-        def run(spec, on_epoch, trained, composing):  # type: ignore[no-untyped-def]
-            if spec.train.lr >= least:
+        def train(self, settings, seed, run):  # type: ignore[no-untyped-def]
+            if settings.train.lr >= least:
                 raise Diverged("too fast")
-            return kept(spec, on_epoch, trained, composing)
+            return kept(self, settings, seed, run)
 
-        monkeypatch.setattr(worker, "run", run)
-
-    from ablation.runner.worker import run as kept
+        monkeypatch.setattr(EmojiExperiment, "train", train)
 
     diverge(0.01)
     run_study(tuning_of(study), store, InlineEngine(), 1)
-    assert set(settle(study, store).chosen.values()) == {0.001}
+    assert set(with_tuned_values(study, store).chosen.values()) == {0.001}
     diverge(0.0)
     other = replace(study, name="other", baseline=vary(study.baseline, {"train.batch_size": 32}))
     run_study(tuning_of(other), store, InlineEngine(), 1)
     with pytest.raises(UserError, match=r"train.lr of latent 8 wants a value at which training holds"):
-        settle(other, store)
+        with_tuned_values(other, store)

@@ -7,12 +7,11 @@ import pytest
 import torch
 
 from ablation.errors import UserError
-from ablation.runner.coordinate import run_study
+from ablation.runner.engines.together import TogetherEngine
 from ablation.runner.results import results
-from ablation.runner.together import TogetherEngine
+from ablation.runner.scheduler import run_study
 from ablation.runner.verify import verify
 from ablation.study import Study
-from ablation.tracking.artifacts import WEIGHTS
 from ablation.tracking.store import Store
 from doubles import small_study
 from engines import InlineEngine
@@ -39,7 +38,7 @@ def test_a_cell_of_every_arm_comes_out_the_same(ran: tuple[Study, Store]) -> Non
     torch.set_num_threads(2)  # the number of the process that asks changes nothing, and is left as it was
     found = list(verify(study, store))
     assert [(v.cell.arm, v.cell.seed) for v in found] == [(arm, 0) for arm in study.arms]
-    assert all(v.equal and v.kept and v.weights for v in found)
+    assert all(v.equal and v.kept and not v.files for v in found)
     assert not any(v.elsewhere for v in found)
     assert torch.get_num_threads() == 2
 
@@ -69,10 +68,11 @@ def test_other_weights_are_seen_though_every_number_agrees(ran: tuple[Study, Sto
     study, store = ran
     frame = results(study, store).set_index("arm")
     one, other = (frame.run_id["latent 8"].iloc[n] for n in range(2))
-    taken = store.client.download_artifacts(other, WEIGHTS, str(tmp_path))
+    taken = store.client.download_artifacts(other, "model.safetensors", str(tmp_path))
     store.client.log_artifact(one, taken)
     first, _ = verify(study, store)
     assert first.differing == {}
+    assert first.files == ("model.safetensors",)
     assert not first.kept
 
 

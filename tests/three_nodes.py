@@ -75,10 +75,10 @@ def run(cluster, nodes, folder: Path) -> dict[str, object]:  # type: ignore[no-u
     from optuna.trial import TrialState
     from ray._private.worker import global_worker
 
-    from ablation.report.publish import publish
-    from ablation.runner.coordinate import run_study
+    from ablation.report.export import publish
+    from ablation.runner.engines.ray import RayEngine
     from ablation.runner.ledger import Ledger
-    from ablation.runner.ray import RayEngine
+    from ablation.runner.scheduler import run_study
     from ablation.tracking.read import cell_runs
     from ablation.tracking.store import Store
 

@@ -9,13 +9,12 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from importlib.metadata import entry_points
 from types import FrameType
 
 import typer
 
 from ablation.cli import report, store, studies
-from ablation.emoji import cli_compose as compose
-from ablation.emoji import cli_data as data
 from ablation.errors import UserError
 
 INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
@@ -30,8 +29,8 @@ app = typer.Typer(
 studies.add_to(app)
 store.add_to(app)
 report.add_to(app)
-compose.add_to(app)
-app.add_typer(data.app, name="data")
+for found in entry_points(group="ablation.commands"):  # of an experiment that brings verbs of its own
+    app.add_typer(found.load(), name=found.name)
 
 
 def main() -> None:
@@ -40,8 +39,8 @@ def main() -> None:
     gc.set_threshold(OBJECTS)  # a verb imports half a million that stay: looking through them takes a second
     try:
         code = typer.main.get_command(app)(standalone_mode=False)
-    except UserError as mistake:
-        code = _say(str(mistake))
+    except UserError as error:
+        code = _say(str(error))
     except typer.TyperException as usage:
         code = _say(f"{usage.format_message()} Try `ablation --help`.")
     except typer.Abort:
@@ -50,7 +49,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:
-        code = _say(str(_told(error)))
+        code = _say(str(_as_user_error(error)))
     if code == INTERRUPTED:
         print("\nStopped: what is finished is kept, and the same command goes on from here.", file=sys.stderr)
     sys.exit(code or 0)
@@ -71,11 +70,11 @@ def command() -> None:
         os._exit(ended.code if isinstance(ended.code, int) else 1)
 
 
-def _told(error: Exception) -> UserError:
+def _as_user_error(error: Exception) -> UserError:
     """The sentence for a server that went away or a disk that is full; any other error is raised again."""
-    from ablation.tracking.retry import told
+    from ablation.tracking.availability import as_user_error
 
-    said = told(error)
+    said = as_user_error(error)
     if not isinstance(said, UserError):
         raise error
     return said

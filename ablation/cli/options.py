@@ -1,12 +1,12 @@
 """Options that mean the same in every verb."""
 
-import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from ablation.errors import UserError
+from ablation.runner.engines import names
 
 
 def _count(name: str, most: int) -> typer.models.OptionInfo:
@@ -25,18 +25,19 @@ def _count(name: str, most: int) -> typer.models.OptionInfo:
 SEEDS = _count("seeds", 1000)
 SEEDS.help = "Replications of every arm; the study's own number if not given."
 WORKERS = _count("workers", 256)
-WORKERS.help = "Worker processes, one thread each; one a core if not given."
-
-TOGETHER = _count("together", 1024)
-TOGETHER.help = "Train so many cells as one program, on the accelerator, in place of worker processes."
+WORKERS.help = "Cells at once: worker processes, one a core if not given."
 
 GPUS = typer.Option("--gpus", min=0.0, help="With --engine ray: the share of a GPU that a cell takes.")
 
 Seeds = Annotated[int | None, SEEDS]
 Workers = Annotated[int | None, WORKERS]
-Together = Annotated[int | None, TOGETHER]
-Machines = Annotated[
-    Literal["local", "ray"], typer.Option("--engine", help="Processes of this machine, or a Ray cluster.")
+EngineName = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help=f"Where cells run: {', '.join(names())}. local: processes of this machine; ray: a cluster; "
+        "together (experimental): several cells as one program, on the accelerator.",
+    ),
 ]
 Address = Annotated[
     str | None, typer.Option("--address", help="With --engine ray: the cluster's; else RAY_ADDRESS, or new.")
@@ -50,7 +51,3 @@ StudyName = Annotated[
 
 DEFAULT_STORE = Path("mlruns")
 
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

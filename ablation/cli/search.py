@@ -14,35 +14,30 @@ from ablation.study import Study
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ablation.runner.engines import Executor
     from ablation.runner.scheduler import Progress
     from ablation.stats.pareto import Front
     from ablation.tracking.store import Store
 
 
-def search_each(studies: Mapping[str, Study], store: "Store", seeds: int | None, workers: int) -> int:
+def search_each(studies: Mapping[str, Study], store: "Store", seeds: int | None, how: "Executor") -> int:
     """Carry out the search of every study and print what it found; 1 where a trial failed, else 0."""
-    from ablation.runner.processes import warm
-
-    warm()  # before the imports of this process, so that both import at once
-    from ablation.runner.trials import check_search
+    from ablation.runner.search import check_search
 
     if seeds is not None:
         raise UserError("--search wants no --seeds: all of its trials share a seed of their own. Drop one.")
     for study in studies.values():
         check_search(study)
-    return max(_search(study, store, workers) for study in studies.values())
+    return max(_search(study, store, how) for study in studies.values())
 
 
-def _search(study: Study, store: "Store", workers: int) -> int:
-    from ablation.runner.engines import LocalEngine
-    from ablation.runner.search import run_search
-    from ablation.runner.search_results import search_results
-    from ablation.runner.trials import searched
+def _search(study: Study, store: "Store", how: "Executor") -> int:
+    from ablation.runner.search import run_search, search_results, searched
     from ablation.stats.pareto import front_of
 
     whole = searched(study)
-    with Reporter(whole, workers) as reporter:
-        progress = run_search(study, store, LocalEngine, workers, reporter.notify)
+    with Reporter(whole, how.cells) as reporter:
+        progress = run_search(study, store, how.make, how.cells, reporter.notify)
     show_progress(progress)
     found = search_results(study, store)
     if found is not None:
@@ -64,16 +59,15 @@ def show_progress(progress: "Progress") -> None:
 def show_front(study: Study, trials: "pd.DataFrame", found: "Front") -> None:
     """A row a complete trial, by its first objective, the front marked; then the hypervolume."""
     from ablation.formatting import SMOKE, number
-    from ablation.measures import measure
 
     assert study.search is not None
-    measures = [measure(name) for name in study.search.objectives]
-    titles = [f"{one.label} {'↓' if one.better == 'lower' else '↑'}" for one in measures]
+    measures = {name: study.measure(name) for name in study.search.objectives}
+    titles = [f"{study.label(k)} {'↓' if one.better == 'lower' else '↑'}" for k, one in measures.items()]
     grid = Table("trial", *study.search.ranges, *titles, "", **_PLAIN)
     marked = trials.assign(front=found.members)
-    for _, row in marked[marked.state == "complete"].sort_values(measures[0].name, kind="stable").iterrows():
+    for _, row in marked[marked.state == "complete"].sort_values(next(iter(measures)), kind="stable").iterrows():
         settings = [f"{row[name]:.3g}" for name in study.search.ranges]
-        values = [number(row[one.name], one.digits) for one in measures]
+        values = [number(row[name], one.digits) for name, one in measures.items()]
         cells = [str(row.number), *settings, *values, "front" if row.front else ""]
         grid.add_row(*cells, style="bold" if row.front else "dim")
     console.print()

@@ -19,12 +19,11 @@ from ablation.study import Study
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ablation.emoji.data.summary import Summary
     from ablation.runner.doctor import Finding
     from ablation.runner.runtime import Workload
     from ablation.runner.verify import Verified
     from ablation.stats.analysis import Analysis
-    from ablation.stats.power import Outlook
+    from ablation.stats.power import Power
     from ablation.tracking.store import Store
     from ablation.tracking.views import Page
 
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 console = Console(highlight=False, soft_wrap=True, markup=False)
 _PLAIN: Any = {"title_justify": "left", "box": None, "header_style": "underline", "padding": (0, 1, 0, 0)}
 TYPICAL_CORES = 2
-STATES = ("complete", "diverged", "failed", "running", "missing")
 
 
 def show_studies(studies: "Mapping[str, Study | UserError]") -> None:
@@ -41,20 +39,20 @@ def show_studies(studies: "Mapping[str, Study | UserError]") -> None:
         if isinstance(study, UserError):
             console.print(Text.assemble((name, "bold"), f"  {study}\n"))
             continue
-        cells = len(study.specs) * study.seeds
-        size = f"{len(study.specs)} arms × {study.seeds} seeds = {cells} cells"
+        cells = len(study.settings) * study.seeds
+        size = f"{len(study.settings)} arms × {study.seeds} seeds = {cells} cells"
         if study.cell_seconds:
             size += f", about {duration(study.cell_seconds * cells / TYPICAL_CORES)} on two cores"
         console.print(Text.assemble((study.name, "bold"), f"  {size}"))
         console.print(f"  {study.question}")
         part = f" (report, part {study.part})" if study.part else ""
-        console.print(f"  arms{part}: {' · '.join(study.specs)}\n")
+        console.print(f"  arms{part}: {' · '.join(study.settings)}\n")
 
 
-def show_plan(study: Study, outlook: "Outlook", work: "Workload") -> None:
+def show_plan(study: Study, power: "Power", work: "Workload") -> None:
     """What the run will take, and what it can find."""
     console.print(Text.assemble((study.name, "bold"), f": {study.question}\n"))
-    for sentence in outlook.sentences:
+    for sentence in power.sentences:
         console.print(f"  {sentence}")
     # What this command needed to import, to load and to check, a run needs, too.
     seconds = None if work.seconds is None else work.seconds + process_time()
@@ -65,12 +63,13 @@ def show_plan(study: Study, outlook: "Outlook", work: "Workload") -> None:
         f"  {work.complete} cells are there{shared}; {trials}{work.lacking} cells to train on "
         f"{work.workers} at a time: {time}."
     )
-    show_warnings(outlook)
+    show_warnings(study, power)
 
 
-def show_warnings(outlook: "Outlook") -> None:
-    """What the seeds of a study cannot show, before any is spent."""
-    for warning in outlook.warnings:
+def show_warnings(study: Study, power: "Power") -> None:
+    """What the seeds of a study cannot show, and what its experiment warns of, before any is spent."""
+    own = (said for one in study.settings.values() for said in study.experiment.warnings(one))
+    for warning in dict.fromkeys([*power.warnings, *own]):
         console.print(Text(f"  {warning}", "yellow"))
 
 
@@ -110,6 +109,8 @@ def show_links(store: "Store", name: str, quick: bool) -> None:
 
 def show_status(states: "Mapping[str, pd.DataFrame | UserError | None]", detailed: bool) -> None:
     """A row a study with its cells by state, or why it has none; detailed: the state of every cell."""
+    from ablation.stats.cells import STATES
+
     grid = Table("study", *STATES, "seeds", **_PLAIN)
     for name, cells in states.items():
         if cells is None:
@@ -138,26 +139,6 @@ def _seeds(seeds: list[int]) -> str:
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
 
 
-def show_data(summary: "Summary") -> None:
-    """Counts per group, faces, subjects, classes and fingerprint."""
-    console.print(f"{summary.images} images of {summary.subjects} subjects")
-    console.print(f"fingerprint {summary.fingerprint}")
-    console.print(
-        f"faces by their text: {summary.faces}, of which {summary.clocks} are clock faces and "
-        f"{summary.people} are people"
-    )
-    for scheme, classes in summary.schemes.items():
-        console.print(f"classes of {scheme}: " + ", ".join(f"{n} {name}" for name, n in classes.items()))
-    groups = Table("group", "images", **_PLAIN)
-    for name, count in summary.groups.items():
-        groups.add_row(name or "(none)", str(count))
-    console.print(groups)
-    sets = Table("selected", *summary.sets, "in all", **_PLAIN)
-    for name, counts in [*summary.classes.items(), ("images", summary.sets)]:
-        sets.add_row(name, *map(str, counts.values()), str(sum(counts.values())))
-    console.print(sets)
-
-
 def show_pages(server: str, studies: "Mapping[str, Sequence[Page]]") -> None:
     """The links of every study, below `server`."""
     console.print(f"MLflow at {server} (end it with Ctrl-C)\n")
@@ -174,7 +155,7 @@ def show_verified(found: "Verified") -> None:
     else:
         shown = [f"{name} {then:g}, now {now:g}" for name, (then, now) in list(found.differing.items())[:3]]
         shown += [f"and {len(found.differing) - 3} more"] if len(found.differing) > 3 else []
-        shown += ["other weights"] if found.weights is False and not shown else []
+        shown += [f"another {name}" for name in found.files if not shown]
         said = f"{'near' if found.kept else 'DIFFERS'}: {', '.join(shown)}"
     where = f" (its origin differs in: {', '.join(found.elsewhere)})" if found.elsewhere else ""
     console.print(

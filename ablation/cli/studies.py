@@ -6,19 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablation import catalogue
-from ablation.cli.engines import ExecutorConfig, on_cluster, on_machine
 from ablation.cli.options import (
     DEFAULT_STORE,
     Address,
+    EngineName,
     Gpus,
-    Machines,
     Quick,
     Seeds,
     StoreFolder,
     StudyName,
-    Together,
     Workers,
-    cores,
 )
 from ablation.errors import UserError
 from ablation.study import Study
@@ -26,6 +23,7 @@ from ablation.study import Study
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ablation.runner.engines import Executor
     from ablation.tracking.store import Store
 
 
@@ -39,7 +37,7 @@ def list_() -> None:
     """Name every study with its question, its arms and its number of cells."""
     from ablation.cli.show import show_studies
 
-    show_studies({name: _load_or_mistake(name) for name in catalogue.names()})
+    show_studies({name: _load_or_error(name) for name in catalogue.names()})
 
 
 def plan(
@@ -51,13 +49,14 @@ def plan(
 ) -> None:
     """Say what a run would do: cells, time, and the smallest effect that the seeds can detect."""
     from ablation.cli.show import show_plan
+    from ablation.runner.engines.local import cores
     from ablation.runner.runtime import workload
-    from ablation.stats.power import outlook
+    from ablation.stats.power import power_of
 
     declared = _load(study, quick)
     count = seeds or declared.seeds
     work = workload(declared, _store(store), count, workers or cores())
-    show_plan(declared, outlook(declared, count), work)
+    show_plan(declared, power_of(declared, count), work)
 
 
 def run(
@@ -71,67 +70,60 @@ def run(
     search: Annotated[
         bool, typer.Option("--search", help="Instead of the cells, search for the study's best compromises.")
     ] = False,
-    together: Together = None,
-    engine: Machines = "local",
+    engine: EngineName = "local",
     address: Address = None,
     gpus: Gpus = 0.0,
 ) -> int:
     """Train every cell that has no finished run, then print the table and its verdict."""
-    if together and (workers or search):
-        raise UserError(
-            "--together takes the place of --workers and knows no --search: leave one of them out."
-        )
+    from ablation.runner.engines import ExecutorConfig, executor
+
     if engine != "ray" and (address or gpus):
         raise UserError("--address and --gpus belong to --engine ray: add it, or leave them out.")
-    if engine == "ray" and (together or search):
-        raise UserError("--engine ray knows no --together and no --search: leave them out.")
+    if engine != "local" and search:
+        raise UserError(f"--engine {engine} knows no --search: leave one of them out.")
     declared = {name: _load(name, quick) for name in studies}
+    config = ExecutorConfig(_store(store), workers, address, gpus)
+    how = executor(engine, config, [study.experiment for study in declared.values()])
     if search:
         from ablation.cli.search import search_each
 
-        return search_each(declared, _store(store), seeds, workers or cores())
-    hands = (
-        on_cluster(_store(store), workers, address, gpus)
-        if engine == "ray"
-        else on_machine(workers, together)
-    )
-    return max(_run_or_say(name, study, store, seeds, hands) for name, study in declared.items())
+        return search_each(declared, config.store, seeds, how)
+    return max(_run_or_say(name, study, config.store, seeds, how) for name, study in declared.items())
 
 
-def _run_or_say(name: str, study: Study, store: Path, seeds: int | None, hands: ExecutorConfig) -> int:
+def _run_or_say(name: str, study: Study, store: "Store", seeds: int | None, how: "Executor") -> int:
     """Run the study; a mistake in it is said, and does not stop the studies after it."""
     try:
-        return _run(name, study, store, seeds, hands)
-    except UserError as mistake:
-        typer.echo(str(mistake), err=True)
+        return _run(name, study, store, seeds, how)
+    except UserError as error:
+        typer.echo(str(error), err=True)
         return 2
 
 
-def _run(name: str, study: Study, store: Path, seeds: int | None, hands: ExecutorConfig) -> int:
+def _run(name: str, study: Study, place: "Store", seeds: int | None, how: "Executor") -> int:
     from ablation.cli.show import show_links, show_table, show_warnings
-    from ablation.report.publish import summarise
-    from ablation.runner.tune import settle, tuning_of
-    from ablation.stats.power import outlook
+    from ablation.report.export import summarise
+    from ablation.runner.tuning import tuning_of, with_tuned_values
+    from ablation.stats.power import power_of
 
-    place = _store(store)
-    show_warnings(outlook(study, seeds or study.seeds))
-    study = settle(study, place)
+    show_warnings(study, power_of(study, seeds or study.seeds))
+    study = with_tuned_values(study, place)
     if study.tuned and not study.chosen:
-        _train(tuning_of(study), place, None, hands)
-        study = settle(study, place)
-    failed = _train(study, place, seeds, hands)
+        _train(tuning_of(study), place, None, how)
+        study = with_tuned_values(study, place)
+    failed = _train(study, place, seeds, how)
     show_table(summarise(study, place, seeds or study.seeds))
     show_links(place, name, study.quick)
     return 1 if failed else 0
 
 
-def _train(study: Study, store: "Store", seeds: int | None, hands: ExecutorConfig) -> bool:
+def _train(study: Study, store: "Store", seeds: int | None, how: "Executor") -> bool:
     """Train what is lacking and show it as it comes; whether a cell failed."""
     from ablation.cli.progress import Reporter
-    from ablation.runner.coordinate import run_study
+    from ablation.runner.scheduler import run_study
 
-    with Reporter(study, hands.cells) as reporter:
-        progress = run_study(study, store, hands.engine, hands.cells, seeds, reporter.notify, hands.order)
+    with Reporter(study, how.cells) as reporter:
+        progress = run_study(study, store, how.make, how.cells, seeds, reporter.notify)
     reporter.summary(progress)
     return bool(progress.failed)
 
@@ -145,7 +137,7 @@ def status(
 ) -> None:
     """Show how far each study is: complete, failed, running and missing cells."""
     from ablation.cli.show import show_status
-    from ablation.runner.tune import progress_of
+    from ablation.runner.tuning import progress_of
 
     names = [study] if study else catalogue.names()
     place = _store(store)
@@ -154,10 +146,10 @@ def status(
         try:
             declared = _load(name, quick)
             states[declared.name] = progress_of(declared, place)
-        except UserError as mistake:
+        except UserError as error:
             if study:
                 raise
-            states[name] = mistake
+            states[name] = error
     show_status(states, detailed=study is not None)
 
 
@@ -183,8 +175,8 @@ def table(
     quick: Quick = False,
 ) -> None:
     """Print the study's table: means, intervals, differences to the baseline, verdicts, caveats."""
+    from ablation.report.export import read
     from ablation.report.formats import render
-    from ablation.report.publish import read
     from ablation.report.table import tabulate
 
     reading = read(_load(study, quick), _store(store), seeds)
@@ -201,7 +193,7 @@ def export(
     quick: Quick = False,
 ) -> None:
     """Write tables (md, tex, csv, html), figures (png, pdf), runs.csv and provenance.json."""
-    from ablation.report.publish import publish
+    from ablation.report.export import publish
 
     declared = [_load(name, quick) for name in studies]
     for one in declared:
@@ -210,11 +202,11 @@ def export(
             typer.echo(path)
 
 
-def _load_or_mistake(name: str) -> Study | UserError:
+def _load_or_error(name: str) -> Study | UserError:
     try:
         return catalogue.load(name)
-    except UserError as mistake:
-        return mistake
+    except UserError as error:
+        return error
 
 
 def _load(name: str, quick: bool) -> Study:

@@ -1,7 +1,6 @@
 """Look a store over, end what died while RUNNING, and say what was found and done."""
 
 from dataclasses import dataclass
-from importlib.metadata import version
 
 from optuna.trial import TrialState
 
@@ -9,15 +8,14 @@ from ablation import catalogue
 from ablation.errors import UserError
 from ablation.runner.ledger import Ledger
 from ablation.runner.results import results
-from ablation.runner.search_results import search_results
-from ablation.runner.trials import searched
-from ablation.runner.tune import settle, tuning_of
+from ablation.runner.search import search_results, searched
+from ablation.runner.tuning import tuning_of, with_tuned_values
 from ablation.study import Study
-from ablation.tracking.delivery import awaited, deliver
+from ablation.tracking.availability import ServerUnavailable
 from ablation.tracking.origin import origin
-from ablation.tracking.outbox import places, waiting
-from ablation.tracking.read import bury_free, cell_lock, running
-from ablation.tracking.retry import ServerUnavailable
+from ablation.tracking.read import cell_lock, mark_killed_if_free, running
+from ablation.tracking.record import entries, waiting
+from ablation.tracking.sender import awaited, deliver
 from ablation.tracking.store import Store
 
 
@@ -31,27 +29,20 @@ class Finding:
 
 def examine(store: Store) -> list[Finding]:
     """Versions, hardware, and, where there is a store, its dead runs and whether MLflow and Optuna agree."""
-    here = origin()
+    studies = {name: _loaded(name) for name in catalogue.names()}
+    found = [one.experiment for one in studies.values() if isinstance(one, Study)]
+    experiments = list({one.name: one for one in found}.values())
+    here = origin(tuple(dict.fromkeys(package for one in experiments for package in one.packages)))
     findings = [
         Finding("versions: " + ", ".join(f"{name} {number}" for name, number in here.packages.items())),
         Finding("machine: " + ", ".join(f"{name} {value}" for name, value in here.hardware.items())),
-        _pair(),
+        *(Finding(*said) for one in experiments for said in one.examine()),
     ]
     if not store.exists():
         return [*findings, Finding(f"store: {store.root} holds no runs yet")]
     findings += [Finding(f"store: {store.tracking_shown} and {store.optuna_shown}"), *_waiting(store)]
     findings += _dead(store)
-    return [*findings, *(finding for name in catalogue.names() for finding in _study(store, name))]
-
-
-def _pair() -> Finding:
-    """torch and torchvision come in pairs: another pair fails at import."""
-    pair = [f"{name} {version(name)}" for name in ("torch", "torchvision")]
-    try:
-        import torchvision  # noqa: F401
-    except (ImportError, RuntimeError) as error:
-        return Finding(f"{pair[0]} does not load {pair[1]}: {error}", False)
-    return Finding(f"{pair[0]} loads {pair[1]}")
+    return [*findings, *(finding for name, one in studies.items() for finding in _study(store, name, one))]
 
 
 def _waiting(store: Store) -> list[Finding]:
@@ -62,8 +53,8 @@ def _waiting(store: Store) -> list[Finding]:
             findings += _delivered(store, fingerprint)
         except ServerUnavailable:
             raise
-        except UserError as mistake:
-            findings.append(Finding(str(mistake), False))
+        except UserError as error:
+            findings.append(Finding(str(error), False))
     return findings
 
 
@@ -73,7 +64,7 @@ def _delivered(store: Store, fingerprint: str) -> list[Finding]:
         if not mine:
             return [Finding(f"{whose} waits on the disk, and its cell is being computed now")]
         run_id = deliver(store, fingerprint)
-        left = [Finding(f"{whose} {awaited(place)}", False) for place in places(store, fingerprint)]
+        left = [Finding(f"{whose} {awaited(place)}", False) for place in entries(store, fingerprint)]
     if run_id:
         return [Finding(f"{whose} waited on the disk; delivered as run {run_id}"), *left]
     gone = Finding(f"{whose} waited on the disk; dropped, since another run of it has finished meanwhile")
@@ -83,7 +74,7 @@ def _delivered(store: Store, fingerprint: str) -> list[Finding]:
 def _dead(store: Store) -> list[Finding]:
     """End the RUNNING runs whose process is gone: nobody holds the lock of their fingerprint."""
     findings = []
-    for fingerprint, ended in bury_free(store, running(store)).items():
+    for fingerprint, ended in mark_killed_if_free(store, running(store)).items():
         if ended is None:
             findings.append(Finding(f"run of {fingerprint}: being computed now"))
         else:
@@ -91,15 +82,23 @@ def _dead(store: Store) -> list[Finding]:
     return findings or [Finding("runs: none is left RUNNING by a dead process")]
 
 
-def _study(store: Store, name: str) -> list[Finding]:
-    """What there is of the study in `store`: its cells, and those of its tuning and its search."""
+def _loaded(name: str) -> Study | UserError:
     try:
-        study = catalogue.load(name)
+        return catalogue.load(name)
+    except UserError as error:
+        return error
+
+
+def _study(store: Store, name: str, study: Study | UserError) -> list[Finding]:
+    """What there is of the study in `store`: its cells, and those of its tuning and its search."""
+    if isinstance(study, UserError):
+        return [Finding(str(study), False)]
+    try:
         found = _cells(store, tuning_of(study), name) if study.tuned else []
-        found += _cells(store, settle(study, store), name)
+        found += _cells(store, with_tuned_values(study, store), name)
         return found + (_search(store, study) if study.search else [])
-    except UserError as mistake:
-        return [Finding(str(mistake), False)]
+    except UserError as error:
+        return [Finding(str(error), False)]
 
 
 def _cells(store: Store, study: Study, name: str) -> list[Finding]:

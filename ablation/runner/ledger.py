@@ -1,4 +1,4 @@
-"""The study in Optuna: a trial a cell, written by the coordinator alone.
+"""The study in Optuna: a trial a cell, written by the coordinator alone, through Optuna's public calls.
 
 Optuna holds the state of each cell and MLflow its results; the fingerprint, an attribute of the
 trial and a tag of the run, ties them. Trials are added whole, with their parameters, and told: no
@@ -7,7 +7,6 @@ workers die (docs/decisions/0004-one-coordinator.md).
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
@@ -17,22 +16,18 @@ from typing import Any, Self
 import optuna
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.exceptions import OptunaError
-from optuna.storages._rdb.models import StudyModel, TrialModel, TrialUserAttributeModel
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from ablation.emoji.spec import flat
 from ablation.errors import UserError
-from ablation.measures import measure
+from ablation.settings import flat
 from ablation.study import Cell, Study
-from ablation.tracking.reach import why
-from ablation.tracking.retry import ServerUnavailable, away, in_a_sentence, patiently
+from ablation.tracking.availability import ServerUnavailable, is_unavailable, retry, user_errors, why
 from ablation.tracking.store import Store
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
-MOST_SEEDS = 1_000_000
+MOST_SEEDS = 2**31 - 1
 # Optuna wants a direction of every value, also of one that has no better end.
 DIRECTIONS = {
     "lower": StudyDirection.MINIMIZE,
@@ -44,8 +39,8 @@ DIRECTIONS = {
 class Ledger:
     """The open Optuna study of a `Study`."""
 
-    def __init__(self, study: Study, optuna_study: optuna.Study, storage: optuna.storages.RDBStorage) -> None:
-        self.study, self._optuna, self._storage = study, optuna_study, storage
+    def __init__(self, study: Study, optuna_study: optuna.Study) -> None:
+        self.study, self._optuna = study, optuna_study
 
     @classmethod
     def open(cls, store: Store, study: Study) -> Self | None:
@@ -55,18 +50,17 @@ class Ledger:
         storage = _storage(store)
         if study.name not in optuna.study.get_all_study_names(storage):
             return None
-        return cls(study, optuna.load_study(study_name=study.name, storage=storage), storage)
+        return cls(study, optuna.load_study(study_name=study.name, storage=storage))
 
     @classmethod
     def create(cls, store: Store, study: Study) -> Self:
         """The ledger of the study, made where it is missing."""
-        directions = [DIRECTIONS[measure(name).better] for name in study.measures]
+        directions = [DIRECTIONS[study.measure(name).better] for name in study.measures]
         with store.lock("create"):
-            storage = _storage(store)
             made = optuna.create_study(
-                study_name=study.name, storage=storage, directions=directions, load_if_exists=True
+                study_name=study.name, storage=_storage(store), directions=directions, load_if_exists=True
             )
-        return cls(study, made, storage)
+        return cls(study, made)
 
     @cached_property
     def _numbers(self) -> Iterator[int]:
@@ -87,14 +81,14 @@ class Ledger:
         self._optuna.set_user_attr("plan", json.dumps(plan, sort_keys=True))
 
     @property
-    def looks(self) -> list[int]:
+    def seed_counts(self) -> list[int]:
         """The numbers of seeds that `run` was asked for, one after another."""
         return list(self._optuna.user_attrs.get("seeds", []))
 
-    def look(self, seeds: int) -> None:
+    def add_seed_count(self, seeds: int) -> None:
         """Note that `run` is asked for `seeds` seeds."""
-        if self.looks[-1:] != [seeds]:
-            self._optuna.set_user_attr("seeds", [*self.looks, seeds])
+        if self.seed_counts[-1:] != [seeds]:
+            self._optuna.set_user_attr("seeds", [*self.seed_counts, seeds])
 
     @property
     def has_results(self) -> bool:
@@ -104,41 +98,25 @@ class Ledger:
     def states(self) -> dict[str, TrialState]:
         """The state of each fingerprint: COMPLETE where any of its trials is, else that of its last trial."""
         found: dict[str, TrialState] = {}
-        for key, state in self._fingerprinted():
-            if found.get(key) != TrialState.COMPLETE:
-                found[key] = state
+        for trial in self._trials():
+            key = trial.user_attrs.get("fingerprint")
+            if key is not None and found.get(key) != TrialState.COMPLETE:
+                found[key] = trial.state
         return found
-
-    def _fingerprinted(self) -> list[tuple[str, TrialState]]:
-        """The fingerprint and the state of every trial, in their order.
-
-        From Optuna's own tables: its trials come with every parameter and distribution, a third of a
-        millisecond each, and a study of thousands is looked at by every verb.
-        """
-        question = (
-            select(TrialUserAttributeModel.value_json, TrialModel.state)
-            .join(TrialModel, TrialModel.trial_id == TrialUserAttributeModel.trial_id)
-            .join(StudyModel, StudyModel.study_id == TrialModel.study_id)
-            .where(StudyModel.study_name == self.study.name, TrialUserAttributeModel.key == "fingerprint")
-            .order_by(TrialModel.number)
-        )
-        with self._storage.engine.connect() as connection:
-            rows: list[Any] = list(connection.execute(question).all())
-        return [(json.loads(text), state) for text, state in rows]
 
     def begin(self, cell: Cell, fingerprint: str) -> int:
         """Add the cell's trial as RUNNING; its number."""
-        settings = flat(cell.spec)
+        settings = flat(cell.settings)
         varied = {name: _plain(settings[name]) for name in self.study.columns}
         trial = create_trial(
             state=TrialState.RUNNING,
             params={"arm": cell.arm, "seed": cell.seed} | varied,
-            distributions=_distributions(self.study),
+            distributions=self._distributions,
             user_attrs={"fingerprint": fingerprint},
         )
         trial.datetime_start = datetime.now(UTC).replace(tzinfo=None)
         number = next(self._numbers)
-        patiently(lambda: self._optuna.add_trial(trial), lambda: self._add_missing(number, trial))
+        retry(lambda: self._optuna.add_trial(trial), lambda: self._add_missing(number, trial))
         return number
 
     def _add_missing(self, number: int, trial: FrozenTrial) -> None:
@@ -149,18 +127,18 @@ class Ledger:
     def complete(self, number: int, metrics: Mapping[str, float]) -> None:
         """The cell's run finished with `metrics`; its measures are the trial's values."""
         values = [metrics[name] for name in self.study.measures]
-        patiently(lambda: self._optuna.tell(number, values, skip_if_finished=True))
+        retry(lambda: self._optuna.tell(number, values, skip_if_finished=True))
 
     def fail(self, number: int) -> None:
         """The cell's run diverged, failed or was interrupted; MLflow's run says which."""
-        patiently(lambda: self._fail(number))
+        retry(lambda: self._fail(number))
 
     def abandon(self) -> int:
         """Fail every trial that still says RUNNING: under the study's lock their coordinator is dead.
 
         Raises `ServerUnavailable` at once where Optuna's storage does not answer.
         """
-        with in_a_sentence():
+        with user_errors():
             stale = [trial for trial in self._trials() if trial.state == TrialState.RUNNING]
             for trial in stale:
                 self._fail(trial.number)
@@ -172,67 +150,40 @@ class Ledger:
     def _trials(self) -> list[FrozenTrial]:
         return self._optuna.get_trials(deepcopy=False)
 
+    @cached_property
+    def _distributions(self) -> dict[str, Any]:
+        study = self.study
+        tables = [flat(settings) for settings in study.settings.values()]
+        levels = {
+            name: tuple(dict.fromkeys(_plain(table[name]) for table in tables)) for name in study.columns
+        }
+        return {
+            "arm": CategoricalDistribution(tuple(study.settings)),
+            "seed": IntDistribution(0, MOST_SEEDS),
+        } | {name: CategoricalDistribution(values) for name, values in levels.items()}
+
 
 def _storage(store: Store) -> optuna.storages.RDBStorage:
     try:
         with store.schema(store.optuna_url):
-            return _opened(store)
+            return _opened(store.optuna_url)
     except (SQLAlchemyError, OptunaError, ImportError, RuntimeError) as error:
-        raise (ServerUnavailable if away(error) else UserError)(
+        raise (ServerUnavailable if is_unavailable(error) else UserError)(
             f"Optuna's storage cannot be opened ({why(error, store.optuna_url)}): check --store or "
             "ABLATION_OPTUNA_STORAGE."
         ) from None  # the error may quote the password
 
 
-def _opened(store: Store) -> optuna.storages.RDBStorage:
-    """The storage; a folder's own with tables of an older Optuna is upgraded first."""
-    address = store.optuna_url
-    if not address.startswith("sqlite"):
-        return _connected(address)
-    settings = {"connect_args": {"timeout": 60}}
-    try:
-        return optuna.storages.RDBStorage(address, engine_kwargs=settings)
-    except RuntimeError as error:
-        if not _old(error) or "ABLATION_OPTUNA_STORAGE" in os.environ:
-            raise
-    store.renew(store.root / "optuna.db", _upgrade, lambda: _outdated(address))
-    return optuna.storages.RDBStorage(address, engine_kwargs=settings)
+def _opened(address: str) -> optuna.storages.RDBStorage:
+    if address.startswith("sqlite"):
+        return optuna.storages.RDBStorage(address, engine_kwargs={"connect_args": {"timeout": 60}})
+    return _connected(address)
 
 
 @lru_cache(maxsize=4)
 def _connected(address: str) -> optuna.storages.RDBStorage:
     """The storage in a database, once a process: each keeps its connections, of which a server has few."""
     return optuna.storages.RDBStorage(address, engine_kwargs={"pool_pre_ping": True})
-
-
-def _old(error: RuntimeError) -> bool:
-    """Whether Optuna says that the tables are of an older version of it, not of a newer."""
-    return "storage upgrade" in str(error)
-
-
-def _outdated(address: str) -> bool:
-    try:
-        optuna.storages.RDBStorage(address)
-    except RuntimeError as error:
-        return _old(error)
-    return False
-
-
-def _upgrade(address: str) -> None:
-    """As `optuna storage upgrade` does."""
-    storage = optuna.storages.RDBStorage(address, skip_compatibility_check=True)
-    storage.upgrade()
-    storage.remove_session()
-    storage.engine.dispose()
-
-
-def _distributions(study: Study) -> dict[str, Any]:
-    tables = [flat(spec) for spec in study.specs.values()]
-    levels = {name: tuple(dict.fromkeys(_plain(table[name]) for table in tables)) for name in study.columns}
-    return {
-        "arm": CategoricalDistribution(tuple(study.specs)),
-        "seed": IntDistribution(0, MOST_SEEDS),
-    } | {name: CategoricalDistribution(values) for name, values in levels.items()}
 
 
 def _plain(value: object) -> Any:

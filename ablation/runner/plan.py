@@ -1,21 +1,22 @@
 """The plan of a study as it is recorded with its first run, and held against the file at every later one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ablation.emoji.spec import RunSpec, fingerprint, identity, trunk
 from ablation.errors import UserError
+from ablation.experiment import fingerprint
+from ablation.settings import identity
 from ablation.study import Cell, Study
 
+Versions = Mapping[str, str]
+"""`Experiment.version` of the data, by `Experiment.source`."""
 
-def plan_of(study: Study, data: Mapping[str, str]) -> dict[str, Any]:
-    """What must not change once runs exist: arms, what they are set against, claims, measures, test and data.
 
-    data[sources] is the fingerprint of the images of `sources_of` an arm.
-    """
+def plan_of(study: Study, versions: Versions) -> dict[str, Any]:
+    """What must not change once runs exist: arms, what they are set against, claims, measures, test and data."""
     return {
-        "data": dict(data),
+        "versions": dict(versions),
         "test": study.test,
         "alpha": study.alpha,
         "reference": study.reference,
@@ -23,7 +24,7 @@ def plan_of(study: Study, data: Mapping[str, str]) -> dict[str, Any]:
         "claims": {claim.text: asdict(claim.rule) | {"counts": claim.counts} for claim in study.claims},
         "against": dict(study.against),
         "supported": study.supported,
-        "arms": {name: _settings(spec) for name, spec in study.specs.items()},
+        "arms": {name: identity(settings) for name, settings in study.settings.items()},
     }
 
 
@@ -43,31 +44,27 @@ def check_unchanged(study: Study, recorded: Mapping[str, Any], now: Mapping[str,
         )
 
 
-def sources_of(spec: RunSpec) -> str:
-    """The sources of a spec as one word, the key of their images' fingerprint in a plan."""
-    return ", ".join(spec.data.sources)
+def fingerprint_of(study: Study, cell: Cell, versions: Versions) -> str:
+    """The fingerprint of the cell's run."""
+    version = versions[study.experiment.source(cell.settings)]
+    return fingerprint(study.experiment, cell.settings, cell.seed, version)
 
 
-def fingerprints(cells: list[Cell], data: Mapping[str, str]) -> dict[str, Cell]:
+def training_of(study: Study, cell: Cell, versions: Versions) -> str:
+    """The fingerprint of the run that trains what the cell needs: its own, or that of another cell."""
+    settings = study.experiment.training(cell.settings)
+    if settings is cell.settings or settings == cell.settings:
+        return fingerprint_of(study, cell, versions)
+    return fingerprint_of(study, Cell(cell.arm, cell.seed, settings), versions)
+
+
+def fingerprints(study: Study, cells: Iterable[Cell], versions: Versions) -> dict[str, Cell]:
     """The cells by their fingerprint, in order."""
-    return {fingerprint(cell.spec, data[sources_of(cell.spec)]): cell for cell in cells}
-
-
-def trunks_first(cells: Mapping[str, Cell]) -> dict[str, Cell]:
-    """One cell of every training before those that only compose with it anew: else workers wait for it."""
-    firsts: dict[RunSpec, str] = {}
-    for key, cell in cells.items():
-        firsts.setdefault(trunk(cell.spec), key)
-    first = set(firsts.values())
-    return dict(sorted(cells.items(), key=lambda item: item[0] not in first))
+    return {fingerprint_of(study, cell, versions): cell for cell in cells}
 
 
 def _leaves(plan: Any, prefix: str = "") -> dict[str, Any]:
     if isinstance(plan, Mapping) and plan:
         parts = [_leaves(value, f"{prefix}.{key}" if prefix else key) for key, value in plan.items()]
         return {name: value for part in parts for name, value in part.items()}
-    return {prefix: plan}
-
-
-def _settings(spec: RunSpec) -> dict[str, Any]:
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in identity(spec).items()}
+    return {prefix: list(plan) if isinstance(plan, tuple) else plan}

@@ -4,6 +4,7 @@ import pandas as pd
 from optuna.trial import TrialState
 
 from ablation.errors import UserError
+from ablation.experiment import SIDES
 from ablation.runner.ledger import Ledger
 from ablation.runner.plan import check_unchanged, fingerprints, plan_of
 from ablation.study import Study
@@ -20,11 +21,11 @@ def results(study: Study, store: Store, seeds: int | None = None) -> pd.DataFram
     """
     ledger = opened(study, store)
     assert ledger.plan is not None
-    data = ledger.plan["data"]
-    if ledger.has_results:
-        check_unchanged(study, ledger.plan, plan_of(study, data))
-    cells = fingerprints(study.cells(seeds or ledger.looks[-1]), data)
-    states, found = ledger.states(), cell_runs(store, study.name)
+    versions, states = ledger.plan["versions"], ledger.states()
+    if TrialState.COMPLETE in states.values():
+        check_unchanged(study, ledger.plan, plan_of(study, versions))
+    cells = fingerprints(study, study.cells(seeds or ledger.seed_counts[-1]), versions)
+    found = cell_runs(store, study.name)
     runs, failed = _accepted(found), set(found.fingerprint[found.outcome == "failed"])
     ended = dict(zip(runs.index, zip(runs.status, runs.outcome, strict=True), strict=True))
     plan = [
@@ -39,6 +40,20 @@ def results(study: Study, store: Store, seeds: int | None = None) -> pd.DataFram
     return _joined(pd.DataFrame(plan), runs)
 
 
+def opened(study: Study, store: Store) -> Ledger:
+    """The ledger of a study that has been run; else a `UserError`."""
+    ledger = Ledger.open(store, study)
+    if ledger is None or ledger.plan is None:
+        raise UserError(f"{study.name} has no runs in {store.root}: run it first, or name another --store.")
+    return ledger
+
+
+def learning_curves(study: Study, frame: pd.DataFrame, store: Store) -> pd.DataFrame:
+    """The learning curves of the complete cells of `results`: arm, seed, step, metric, value."""
+    names = [f"{side}{name}" for name in study.experiment.curves for side in (*(f"{s}_" for s in SIDES), "")]
+    return curves(store, frame[frame.state == "complete"], names)
+
+
 def _joined(plan: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """The cells with the columns of their runs, where these are complete or diverged; for ten thousand cells
     by columns, not row by row.
@@ -48,19 +63,6 @@ def _joined(plan: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     kept = own.reindex(plan.fingerprint).reset_index(drop=True)
     texts = {name: kept[name].fillna("") if name in kept else "" for name in ("run_id", "error")}
     return pd.concat([plan, kept.assign(**texts)], axis=1)
-
-
-def opened(study: Study, store: Store) -> Ledger:
-    """The ledger of a study that has been run; else a `UserError`."""
-    ledger = Ledger.open(store, study)
-    if ledger is None or ledger.plan is None:
-        raise UserError(f"{study.name} has no runs in {store.root}: run it first, or name another --store.")
-    return ledger
-
-
-def learning_curves(frame: pd.DataFrame, store: Store) -> pd.DataFrame:
-    """The learning curves of the complete cells of `results`: arm, seed, epoch, metric, value."""
-    return curves(store, frame[frame.state == "complete"])
 
 
 def _accepted(runs: pd.DataFrame) -> pd.DataFrame:

@@ -6,14 +6,11 @@ from heapq import heapreplace
 
 import pandas as pd
 
-from ablation.emoji.cost import composing_flops, run_flops
-from ablation.emoji.run import identify, sizes
-from ablation.emoji.spec import RunSpec, trunk
-from ablation.measures import composes
 from ablation.runner.ledger import Ledger
-from ablation.runner.plan import fingerprints, sources_of
+from ablation.runner.plan import Versions, fingerprints, training_of
 from ablation.runner.results import results
-from ablation.runner.tune import settle, tuning_of
+from ablation.runner.scheduler import checked_versions
+from ablation.runner.tuning import tuning_of, with_tuned_values
 from ablation.study import Cell, Study
 from ablation.tracking.read import finished
 from ablation.tracking.store import Store
@@ -37,20 +34,21 @@ class Workload:
 
 
 def workload(study: Study, store: Store, seeds: int, workers: int) -> Workload:
-    """What is lacking, and its time: by the arithmetic of each cell, at the speed of those that have run.
+    """What is lacking, and its time: by the cost of each cell, at the speed of those that have run.
 
     Where none has, by what the study's file says of a cell. Raises `UserError` where the plan changed.
     """
-    study = settle(study, store)
-    cells, frame = _lacking(study, store, seeds)
+    study = with_tuned_values(study, store)
+    versions = _versions(study)
+    cells, frame = _lacking(study, store, seeds, versions)
     untuned = study.tuned is not None and not study.chosen
-    trials = list(_lacking(tuning_of(study), store, 1)[0].values()) if untuned else []
+    trials = list(_lacking(tuning_of(study), store, 1, versions)[0].values()) if untuned else []
     there, trained = _elsewhere(study, store) if store.exists() and not untuned else (set(), set())
     lacking = {key: cell for key, cell in cells.items() if key not in there}
-    again = {cell.spec for key, cell in lacking.items() if key in trained}
-    seconds = _seconds(study, [*trials, *lacking.values()], frame, again)
+    again = {key for key in lacking if key in trained}
+    seconds = _seconds(study, [*((None, one) for one in trials), *lacking.items()], frame, again, versions)
     return Workload(
-        cells=len(study.cells(seeds)),
+        cells=len(study.settings) * seeds,
         complete=0 if frame is None else int((frame.state == "complete").sum()),
         lacking=len(lacking),
         shared=len(cells) - len(lacking),
@@ -58,15 +56,6 @@ def workload(study: Study, store: Store, seeds: int, workers: int) -> Workload:
         workers=workers,
         seconds=None if seconds is None else makespan(seconds, workers),
     )
-
-
-def _elsewhere(study: Study, store: Store) -> tuple[set[str], set[str]]:
-    """The fingerprints whose runs have all that the study measures, and all that have runs.
-
-    Only what composing adds can be lacking: every run has the rest.
-    """
-    trained = set(finished(store))
-    return (set(finished(store, [*study.measures])) if composes(study.measures) else trained), trained
 
 
 def makespan(seconds: Iterable[float], workers: int) -> float:
@@ -77,9 +66,29 @@ def makespan(seconds: Iterable[float], workers: int) -> float:
     return max(free)
 
 
-def _lacking(study: Study, store: Store, seeds: int) -> tuple[dict[str, Cell], pd.DataFrame | None]:
+def _versions(study: Study) -> dict[str, str]:
+    """The version of each source, with one cell of it checked: to check all would take longer than to run."""
+    first = {
+        study.experiment.source(one): Cell(arm, study.first_seed, one) for arm, one in study.settings.items()
+    }
+    return checked_versions(study, first.values())
+
+
+def _elsewhere(study: Study, store: Store) -> tuple[set[str], set[str]]:
+    """The fingerprints whose runs have all that the study measures, and all that have runs.
+
+    Only what is computed on demand can be lacking: every run has the rest.
+    """
+    trained = set(finished(store))
+    asked = any(map(study.experiment.on_demand, study.measures))
+    return (set(finished(store, [*study.measures])) if asked else trained), trained
+
+
+def _lacking(
+    study: Study, store: Store, seeds: int, versions: Versions
+) -> tuple[dict[str, Cell], pd.DataFrame | None]:
     """The cells to train by fingerprint, and the study's results where it has any."""
-    cells = fingerprints(study.cells(seeds), _data(study, seeds))
+    cells = fingerprints(study, study.cells(seeds), versions)
     ledger = Ledger.open(store, study)
     if ledger is None or ledger.plan is None:
         return cells, None
@@ -88,18 +97,17 @@ def _lacking(study: Study, store: Store, seeds: int) -> tuple[dict[str, Cell], p
     return {key: cell for key, cell in cells.items() if key not in there}, frame
 
 
-def _data(study: Study, seeds: int) -> dict[str, str]:
-    specs = {sources_of(cell.spec): cell.spec for cell in study.cells(seeds)}
-    return {sources: identify(spec).data for sources, spec in specs.items()}
-
-
 def _seconds(
-    study: Study, cells: Iterable[Cell], frame: pd.DataFrame | None, again: set[RunSpec]
+    study: Study,
+    cells: list[tuple[str | None, Cell]],
+    frame: pd.DataFrame | None,
+    again: set[str],
+    versions: Versions,
 ) -> list[float] | None:
-    """The processor time of each of `cells`, by its floating-point operations.
+    """The processor time of each of `cells`, by their costs.
 
-    Cells that train are timed by those that have, and cells that take their weights by those that did; so
-    do those whose specs are in `again`, which another study has trained and did not measure as this one does.
+    Cells that train are timed by those that have, and cells that reuse a training by those that did; so do
+    those in `again`, which another study has trained and did not measure as this one does.
     """
     timed = frame[frame.seconds.notna()] if frame is not None and "seconds" in frame else None
     if timed is None or timed.empty:
@@ -108,27 +116,34 @@ def _seconds(
         (cell.arm, cell.seed): cell for cell in study.cells(int(timed.seed.max()) + 1 - study.first_seed)
     }
     there = [by_cell[arm, seed] for arm, seed in zip(timed.arm, timed.seed, strict=True)]
-    built = list(timed.built_on != "")
+    reused = list(timed.built_on != "")
     rates = {}
     for kind in (False, True):
-        here = [n for n, one in enumerate(built) if one == kind]
+        here = [n for n, one in enumerate(reused) if one == kind]
         if here:
-            rates[kind] = timed.seconds.iloc[here].sum() / sum(_work(there[n], built=kind) for n in here)
+            rates[kind] = timed.seconds.iloc[here].sum() / sum(_cost(study, there[n], kind) for n in here)
     known = next(iter(rates.values()))
-    return [float(_work(c, built=b) * rates.get(b, known)) for c, b in _building(cells, there, again)]
+    return [
+        float(_cost(study, cell, reuses) * rates.get(reuses, known))
+        for cell, reuses in _reusing(study, cells, there, again, versions)
+    ]
 
 
-def _building(
-    cells: Iterable[Cell], there: Iterable[Cell], again: set[RunSpec]
+def _reusing(
+    study: Study,
+    cells: Iterable[tuple[str | None, Cell]],
+    there: Iterable[Cell],
+    again: set[str],
+    versions: Versions,
 ) -> Iterator[tuple[Cell, bool]]:
-    """Each cell with whether it will take the weights of another, of those `there` or before it."""
-    trained = {trunk(cell.spec) for cell in there}
-    for cell in cells:
-        yield cell, cell.spec in again or (trunk(cell.spec) in trained and cell.spec != trunk(cell.spec))
-        trained.add(trunk(cell.spec))
+    """Each cell with whether it will reuse the training of another, of those `there` or before it."""
+    trained = {training_of(study, cell, versions) for cell in there}
+    for key, cell in cells:
+        training = training_of(study, cell, versions)
+        own = study.experiment.training(cell.settings) == cell.settings
+        yield cell, key in again or (training in trained and not own)
+        trained.add(training)
 
 
-def _work(cell: Cell, built: bool) -> float:
-    if built:
-        return composing_flops(cell.spec)
-    return run_flops(cell.spec, *sizes(cell.spec))
+def _cost(study: Study, cell: Cell, reuses: bool) -> float:
+    return study.experiment.cost(cell.settings, cell.seed, reuses)

@@ -1,6 +1,6 @@
-"""The cells in work: handed to an engine, as many at a time as there are workers, and noted as they end."""
+"""Run what a study still lacks: check it, find the lacking cells, keep workers busy, note how each ends."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,16 +10,24 @@ from time import monotonic
 from ablation.errors import UserError
 from ablation.runner.engines import Engine
 from ablation.runner.ledger import Ledger
-from ablation.runner.plan import sources_of
-from ablation.runner.worker import Outcome, Task
+from ablation.runner.plan import (
+    Versions,
+    check_unchanged,
+    fingerprints,
+    plan_of,
+    training_of,
+)
+from ablation.runner.results import results
+from ablation.runner.worker import Outcome, Task, packed
 from ablation.study import Cell, Study
-from ablation.tracking.label import Label
-from ablation.tracking.read import bury_free, running
-from ablation.tracking.retry import ServerUnavailable, away, in_a_sentence
+from ablation.tracking.availability import ServerUnavailable, is_unavailable, user_errors
+from ablation.tracking.journal import Label
+from ablation.tracking.read import mark_killed_if_free, running
 from ablation.tracking.store import Store
+from ablation.tracking.views import save_views
 
-COMPOSING = 0.03  # of a training, about: what it takes to compose with its weights
 TRIES = 3  # of a cell whose worker was killed
+NOTE_LETTERS = 5000  # that MLflow's tables have room for
 
 
 @dataclass
@@ -40,6 +48,70 @@ class Progress:
         return self.there + self.trained + self.reused + len(self.failed)
 
 
+def run_study(
+    study: Study,
+    store: Store,
+    make_engine: Callable[[int], Engine],
+    workers: int,
+    seeds: int | None = None,
+    notify: Callable[[Progress], None] = lambda progress: None,
+) -> Progress:
+    """Train every cell that has no finished run, `workers` at a time, seed by seed or as the engine wants.
+
+    The study and its data are checked before anything is written. A cell that diverges or fails does not
+    stop the others. Raises `UserError` where another process runs this study, the plan has changed, or a
+    setting is tuned and nothing was chosen yet (`runner.tuning`).
+    """
+    if study.tuned and study.chosen.keys() != study.declared.keys():
+        raise UserError(
+            f"{study.name} wants {study.tuned.setting} tuned for every arm, but trials are lacking: run it "
+            "again, once what they failed of is mended."
+        )
+    seeds = seeds or study.seeds
+    versions = checked_versions(study, study.cells(seeds))
+    _check_plan(Ledger.open(store, study), study, versions)
+    store.create()
+    with store.sole(f"study-{study.name}", f"the study {study.name}"):
+        ledger = Ledger.create(store, study)
+        _check_plan(ledger, study, versions)
+        place = store.experiment(study.name, _tags(study))
+        save_views(store, place, study.columns, study.measures, study.experiment.curves)
+        ledger.add_seed_count(seeds)
+        if not ledger.has_results:
+            ledger.plan = plan_of(study, versions)
+        ledger.abandon()
+        progress = Progress(total=len(study.cells(seeds)))
+        lacking = _lacking(study, store, seeds, versions, progress)
+        notify(progress)
+        if lacking:
+            workers = min(workers, len(lacking))
+            engine = make_engine(workers)
+            trainings = {training_of(study, cell, versions) for cell in lacking.values()}
+            scheduler = Scheduler(
+                study, store, ledger, place, versions, progress, notify, len(lacking) - len(trainings)
+            )
+            cells = engine.order(study.experiment, lacking)
+            scheduler.work(cells.items(), len(cells), engine, workers)
+        return progress
+
+
+def checked_versions(study: Study, cells: Iterable[Cell]) -> dict[str, str]:
+    """The version of the data by their source, once every cell can be trained and measured as declared.
+
+    Raises `UserError` for the first cell that cannot.
+    """
+    versions: dict[str, str] = {}
+    experiment, measures = study.experiment, tuple(study.measures)
+    for cell in cells:
+        try:
+            experiment.check(cell.settings, cell.seed, measures)
+            if (source := experiment.source(cell.settings)) not in versions:
+                versions[source] = experiment.version(cell.settings)
+        except UserError as error:
+            raise UserError(f"{cell.name}: {error}") from error
+    return versions
+
+
 @dataclass
 class _Ticket:
     cell: Cell
@@ -53,18 +125,18 @@ class _Ticket:
 class Scheduler:
     """The cells in work, and what happens when one comes back.
 
-    composing: how many of the cells, the last ones, take weights that others trained; seconds[whether it did]
-    are those of each cell that has run.
+    reusing: how many of the cells, the last ones, take what others trained; seconds[whether it did] are those
+    of each cell that has run.
     """
 
     study: Study
     store: Store
     ledger: Ledger
-    experiment: str
-    data: dict[str, str]
+    place: str
+    versions: Versions
     progress: Progress
     notify: Callable[[Progress], None]
-    composing: int = 0
+    reusing: int = 0
     gone: bool = False
     running: dict["Future[Outcome]", _Ticket] = field(default_factory=dict)
     seconds: dict[bool, list[float]] = field(default_factory=lambda: {False: [], True: []})
@@ -89,15 +161,24 @@ class Scheduler:
                         self._tell(ticket, left + len(self.running), workers)
         finally:
             engine.close()
-            self._bury([ticket.fingerprint for ticket in self.running.values()])
+            self._mark_killed([ticket.fingerprint for ticket in self.running.values()])
             with suppress(ServerUnavailable):
                 self.ledger.abandon()
 
     def _start(self, engine: Engine, ticket: _Ticket) -> None:
-        data = self.data[sources_of(ticket.cell.spec)]
-        label = Label(self.study.name, ticket.cell.arm, ticket.fingerprint, data, self.study.quick)
-        place = self.experiment, self.store.root, tuple(self.study.measures)
-        self.running[engine.submit(Task(ticket.cell.spec, label, *place))] = ticket
+        study, cell = self.study, ticket.cell
+        label = Label(
+            study=study.name,
+            arm=cell.arm,
+            seed=cell.seed,
+            fingerprint=ticket.fingerprint,
+            version=self.versions[study.experiment.source(cell.settings)],
+            training=training_of(study, cell, self.versions),
+            quick=study.quick,
+        )
+        work = packed(study.experiment, cell.settings)
+        task = Task(work, label, self.place, self.store.root, tuple(study.measures))
+        self.running[engine.submit(task)] = ticket
 
     def _again(self, engine: Engine, future: "Future[Outcome]", ticket: _Ticket) -> bool:
         """Hand in a cell again whose worker was killed, until its tries are spent."""
@@ -120,44 +201,77 @@ class Scheduler:
             return
         self.ledger.fail(ticket.trial)
         if error and engine.lost(error):
-            self._bury([ticket.fingerprint])
+            self._mark_killed([ticket.fingerprint])
         self.gone = self.gone or (isinstance(error, ServerUnavailable) and self._is_gone())
         killed = f"its worker was killed {TRIES} times"
         named = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         reason = killed if error and engine.lost(error) else named
-        self.progress.failed[name_of(ticket.cell)] = outcome.error if outcome else reason
+        self.progress.failed[ticket.cell.name] = outcome.error if outcome else reason
 
     def _is_gone(self) -> bool:
         """Whether a server is away for us, too, and not for one worker's machine alone."""
         try:
             running(self.store)
         except Exception as error:
-            return away(error)
+            return is_unavailable(error)
         return False
 
-    def _bury(self, fingerprints: list[str]) -> None:
+    def _mark_killed(self, fingerprints: list[str]) -> None:
         """End their runs if the servers answer: else who computes the cells next does it."""
-        with suppress(ServerUnavailable), in_a_sentence():
-            bury_free(self.store, fingerprints)
+        with suppress(ServerUnavailable), user_errors():
+            mark_killed_if_free(self.store, fingerprints)
 
     def _tell(self, ticket: _Ticket, left: int, workers: int) -> None:
-        self.progress.last = name_of(ticket.cell)
+        self.progress.last = ticket.cell.name
         if any(self.seconds.values()):
-            composing = min(left, self.composing)
-            cost = (left - composing) * self._cost(built=False) + composing * self._cost(built=True)
+            reusing = min(left, self.reusing)
+            cost = (left - reusing) * self._cost(reuses=False) + reusing * self._cost(reuses=True)
             self.progress.seconds_left = cost / workers
         self.notify(self.progress)
 
-    def _cost(self, built: bool) -> float:
+    def _cost(self, reuses: bool) -> float:
         """Mean seconds of a cell; before one has run, by what the other kind takes."""
-        if self.seconds[built]:
-            return fmean(self.seconds[built])
-        other = fmean(self.seconds[not built])
-        if not self.composing:  # then those that took weights are cells that another study has trained
+        if self.seconds[reuses]:
+            return fmean(self.seconds[reuses])
+        other = fmean(self.seconds[not reuses])
+        if not self.reusing:  # then those that reused a training are cells that another study has trained
             return other
-        return other * (COMPOSING if built else 1 / COMPOSING)
+        share = self.study.experiment.reused_cost
+        return other * (share if reuses else 1 / share)
 
 
-def name_of(cell: Cell) -> str:
-    """The cell in words: "latent 64, seed 3"."""
-    return f"{cell.arm}, seed {cell.seed}"
+def _check_plan(ledger: Ledger | None, study: Study, versions: Versions) -> None:
+    if ledger is not None and ledger.plan and ledger.has_results:
+        check_unchanged(study, ledger.plan, plan_of(study, versions))
+
+
+def _lacking(
+    study: Study, store: Store, seeds: int, versions: Versions, progress: Progress
+) -> dict[str, Cell]:
+    """The cells without a finished run; those that have one, or that diverged, are counted in `progress`."""
+    cells = _trainings_first(study, fingerprints(study, study.cells(seeds), versions), versions)
+    found = results(study, store, seeds).set_index("fingerprint")
+    lacking: dict[str, Cell] = {}
+    for key, cell in cells.items():
+        if found.state[key] == "complete":
+            progress.there += 1
+        elif found.state[key] == "diverged":
+            progress.failed[cell.name] = str(found.error[key])
+        else:
+            lacking[key] = cell
+    return lacking
+
+
+def _trainings_first(study: Study, cells: Mapping[str, Cell], versions: Versions) -> dict[str, Cell]:
+    """One cell of every training before those that reuse it: else workers would wait for it."""
+    firsts: dict[str, str] = {}
+    for key, cell in cells.items():
+        firsts.setdefault(training_of(study, cell, versions), key)
+    first = set(firsts.values())
+    return dict(sorted(cells.items(), key=lambda item: item[0] not in first))
+
+
+def _tags(study: Study) -> dict[str, str]:
+    claims = "".join(f"\n- {claim.text}" for claim in study.claims)
+    note = f"**{study.question}**\n\n> {study.source}\n\nClaims:{claims}"
+    return {"mlflow.note.content": note[:NOTE_LETTERS], "mlflow.experimentKind": "custom_model_development"}

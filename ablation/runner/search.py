@@ -1,17 +1,32 @@
 """Search a study's settings for two objectives at once: Optuna is asked, workers compute, Optuna is told."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
-from ablation.emoji.run import identify
+import pandas as pd
+from optuna.distributions import FloatDistribution
+from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from ablation.errors import UserError
 from ablation.runner.engines import Engine
-from ablation.runner.plan import sources_of
-from ablation.runner.scheduler import Progress, Scheduler
-from ablation.runner.search_results import check_plan, settled_turns
-from ablation.runner.trials import Trials, plan_of_search, searched
-from ablation.runner.trials import check_search as check_search
-from ablation.study import Study
+from ablation.runner.ledger import Ledger
+from ablation.runner.plan import check_unchanged, fingerprint_of
+from ablation.runner.scheduler import Progress, Scheduler, checked_versions
+from ablation.seeds import derive
+from ablation.settings import identity, vary
+from ablation.study import Cell, Study
+from ablation.tracking.availability import retry
+from ablation.tracking.read import cell_runs
 from ablation.tracking.store import Store
 from ablation.tracking.views import save_views
+from ablation.tuning import TUNING_SEED, Search
+
+STARTUP = 4  # trials drawn at random before TPE has something to learn from
+POPULATION = 8  # of NSGA-II: Optuna's 50 would make a search of dozens of trials a random one
+QUICK_TRIALS = 3
 
 
 def run_search(
@@ -21,36 +36,198 @@ def run_search(
     workers: int,
     notify: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
-    """Take every turn of the study's search that has no settled trial, `workers` at a time.
+    """Run every trial of the study's search that has no result, `workers` at a time.
 
-    A run that diverged settles its trial; one that failed otherwise is tried again by the next search.
+    A run that diverged is a result of its trial; one that failed otherwise is tried again by the next search.
     With one worker two searches of one study are equal, interrupted or not. With several, the order in
     which trials end decides what the sampler knows when it is asked next, so they are not.
     Raises `UserError` where another process runs this search, or its plan has changed.
     """
     search, whole = check_search(study), searched(study)
-    data = identify(whole.baseline).data
-    check_plan(Trials.open(store, whole), store, study, data)
+    versions = checked_versions(whole, [Cell("baseline", TUNING_SEED, whole.baseline)])
+    _check_plan(Trials.open(store, whole), store, study, versions)
     store.create()
     with store.sole(f"study-{whole.name}", f"the search of {study.name}"):
         trials = Trials.create(store, whole)
-        check_plan(trials, store, study, data)
-        experiment = store.experiment(whole.name, {"mlflow.note.content": f"**{whole.question}**"})
-        save_views(store, experiment, whole.varied, whole.measures)
+        _check_plan(trials, store, study, versions)
+        place = store.experiment(whole.name, {"mlflow.note.content": f"**{whole.question}**"})
+        save_views(store, place, whole.varied, whole.measures, whole.experiment.curves)
         trials.abandon()
-        settled = settled_turns(trials, store)
+        settled = _settled(trials, store)
         if settled.empty:
-            trials.plan = plan_of_search(study, data)
+            trials.plan = plan_of_search(study, versions)
         progress = Progress(search.trials, failed=dict(settled.error[settled.state == "diverged"]))
         progress.there = int((settled.state == "complete").sum())
-        lacking = [turn for turn in range(search.trials) if turn not in set(settled.number)]
+        lacking = [number for number in range(search.trials) if number not in set(settled.number)]
         if progress.done:
             progress.last = f"{progress.done} trials were there already"
         notify(progress)
         if lacking:
             workers = min(workers, len(lacking))
-            sources = {sources_of(whole.baseline): data}
-            crew = Scheduler(whole, store, trials, experiment, sources, progress, notify)
-            turns = (trials.ask(turn, search, data) for turn in lacking)
-            crew.work(turns, len(lacking), make_engine(workers), workers)
+            scheduler = Scheduler(whole, store, trials, place, versions, progress, notify)
+            asked = (trials.ask(number, search, versions) for number in lacking)
+            scheduler.work(asked, len(lacking), make_engine(workers), workers)
         return progress
+
+
+def search_results(study: Study, store: Store) -> pd.DataFrame | None:
+    """One row a settled trial, by its number; None where the study has no search or no trial of it settled.
+
+    Columns: number (from 0), state ("complete" or "diverged"), fingerprint, run_id, error, then the searched
+    settings and the objectives (NaN where it diverged). Raises `UserError` where the plan changed.
+    """
+    trials = Trials.open(store, searched(study)) if study.search else None
+    if trials is None or trials.plan is None:
+        return None
+    _check_plan(trials, store, study, trials.plan["versions"])
+    found = _settled(trials, store)
+    return None if found.empty else found.reset_index(drop=True)
+
+
+def check_search(study: Study) -> Search:
+    """The study's search, as large as it will be; a `UserError` where it has none or an unsound one."""
+    search = study.search
+    if search is None:
+        raise UserError(
+            f"{study.name} has no search: add search=Search(...) to its file, or run it without --search."
+        )
+    search.check(study)
+    return replace(search, trials=min(search.trials, QUICK_TRIALS)) if study.quick else search
+
+
+def searched(study: Study) -> Study:
+    """The search as a study of its own, called "<study>-search": its arms are the ends of the ranges.
+
+    They are never run: they say which settings vary. Its measures are the objectives; no effect is
+    judged, so their smallest effects of interest play no part.
+    """
+    search = check_search(study)
+    first, second = map(study.label, search.objectives)
+    ends = {end: {k: pair[i] for k, pair in search.ranges.items()} for i, end in enumerate(("least", "most"))}
+    return Study(
+        name=f"{study.name}-search",
+        question=f"Which compromises of {first} and {second} are there in {' and '.join(search.ranges)}?",
+        source=study.source,
+        train=study.train,
+        baseline=study.baseline,
+        arms=ends,
+        measures=dict.fromkeys(search.objectives, 1.0),
+        quick=study.quick,
+    )
+
+
+def plan_of_search(study: Study, versions: dict[str, str]) -> dict[str, Any]:
+    """What must not change once trials exist, as plain JSON.
+
+    The number of trials is not in it: more may be added.
+    """
+    search = check_search(study)
+    return {
+        "versions": versions,
+        "ranges": {name: list(map(float, pair)) for name, pair in search.ranges.items()},
+        "objectives": list(search.objectives),
+        "reference": list(map(float, search.reference)),
+        "sampler": search.sampler,
+        "baseline": identity(searched(study).baseline),
+    }
+
+
+class Trials(Ledger):
+    """The open Optuna study of `searched(study)`.
+
+    A trial says its number in the search ("turn"), counted from 0, its fingerprint and its settings. One that
+    failed is tried again with the settings that it was given, so that a run that was recorded before its
+    coordinator died is found again.
+    """
+
+    def last(self) -> dict[int, FrozenTrial]:
+        """The trial of every number that was asked for: the complete one, else the latest."""
+        found: dict[int, FrozenTrial] = {}
+        for trial in self._trials():
+            turn = trial.user_attrs.get("turn")
+            if turn is not None and (turn not in found or found[turn].state != TrialState.COMPLETE):
+                found[turn] = trial
+        return found
+
+    def ask(self, number: int, search: Search, versions: dict[str, str]) -> tuple[str, Cell]:
+        """Begin the trial: the fingerprint of its run, and the cell "trial <number>" to compute.
+
+        The sampler is made anew, from the number alone: so a search that was interrupted draws what an
+        undisturbed one draws, and never the first numbers of its seed a second time.
+        """
+        return retry(
+            lambda: self._ask(number, search, versions), lambda: self._ask_anew(number, search, versions)
+        )
+
+    def _ask_anew(self, number: int, search: Search, versions: dict[str, str]) -> tuple[str, Cell]:
+        """Ask again after a try of which nobody knows how far it came: what it began is no trial yet."""
+        for trial in self._trials():
+            if trial.state == TrialState.RUNNING and trial.user_attrs.get("turn", number) == number:
+                self._fail(trial.number)
+        return self._ask(number, search, versions)
+
+    def _ask(self, number: int, search: Search, versions: dict[str, str]) -> tuple[str, Cell]:
+        ranges = {name: FloatDistribution(*pair, log=True) for name, pair in search.ranges.items()}
+
+        def cell(params: dict[str, Any]) -> tuple[str, Cell]:
+            made = Cell(f"trial {number}", TUNING_SEED, vary(self.study.baseline, params))
+            return fingerprint_of(self.study, made, versions), made
+
+        before = self.last().get(number)
+        if before is not None and before.distributions == ranges:
+            key, made = cell(before.params)
+            self._repeat(before, {"turn": number, "fingerprint": key})
+        else:
+            self._optuna.sampler = _sampler(search, number)
+            trial = self._optuna.ask(dict(ranges))
+            key, made = cell(trial.params)
+            trial.set_user_attr("fingerprint", key)
+            trial.set_user_attr("turn", number)
+        return key, made
+
+    def begin(self, cell: Cell, fingerprint: str) -> int:
+        """The number of the cell's trial, which `ask` began."""
+        running = (trial for trial in retry(self._trials) if trial.state == TrialState.RUNNING)
+        return next(t.number for t in running if cell.arm == f"trial {t.user_attrs.get('turn')}")
+
+    def _repeat(self, trial: FrozenTrial, attributes: dict[str, Any]) -> None:
+        again = create_trial(
+            state=TrialState.RUNNING,
+            params=trial.params,
+            distributions=trial.distributions,
+            user_attrs=attributes,
+            system_attrs=trial.system_attrs,  # NSGA-II keeps the generation there
+        )
+        again.datetime_start = datetime.now(UTC).replace(tzinfo=None)
+        self._optuna.add_trial(again)
+
+
+def _sampler(search: Search, number: int) -> BaseSampler:
+    seed = derive(TUNING_SEED, "search", str(number))
+    if search.sampler == "nsga2":
+        return NSGAIISampler(seed=seed, population_size=POPULATION)
+    return TPESampler(seed=seed, n_startup_trials=STARTUP, multivariate=True, constant_liar=True)
+
+
+def _check_plan(trials: Trials | None, store: Store, study: Study, versions: dict[str, str]) -> None:
+    """Raise `UserError` where trials are settled, and their plan is not that of the declared search."""
+    if trials is not None and trials.plan and not _settled(trials, store).empty:
+        check_unchanged(trials.study, trials.plan, plan_of_search(study, versions))
+
+
+def _settled(trials: Trials, store: Store) -> pd.DataFrame:
+    """The rows of `search_results`, by the trials' names. That a run diverged is what its tags say."""
+    runs = cell_runs(store, trials.study.name)
+    runs = runs[(runs.status == "FINISHED") | (runs.outcome == "diverged")]
+    runs = runs.drop_duplicates("fingerprint").set_index("fingerprint")
+    names, columns = list(trials.study.measures), ["number", "state", "fingerprint", "run_id", "error"]
+    rows = {}
+    for number, trial in sorted(trials.last().items()):
+        key = trial.user_attrs["fingerprint"]
+        run = runs.loc[key] if key in runs.index else pd.Series({"run_id": "", "error": "", "outcome": ""})
+        if trial.state == TrialState.COMPLETE or run.outcome == "diverged":
+            state = "complete" if trial.state == TrialState.COMPLETE else "diverged"
+            place = dict(zip(columns, (number, state, key, run.run_id, run.error), strict=True))
+            values = dict(zip(names, trial.values or (float("nan"),) * len(names), strict=True))
+            rows[f"trial {number}"] = place | trial.params | values
+    return pd.DataFrame.from_dict(rows, orient="index", columns=None if rows else columns)

@@ -1,26 +1,26 @@
 """One cell of every arm once more, held against what was recorded of it: determinism as it was promised."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from math import isclose, isnan
+from pathlib import Path
 from typing import Any
 
-from ablation.emoji.run import Result, run
-from ablation.emoji.weights import same_weights
-from ablation.measures import composes
+import pandas as pd
+
+from ablation.experiment import Experiment, Trained
 from ablation.runner.results import results
-from ablation.runner.tune import settle
+from ablation.runner.tuning import with_tuned_values
 from ablation.runner.worker import as_worker
 from ablation.study import Cell, Study
-from ablation.tracking.label import shelved
+from ablation.tracking.artifacts import artifact
+from ablation.tracking.journal import metric_key
 from ablation.tracking.origin import origin
 from ablation.tracking.store import Store
 
-ELSEWHERE = 0.05
-"""How far the test MSE may lie, of its value, from that of other code, packages or hardware, where sums are
-taken in another order: between one thread and two of one machine 0.02 was seen (docs/decisions/0010)."""
-CLOCKS = ("seconds", "images_per_second")
-OF_NO_EFFECT = ("cores", "memory_gb", "threads")  # a run has one thread, whatever the process that repeats it
+OF_NO_EFFECT = ("cores", "memory_gb")
 
 
 @dataclass(frozen=True)
@@ -28,27 +28,54 @@ class Verified:
     """A cell and the run that was repeated. `elsewhere` names what of its origin is not as here, if any.
 
     differing[name]: the number that was recorded and that of now, for every metric that is not the same bits;
-    weights: whether those that the run kept are the same bits, None where it kept none.
+    files: those of `Experiment.exact_files` that the run kept and that are not the same bytes now. tolerance:
+    how far a metric may lie, of its value, from that of another machine.
     """
 
     cell: Cell
     run_id: str
     elsewhere: tuple[str, ...]
     differing: dict[str, tuple[float, float]]
-    weights: bool | None
+    files: tuple[str, ...]
+    tolerance: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def equal(self) -> bool:
         """Bit for bit."""
-        return not self.differing and self.weights is not False
+        return not self.differing and not self.files
 
     @property
     def kept(self) -> bool:
-        """Whether the promise is: equal bits on the same machine and code, `ELSEWHERE` on another."""
+        """Whether the promise is: equal bits on the same machine and code, `tolerance` on another."""
         if self.equal or not self.elsewhere:
             return self.equal
-        then, now = self.differing.get("test_mse", (0.0, 0.0))
-        return isclose(then, now, rel_tol=ELSEWHERE)
+        return all(
+            isclose(*self.differing.get(name, (0.0, 0.0)), rel_tol=share)
+            for name, share in self.tolerance.items()
+        )
+
+
+@dataclass
+class Repetition:
+    """A `Run` that keeps everything in a folder and tells nobody."""
+
+    folder: Path
+    kept: Path
+    measures: tuple[str, ...]
+    trained: Trained | None = None
+    accelerator: bool = False
+    last: dict[str, float] = field(default_factory=dict)
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Keep the last value of each curve."""
+        self.last |= metrics
+
+    def artifact(self, path: Path) -> None:
+        """Keep a copy of the file."""
+        shutil.copy(path, self.kept)
+
+    def items(self, frame: pd.DataFrame) -> None:
+        """Values of single items are not compared: the metrics are made of them."""
 
 
 def verify(study: Study, store: Store) -> Iterator[Verified]:
@@ -56,36 +83,49 @@ def verify(study: Study, store: Store) -> Iterator[Verified]:
 
     An arm without a complete cell is passed over. Raises `UserError` where the study was never run.
     """
-    study = settle(study, store)
+    study = with_tuned_values(study, store)
     frame = results(study, store)
     cells = {(cell.arm, cell.seed): cell for cell in study.cells(int(frame.seed.nunique()))}
-    with as_worker():
-        for row in frame[frame.state == "complete"].drop_duplicates("arm").to_dict("records"):
-            cell = cells[row["arm"], row["seed"]]
-            yield _held_against(store, row, cell, run(cell.spec, composing=composes(study.measures)))
+    for row in frame[frame.state == "complete"].drop_duplicates("arm").to_dict("records"):
+        yield _held_against(study, store, row, cells[row["arm"], row["seed"]])
 
 
-def _held_against(store: Store, row: dict[Any, Any], cell: Cell, result: Result) -> Verified:
-    # A mirror keeps no files, and of its origin only the numbers: ask the run that computed it.
-    source = str(row.get("reused_from") or row["run_id"])
+def _held_against(study: Study, store: Store, row: dict[Any, Any], cell: Cell) -> Verified:
+    experiment = study.experiment
+    with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryDirectory() as kept, as_worker():
+        run = Repetition(Path(scratch), Path(kept), tuple(study.measures))
+        metrics = run.last | dict(experiment.train(cell.settings, cell.seed, run))
+        # A mirror keeps no files, and of its origin only the numbers: ask the run that computed it.
+        source = str(row.get("reused_from") or row["run_id"])
+        files = tuple(_other_files(store, source, experiment, run.kept))
     tags = store.client.get_run(source).data.tags
     recorded = store.client.get_run(str(row["run_id"])).data.metrics
     differing = {
-        name: (recorded[shelved(name)], value)
-        for name, value in (result.history[-1].metrics | result.metrics).items()
-        if name not in CLOCKS and shelved(name) in recorded and not _same(recorded[shelved(name)], value)
+        name: (recorded[key], value)
+        for name, value in metrics.items()
+        if name not in (*experiment.machine_metrics, "seconds")
+        and (key := metric_key(experiment, name)) in recorded
+        and not _same(recorded[key], value)
     }
-    weights = same_weights(store, source, result.model)
-    return Verified(cell, str(row["run_id"]), _elsewhere(tags), differing, weights)
+    elsewhere = _elsewhere(tags, experiment)
+    return Verified(cell, str(row["run_id"]), elsewhere, differing, files, experiment.tolerance)
+
+
+def _other_files(store: Store, run_id: str, experiment: Experiment, kept: Path) -> Iterator[str]:
+    """The exact files that the run kept and that are not the same now."""
+    for name in experiment.exact_files:
+        recorded = artifact(store, run_id, name)
+        if recorded is not None and recorded != (kept / name).read_bytes():
+            yield name
 
 
 def _same(then: float, now: float) -> bool:
     return then == now or (isnan(then) and isnan(now))
 
 
-def _elsewhere(tags: dict[str, str]) -> tuple[str, ...]:
+def _elsewhere(tags: dict[str, str], experiment: Experiment) -> tuple[str, ...]:
     """Which parts of the origin differ from here, by their names."""
-    here = origin()
+    here = origin(experiment.packages)
     mine = here.hardware | {
         "packages": ", ".join(f"{name} {number}" for name, number in here.packages.items()),
         "mlflow.source.git.commit": here.commit,

@@ -2,29 +2,30 @@
 
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
+from numbers import Real
 from pathlib import Path
+from time import perf_counter
+from typing import Any
 
-import torch
+import cloudpickle
 from threadpoolctl import threadpool_limits
 
-from ablation.emoji.run import Result, run
-from ablation.emoji.spec import RunSpec
-from ablation.emoji.train import Diverged
-from ablation.emoji.weights import trunk_of
+from ablation.catalogue import MODULES
 from ablation.errors import UserError
-from ablation.measures import composes
-from ablation.tracking.delivery import deliver
-from ablation.tracking.label import Label
-from ablation.tracking.read import Settled, bury, cell_lock, settled
-from ablation.tracking.record import recording
-from ablation.tracking.retry import in_a_sentence, patient, patiently
-from ablation.tracking.reuse import mirror
+from ablation.experiment import Diverged, Experiment, Trained
+from ablation.tracking.availability import as_user_error, retry, retry_entering, user_errors
+from ablation.tracking.journal import Journal, Label, recording
+from ablation.tracking.read import Settled, cell_lock, mark_killed, settled
+from ablation.tracking.reuse import mirror, training_of
+from ablation.tracking.sender import deliver
 from ablation.tracking.store import Store
 
 THREADS = 1  # of every worker, whatever their number: so that the number of workers changes no result
@@ -32,20 +33,48 @@ THREADS = 1  # of every worker, whatever their number: so that the number of wor
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker needs: the spec, where and under which label its run is recorded, what it measures."""
+    """What a worker needs: what to compute (`packed`), where and under which label its run is recorded.
 
-    spec: RunSpec
+    measures: what the study names. accelerator: whether the cell may use one.
+    """
+
+    work: bytes = field(repr=False)
     label: Label
-    experiment: str
+    place: str
     store: Path
     measures: tuple[str, ...] = ()
+    accelerator: bool = False
+
+    @property
+    def experiment(self) -> Experiment:
+        """What turns the settings into metrics."""
+        return _unpacked(self.work)[0]
+
+    @property
+    def settings(self) -> Any:
+        """The settings of the cell, of the baseline's own type."""
+        return _unpacked(self.work)[1]
+
+
+def packed(experiment: Experiment, settings: Any) -> bytes:
+    """Both as bytes for another process; functions of a study file travel by value."""
+    for name in MODULES & sys.modules.keys():
+        cloudpickle.register_pickle_by_value(sys.modules[name])
+    return bytes(cloudpickle.dumps((experiment, settings)))
+
+
+@lru_cache(maxsize=64)
+def _unpacked(work: bytes) -> tuple[Experiment, Any]:
+    # These bytes were made by the coordinator of this very run, never read from a file.
+    experiment, settings = cloudpickle.loads(work)
+    return experiment, settings
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A recorded run. metrics: the final ones, and those of the last epoch.
+    """A recorded run and its final metrics.
 
-    reused: it was there already, computed for another study or before a crash. built: it took the weights
+    reused: it was there already, computed for another study or before a crash. built: it took the training
     of another run.
     """
 
@@ -57,10 +86,12 @@ class Outcome:
     error: str = ""
 
 
+Ended = Outcome | Exception
+
+
 def start() -> None:
     """Prepare a worker process: one thread, deaf to Ctrl-C, and dead as soon as its coordinator is."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(THREADS)
     threadpool_limits(THREADS)
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
@@ -68,64 +99,67 @@ def start() -> None:
 @contextmanager
 def as_worker() -> Iterator[None]:
     """Compute in this process as a worker does, with its threads; what the process had before comes back."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
-    try:
-        with threadpool_limits(THREADS):
-            yield
-    finally:
-        torch.set_num_threads(before)
+    with threadpool_limits(THREADS):
+        yield
 
 
 def work(task: Task) -> Outcome:
     """Train and record the task's run, or find it recorded, under the lock of its fingerprint.
 
     The lock makes a fingerprint be computed once, though two studies want it or the worker of a dead
-    coordinator still breathes. A spec that diverges is an outcome; anything else that fails is raised, as
+    coordinator still runs. Settings that diverge are an outcome; anything else that fails is raised, as
     one sentence where a server went away or a disk is full.
     """
     store = Store(task.store)
-    with in_a_sentence(), patient(lambda: store.lock(cell_lock(task.label.fingerprint))):
-        return recorded(store, task) or _compute(store, task)
+    with user_errors(), retry_entering(lambda: store.lock(cell_lock(task.label.fingerprint))):
+        return _recorded(store, task) or _compute(store, task)
 
 
-def recorded(store: Store, task: Task) -> Outcome | None:
-    """What is recorded of the task's fingerprint already, under its lock; what died over it is ended.
+def work_together(tasks: Sequence[Task]) -> list[Ended]:
+    """What `work` does with each of the tasks, in their order; those that train do so as one program.
 
-    What waits on the disk for the server is delivered first.
+    A task that fails or diverges ends its own run alone. What takes the training of another run is worked
+    off one by one, afterwards.
     """
-    return patiently(lambda: _recorded(store, task))
+    ended: dict[int, Ended] = {}
+    training = [n for n, task in enumerate(tasks) if task.label.training == task.label.fingerprint]
+    store, lacking = Store(tasks[0].store), list[int]()
+    with ExitStack() as held:
+        # In one order whoever asks for them, so that two groups never wait for each other.
+        for number in sorted(training, key=lambda n: tasks[n].label.fingerprint):
+            task = tasks[number]
+            lock = cell_lock(task.label.fingerprint)
+            held.enter_context(retry_entering(lambda lock=lock: store.lock(lock)))  # type: ignore[misc]
+            try:
+                if known := _recorded(store, task):
+                    ended[number] = known
+                elif held.enter_context(_training(store, task)) is None:
+                    lacking.append(number)
+            except Exception as error:
+                ended[number] = as_user_error(error)
+        ended |= zip(lacking, _train_together(store, [tasks[n] for n in lacking]), strict=True)
+    for number, task in enumerate(tasks):
+        if number not in ended:
+            try:
+                ended[number] = work(task)
+            except Exception as error:
+                ended[number] = error
+    return [ended[number] for number in range(len(tasks))]
 
 
 def _recorded(store: Store, task: Task) -> Outcome | None:
-    deliver(store, task.label.fingerprint)
-    bury(store, task.label.fingerprint)
-    known = settled(store, task.label.fingerprint, task.experiment, task.measures)
-    return None if known is None else _reused(store, task, known)
+    """What is recorded of the task's fingerprint already, under its lock.
 
+    A result that waits on the disk is delivered first, and a run of a dead process is ended.
+    """
 
-def _compute(store: Store, task: Task) -> Outcome:
-    try:
-        with (
-            patient(lambda: trunk_of(store, task.spec, task.label.data)) as trained,
-            recording(store, task.experiment, task.spec, task.label, trained) as recorder,
-        ):
-            result = run(task.spec, recorder.epoch, trained, composes(task.measures))
-            check_same_data(result, task.label)
-            recorder.result(result, trained)
-    except Diverged as error:
-        return Outcome(recorder.run_id, {}, diverged=True, error=str(error))
-    numbers = result.history[-1].metrics | result.metrics
-    return Outcome(recorder.run_id, numbers, built=trained is not None)
+    def look() -> Outcome | None:
+        deliver(store, task.label.fingerprint)
+        mark_killed(store, task.label.fingerprint)
+        known = settled(store, task.label.fingerprint, task.place, task.measures)
+        return None if known is None else _reused(store, task, known)
 
-
-def check_same_data(result: Result, label: Label) -> None:
-    """Refuse a result that learned from other images than the study began with."""
-    if result.data != label.data:
-        raise RuntimeError(
-            f"the images changed while the study ran: it began with {label.data}, this run learned from "
-            f"{result.data}; give the changed set a name of its own"
-        )
+    return retry(look)
 
 
 def _reused(store: Store, task: Task, known: Settled) -> Outcome:
@@ -134,10 +168,128 @@ def _reused(store: Store, task: Task, known: Settled) -> Outcome:
             f"the recorded run {known.run_id} lacks {', '.join(known.lacking)}, which the study measures: "
             "delete it in MLflow, and it is computed again"
         )
-    elsewhere = known.experiment != task.experiment
-    run_id = mirror(store, task.experiment, task.spec, task.label, known) if elsewhere else known.run_id
+    elsewhere = known.experiment != task.place
+    run_id = mirror(store, task.place, task.label, known, task.experiment) if elsewhere else known.run_id
     metrics = dict(store.client.get_run(run_id).data.metrics)
     return Outcome(run_id, metrics, reused=True, diverged=known.diverged, error=known.error)
+
+
+def _training(store: Store, task: Task) -> AbstractContextManager[Trained | None]:
+    return retry_entering(lambda: training_of(store, task.label.training, task.experiment))
+
+
+def _recording(
+    store: Store, task: Task, trained: Trained | None = None, how: Mapping[str, str] | None = None
+) -> AbstractContextManager[Journal]:
+    return recording(
+        store,
+        task.place,
+        task.label,
+        task.experiment,
+        task.settings,
+        measures=task.measures,
+        trained=trained,
+        accelerator=task.accelerator,
+        how=how or {},
+    )
+
+
+def _compute(store: Store, task: Task) -> Outcome:
+    try:
+        with _training(store, task) as trained, _recording(store, task, trained) as journal:
+            started = perf_counter()
+            if task.accelerator and task.experiment.program(task.settings) is not None:
+                (metrics,) = task.experiment.train_together([(task.settings, task.label.seed, journal)])
+                if isinstance(metrics, Exception):
+                    raise metrics
+            else:
+                metrics = task.experiment.train(task.settings, task.label.seed, journal)
+            numbers = _checked(task, metrics, perf_counter() - started)
+            journal.finish(numbers)
+    except Diverged as error:
+        return Outcome(journal.run_id, {}, diverged=True, error=str(error))
+    return Outcome(journal.run_id, numbers, built=trained is not None)
+
+
+def _checked(task: Task, metrics: object, seconds: float) -> dict[str, float]:
+    """The metrics as floats with the seconds that they took, once the data are seen to be the same."""
+    if not isinstance(metrics, Mapping):
+        raise UserError(
+            f"an experiment returns a mapping of names to numbers, but got {type(metrics).__name__}: "
+            'return for example {"loss": 0.3}.'
+        )
+    for name, value in metrics.items():
+        if not isinstance(name, str) or isinstance(value, bool) or not isinstance(value, Real):
+            raise UserError(f"a metric is a number with a name, but got {value!r} for {name!r}: mend it.")
+    if absent := [name for name in task.measures if name not in metrics]:
+        raise UserError(
+            f"the study measures {', '.join(absent)}, but the experiment returned {', '.join(metrics)}: "
+            "return it, or drop the measure."
+        )
+    now = task.experiment.version(task.settings)
+    if now != task.label.version:
+        raise RuntimeError(
+            f"the data changed while the study ran: it began with {task.label.version}, this run learned "
+            f"from {now}; give the changed data a name of their own"
+        )
+    return {"seconds": seconds} | {name: float(value) for name, value in metrics.items()}
+
+
+def _train_together(store: Store, tasks: Sequence[Task]) -> list[Ended]:
+    if not tasks:
+        return []
+    started, opened = perf_counter(), list[_Open]()
+    try:
+        opened += [_Open(store, task, {"together": str(len(tasks))}) for task in tasks]
+        cells = [(one.task.settings, one.task.label.seed, one.journal) for one in opened]
+        results = tasks[0].experiment.train_together(cells)
+    except BaseException as error:
+        for one in opened:
+            one.end(error)
+        raise
+    # All are written to the disk before the first waits for a server.
+    share = (perf_counter() - started) / len(tasks)
+    taken = [one.take(result, share) for one, result in zip(opened, results, strict=True)]
+    return [one.close(numbers) for one, numbers in zip(opened, taken, strict=True)]
+
+
+class _Open:
+    """A task's run under way, beside those of other tasks: each ends by itself, as it went."""
+
+    def __init__(self, store: Store, task: Task, how: Mapping[str, str]) -> None:
+        self.task = task
+        self._context = _recording(store, task, how=how)
+        self.journal = self._context.__enter__()
+
+    def take(self, result: object, seconds: float) -> dict[str, float] | Exception:
+        """Write the result; its numbers, or why there are none."""
+        if isinstance(result, Exception):
+            return result
+        try:
+            numbers = _checked(self.task, result, seconds)
+            self.journal.finish(numbers)
+        except Exception as error:
+            return error
+        return numbers
+
+    def close(self, taken: dict[str, float] | Exception) -> Ended:
+        """End the run; what came of the task."""
+        if isinstance(taken, Exception):
+            failed = self.end(taken) or taken
+            if isinstance(failed, Diverged):
+                return Outcome(self.journal.run_id, {}, diverged=True, error=str(failed))
+            return as_user_error(failed)
+        if failed_late := self.end(None):
+            return as_user_error(failed_late)
+        return Outcome(self.journal.run_id, taken)
+
+    def end(self, error: BaseException | None) -> Exception | None:
+        """End the run as `recording` does with that error, which is caught here; any other error is given."""
+        try:
+            self._context.__exit__(type(error) if error else None, error, None)
+        except Exception as another:
+            return another
+        return None
 
 
 def _die_with_parent() -> None:

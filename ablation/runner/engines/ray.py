@@ -1,22 +1,22 @@
 """Cells handed to a Ray cluster: the engine that asks for a place for each, and what a node does with one.
 
 Ray is an extra (`pip install .[ray]`): it places, moves and ends what runs; nothing is scheduled here. Nodes
-share nothing but the addresses of the servers, and how to reach them, which travel with each task and not by
-Ray's environment, that its pages show: they hold passwords.
+share nothing but the addresses of the servers, and how to reach them. These travel with each task and not by
+Ray's environment, which its pages show: they hold passwords.
 """
 
 import logging
 import os
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ablation.emoji.data.images import Images
-from ablation.emoji.data.sources import load, provide
 from ablation.errors import UserError
-from ablation.runner.together import Ended, work_together
-from ablation.runner.worker import Outcome, Task, as_worker, work
+from ablation.experiment import Experiment
+from ablation.runner.engines import Cells, Executor, ExecutorConfig
+from ablation.runner.worker import Ended, Outcome, Task, as_worker, work
 from ablation.tracking.origin import origin
 from ablation.tracking.store import Store
 
@@ -33,6 +33,14 @@ SETTINGS = ("ABLATION_OPTUNA_STORAGE", "ABLATION_PATIENCE", *(f"MLFLOW_TRACKING_
 FILES = "MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH"
 """Variables that name files: a node that has its own keeps it, since files do not travel."""
 HOME = ".ablation"  # in the home folder of a node: what it keeps of its own
+
+
+def prepare(config: ExecutorConfig, experiments: Sequence[Experiment]) -> Executor:
+    """As many cells in work as the cluster has CPUs, if nothing else is said."""
+    places = connect(config.address, config.store)
+    return Executor(
+        config.workers or places, lambda cells: RayEngine(config.store, config.address, config.gpus)
+    )
 
 
 def connect(address: str | None, store: Store) -> int:
@@ -62,39 +70,44 @@ class RayEngine:
 
     def __init__(self, store: Store, address: str | None = None, gpus: float = 0.0) -> None:
         connect(address, store)  # again, where the engine of the study before has left it
-        self._settings = {name: os.environ[name] for name in SETTINGS + FILES if name in os.environ}
-        # Tries are the crew's to count, as for every engine.
+        self._variables = {name: os.environ[name] for name in SETTINGS + FILES if name in os.environ}
+        # Tries are the scheduler's to count, as for every engine.
         how: dict[str, Any] = {"num_cpus": 1, "num_gpus": gpus, "max_retries": 0, "max_calls": 0}
         self._compute = ray.remote(**how)(compute)
-        self._gpus, self._packages = gpus, origin().packages
-        self._images: dict[tuple[str, ...], Any] = {}
+        self._gpus = gpus
+        self._data: dict[str, Any] = {}
 
     def submit(self, task: Task) -> "Future[Outcome]":
         """A future of the task's outcome; its exception is `lost` where its process or its node died."""
-        sources = task.spec.data.sources
-        if sources not in self._images:
-            self._images[sources] = ray.put(load(sources))
-        place = self._images[sources], self._settings, self._packages, self._gpus > 0
+        experiment, settings = task.experiment, task.settings
+        source = experiment.source(settings)
+        if source not in self._data:
+            self._data[source] = ray.put(experiment.pack(settings))
+        packages = origin(experiment.packages).packages
         ours: Future[Outcome] = Future()
-        there = replace(task, store=task.store.absolute())  # a node works in a folder of its own
-        self._compute.remote(there, *place).future().add_done_callback(lambda theirs: _settle(theirs, ours))
+        # A node works in a folder of its own.
+        there = replace(task, store=task.store.absolute(), accelerator=self._gpus > 0)
+        sent = self._compute.remote(there, self._data[source], self._variables, packages)
+        sent.future().add_done_callback(lambda theirs: _forward(theirs, ours))
         return ours
 
     def lost(self, error: BaseException) -> bool:
         """See `Engine.lost`."""
         return isinstance(error, RayError) and not isinstance(error, RayTaskError)
 
+    def order(self, experiment: Experiment, cells: Cells) -> Cells:
+        """As they come."""
+        return cells
+
     def close(self) -> None:
         """Leave the cluster, which ends what this process still has there."""
         ray.shutdown()
 
 
-def compute(
-    task: Task, images: Images, settings: dict[str, str], packages: dict[str, str], on_gpu: bool
-) -> Ended:
+def compute(task: Task, data: Any, variables: dict[str, str], packages: dict[str, str]) -> Ended:
     """On a node: what `work` does with the task, or the exception that it raised."""
     try:
-        if (here := origin().packages) != packages:
+        if (here := origin(task.experiment.packages).packages) != packages:
             differing = sorted(name for name in here | packages if here.get(name) != packages.get(name))
             raise UserError(
                 f"a node wants the packages of the machine that runs the study, but has others of "
@@ -102,16 +115,16 @@ def compute(
             )
         for name in SETTINGS:
             os.environ.pop(name, None)  # what was set where `ray start` was called
-        os.environ |= settings | {name: os.environ[name] for name in FILES if name in os.environ}
-        provide(task.spec.data.sources, images)
+        os.environ |= variables | {name: os.environ[name] for name in FILES if name in os.environ}
+        task.experiment.unpack(task.settings, data)
         placed = replace(task, store=Path.home() / HOME) if Store(task.store).shared else task
         with as_worker():
-            return work_together([placed])[0] if on_gpu else work(placed)
+            return work(placed)
     except Exception as error:
         return error
 
 
-def _settle(theirs: "Future[Ended]", ours: "Future[Outcome]") -> None:
+def _forward(theirs: "Future[Ended]", ours: "Future[Outcome]") -> None:
     error = theirs.exception()
     ended = error if error is not None else theirs.result()
     if isinstance(ended, BaseException):

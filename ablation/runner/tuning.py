@@ -1,23 +1,20 @@
-"""Tuning: a setting that every arm gets the best value of, from the same values, by its own validation loss.
+"""Tuning: a setting that every arm gets the best value of, from the same values, by its own validation measure.
 
 The trials are the cells of a study of their own, so that they are recorded, resumed and kept like any
-other. Their seed is that of no cell: its split is drawn from the same images, but what is chosen has
-seen no number that the study will report.
+other. Their seed is that of no cell: what is chosen has seen no number that the study will report.
 """
 
 from dataclasses import replace
 
 import pandas as pd
 
-from ablation.emoji.spec import vary
 from ablation.errors import UserError
 from ablation.runner.ledger import Ledger
 from ablation.runner.results import results
+from ablation.settings import vary
 from ablation.study import Study
 from ablation.tracking.store import Store
 from ablation.tuning import TUNING_SEED
-
-LOSS = "validation_loss"
 
 
 def tuning_of(study: Study) -> Study:
@@ -36,7 +33,7 @@ def tuning_of(study: Study) -> Study:
         arms=arms,
         # One of the arms, so that none is added to them.
         baseline=vary(study.baseline, {tuned.setting: tuned.values[0]}),
-        measures={LOSS: 1.0},
+        measures={tuned.measure: 1.0},
         claims=(),
         against={},
         tuned=None,
@@ -46,7 +43,7 @@ def tuning_of(study: Study) -> Study:
     )
 
 
-def settle(study: Study, store: Store) -> Study:
+def with_tuned_values(study: Study, store: Store) -> Study:
     """`study` with what its tuning chose for every arm; as it is where nothing is tuned, or not yet.
 
     Raises `UserError` where every trial of an arm diverged.
@@ -63,8 +60,19 @@ def settle(study: Study, store: Store) -> Study:
     if not frame.state.isin(["complete", "diverged"]).all():
         return study
     complete = frame[frame.state == "complete"]
-    losses = dict(zip(complete.arm, complete[LOSS], strict=True)) if len(complete) else {}
+    losses = (
+        dict(zip(complete.arm, complete[study.tuned.measure], strict=True)) if len(complete) else {}
+    )
     return replace(study, chosen={arm: _best(study, arm, losses) for arm in study.declared})
+
+
+def progress_of(study: Study, store: Store) -> pd.DataFrame | None:
+    """The results of a study, those of its tuning while that lasts, or None where it was never run."""
+    study = with_tuned_values(study, store)
+    if study.tuned and not study.chosen:
+        study = tuning_of(study)
+    ledger = Ledger.open(store, study)
+    return None if ledger is None or ledger.plan is None else results(study, store)
 
 
 def _recorded(study: Study, store: Store) -> dict[str, float]:
@@ -77,15 +85,6 @@ def _recorded(study: Study, store: Store) -> dict[str, float]:
     return {arm: arms[arm][study.tuned.setting] for arm in study.declared if arm in arms}
 
 
-def progress_of(study: Study, store: Store) -> pd.DataFrame | None:
-    """The results of a study, those of its tuning while that lasts, or None where it was never run."""
-    study = settle(study, store)
-    if study.tuned and not study.chosen:
-        study = tuning_of(study)
-    ledger = Ledger.open(store, study)
-    return None if ledger is None or ledger.plan is None else results(study, store)
-
-
 def _best(study: Study, arm: str, losses: dict[str, float]) -> float:
     assert study.tuned is not None
     found = {value: losses.get(_trial(study, arm, value)) for value in study.tuned.values}
@@ -95,7 +94,8 @@ def _best(study: Study, arm: str, losses: dict[str, float]) -> float:
             f"{study.tuned.setting} of {arm} wants a value at which training holds, but all of "
             f"{', '.join(f'{value:g}' for value in found)} diverged: lower the range of the study's `tuned`."
         )
-    return min(kept, key=lambda value: kept[value])
+    sign = -1 if study.measure(study.tuned.measure).better == "higher" else 1
+    return min(kept, key=lambda value: sign * kept[value])
 
 
 def _trial(study: Study, arm: str, value: float) -> str:

@@ -1,0 +1,84 @@
+"""Worker processes of this machine, forked from one that has imported what they need."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Sequence
+from concurrent.futures import Future
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
+from typing import TYPE_CHECKING, Any
+
+from ablation.experiment import Experiment
+from ablation.runner.engines import Cells, Executor, ExecutorConfig
+
+if TYPE_CHECKING:
+    from ablation.runner.worker import Outcome, Task
+
+PRELOAD = "ablation.runner.engines.preload", "ablation.runner.worker"
+STORE = "mlflow.store.tracking.sqlalchemy_store"  # imported by the first run of a process: a second each
+
+
+def prepare(config: ExecutorConfig, experiments: Sequence[Experiment]) -> Executor:
+    """As many processes as there are cores, if nothing else is said."""
+    warm(experiments)  # before this process imports what the engine needs, so that both import at once
+    return Executor(config.workers or cores(), LocalEngine)
+
+
+class LocalEngine:
+    """Worker processes of this machine, one thread each; a worker that is killed is replaced."""
+
+    def __init__(self, workers: int) -> None:
+        from pebble import ProcessExpired, ProcessPool
+
+        from ablation.runner.worker import start, work
+
+        self._work, self._expired = work, ProcessExpired
+        self._pool = ProcessPool(max_workers=workers, initializer=start, context=context())
+
+    def submit(self, task: "Task") -> "Future[Outcome]":
+        """A future of the task's outcome; its exception is `lost` where the worker was killed."""
+        return self._pool.schedule(self._work, args=[task])  # type: ignore[no-any-return]
+
+    def lost(self, error: BaseException) -> bool:
+        """See `Engine.lost`."""
+        return isinstance(error, self._expired)
+
+    def order(self, experiment: Experiment, cells: Cells) -> Cells:
+        """As they come."""
+        return cells
+
+    def close(self) -> None:
+        """End the workers."""
+        self._pool.stop()
+        self._pool.join()
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def context(experiments: Sequence[Experiment] = ()) -> ForkServerContext:
+    """How worker processes are made: forked from a server that has imported their modules, one thread each."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    made: Any = multiprocessing.get_context("forkserver")
+    if experiments:
+        own = [module for one in experiments for module in one.preload]
+        made.set_forkserver_preload(list(dict.fromkeys([*PRELOAD, *own, STORE])))
+    found: ForkServerContext = made
+    return found
+
+
+def warm(experiments: Sequence[Experiment]) -> None:
+    """Start the server now, so that its imports run beside those of the caller.
+
+    It is deaf to Ctrl-C from birth: an interrupt in the middle of its imports would print a traceback.
+    """
+    context(experiments)
+    hearing = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, hearing)
