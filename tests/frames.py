@@ -1,6 +1,6 @@
 """Small studies and frames of invented runs, for the tests of statistics and reports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,8 @@ class Coarse(EmojiExperiment):
     def resolution(self, study: Study, cells: pd.DataFrame, measure: str) -> float:
         return self.steps.get(measure, 0.0)
 
-    def caveats(self, study: Study, cells: pd.DataFrame) -> tuple[str, ...]:
-        return ()
+    def caveats(self, study: Study, cells: pd.DataFrame) -> Iterator[str]:
+        return iter(())
 
 
 def a_study(**changes: Any) -> Study:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ablation.emoji.common_evaluation import CommonImages, common_images, measure_common
-from ablation.emoji.composition.measures import Composition, composition
-from ablation.emoji.composition.tasks import AnalogyTask, askings
+from ablation.emoji.composition.analogies import AnalogyTask, analogy_tasks
+from ablation.emoji.composition.evaluator import Composition, composition
 from ablation.emoji.data.classes import class_names
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.sources import load
@@ -95,7 +95,7 @@ def lacking(spec: RunSpec, seed: int, needs: Iterable[str]) -> set[str]:
     common = common_images(images, data, assign_sides(images, data, seed))
     found = {need: common.suffices(need) for need in needs if need != "analogies"}
     if "analogies" in needs:  # the dearest to find, so for who asks
-        found["analogies"] = bool(askings(images, data, seed))
+        found["analogies"] = bool(analogy_tasks(images, data, seed))
     return {need for need, suffices in found.items() if not suffices}
 
 
@@ -111,7 +111,7 @@ def prepare(spec: RunSpec, seed: int, composing: bool = False) -> Prepared:
     started = perf_counter()
     pictures = training_data(images, spec.data, spec.augment, seed)
     common = common_images(images, spec.data, assign_sides(images, spec.data, seed))
-    tasks = askings(images, spec.data, seed) if composing else ()
+    tasks = analogy_tasks(images, spec.data, seed) if composing else ()
     model = Autoencoder(spec.model, len(class_names(spec.data.classes)), seed)
     model.to(memory_format=torch.channels_last)  # a twentieth faster on a CPU; `_pictures` come alike
     return Prepared(spec, seed, images, pictures, common, tasks, model, started)

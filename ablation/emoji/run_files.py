@@ -12,8 +12,8 @@ from matplotlib import image
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ablation.emoji.composition.gains import Row, gain_of_truths, portions
-from ablation.emoji.composition.measures import Composition
+from ablation.emoji.composition.evaluator import Composition
+from ablation.emoji.composition.scores import Row, gain_of_truths, rows_by_measure
 from ablation.emoji.data.images import grid
 from ablation.emoji.measures import CURVES
 from ablation.emoji.run import Result
@@ -46,7 +46,7 @@ def items_of(rows: Sequence[Row]) -> pd.DataFrame:
     """
     found = [
         (measure, family, truth, gain)
-        for measure, families in portions(rows).items()
+        for measure, families in rows_by_measure(rows).items()
         for family, part in families.items()
         for truth, gain in gain_of_truths(part).items()
     ]

@@ -63,7 +63,7 @@ class Analysis:
         return {arm: other for arm, other in against if other not in (arm, self.study.reference)}
 
     def effect(self, arm: str, measure: str) -> Effect | None:
-        """The effect of `arm` on `measure`; None for a baseline, which is set against nothing."""
+        """The effect of `arm` on `measure`; None for a baseline, which is compared to nothing."""
         return next((e for e in self.effects if (e.arm, e.measure) == (arm, measure)), None)
 
 
@@ -78,15 +78,15 @@ def analyse(
 
     `frame` has one row per cell, in any order, with the columns arm, seed, state, fingerprint, run_id
     and every measure; a cell without a row is missing. Caveats also read the columns code and packages, and
-    the experiment any that its runs report. `seed_counts` are the numbers of seeds that the study was run
-    with, in order. `items` has the values of single test items (`clustered`).
+    the experiment's own caveats read other metrics of its runs. `seed_counts` are the numbers of seeds that
+    the study was run with, in order. `items` has the values of single test items (`clustered`).
 
     Raises `UserError` where the frame is not one of this study (`cells.planned`).
     """
     cells = planned(study, frame, seeds)
     means = {(arm, name): _mean(study, cells, arm, name) for name in study.measures for arm in study.settings}
     found, judged = effects(study, cells), verdicts(study, cells)
-    twice = tuple(None if items is None else clustered(study, v.claim.rule, items) for v in judged)
+    over_items = tuple(None if items is None else clustered(study, v.claim.rule, items) for v in judged)
     return Analysis(
         study,
         seeds,
@@ -94,10 +94,10 @@ def analyse(
         found,
         judged,
         conclusion(study, judged),
-        (*caveats(study, cells, found, seed_counts), *clustered_caveats(study, judged, twice)),
+        (*caveats(study, cells, found, seed_counts), *clustered_caveats(study, judged, over_items)),
         fixed_words(study),
         _sources(study, cells, found, judged),
-        twice,
+        over_items,
     )
 
 

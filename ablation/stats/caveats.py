@@ -199,7 +199,7 @@ def _replication(study: Study) -> str:
 
 def _pairing(study: Study, cells: pd.DataFrame) -> Iterator[str]:
     if unpaired := list(_unpaired(study, cells)):
-        other = "the arm that it is set against" if study.against else "baseline"
+        other = "the arm that it is compared to" if study.against else "baseline"
         yield (
             f"Pairing by seed did not help for {listing(unpaired)}: over seeds, arm and {other} correlate "
             "negatively."

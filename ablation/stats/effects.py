@@ -22,8 +22,8 @@ class Contrast:
     """The effect of a rule: one number per seed, and what the declared test says of their mean.
 
     seeds[i] is the seed of differences[i]. The p-values are None where no test is made: fewer than
-    `FEWEST_SEEDS` seeds, a cell not complete, a smoke budget, or equal differences. `equal` says that
-    the last is the reason.
+    `FEWEST_SEEDS` seeds, a cell not complete, a smoke budget, or equal differences. `equal`: the last is
+    the only reason.
     """
 
     rule: Rule
@@ -40,9 +40,9 @@ class Contrast:
 class Effect:
     """The paired difference of `arm` to `reference` in `measure`, in the unit of the measure.
 
-    `reference` is the arm that the study sets `arm` against: the baseline unless it says another. p_holm
-    and p_equivalence_holm are adjusted over the arms of the study within the measure. `equal` says that no
-    test is made for the sole reason that every seed gives the same difference.
+    `reference` is the arm that `arm` is compared to: the baseline, unless the study's `against` names
+    another. p_holm and p_equivalence_holm are adjusted over the arms of the study within the measure.
+    `equal`: no test is made, and the only reason is that every seed gives the same difference.
     """
 
     arm: str
@@ -58,7 +58,7 @@ class Effect:
 
 
 def effects(study: Study, cells: pd.DataFrame) -> tuple[Effect, ...]:
-    """The effect of every arm that is set against another on every measure, measure by measure.
+    """The effect of every arm that is compared to another on every measure, measure by measure.
 
     `cells` has one row per planned cell. Seeds under which the arm or its reference is not complete
     are left out of the estimate, and such an effect is not tested: what is left is not the sample that
@@ -75,7 +75,7 @@ def contrast(study: Study, cells: pd.DataFrame, rule: Rule) -> Contrast:
     differences = table @ factors - rule.offset
     scale = np.abs(table) @ np.abs(factors) + abs(rule.offset)
     same = equal(differences, float(np.max(scale, initial=0)))
-    # Every planned seed has to count: a gap, or a number that is none, breaks the declared sample.
+    # Every planned seed has to count: a missing cell or value breaks the declared sample.
     whole = FEWEST_SEEDS <= len(seeds) == cells["seed"].nunique() and not study.quick
     tested, sesoi = whole and not same, study.measures[rule.measure]
     # A spread below the step of the measure shows that the seeds are few, not that the mean is precise.

@@ -30,7 +30,7 @@ from ablation.tracking.availability import (  # noqa: E402
     user_errors,
     why,
 )
-from ablation.tracking.read import cell_runs, finished_with, standing  # noqa: E402
+from ablation.tracking.read import cell_runs, finished_with, metrics_of, standing, tags_of  # noqa: E402
 from ablation.tracking.record import waiting  # noqa: E402
 from ablation.tracking.sender import Undelivered, awaited, deliver  # noqa: E402
 from ablation.tracking.store import Store  # noqa: E402
@@ -48,9 +48,11 @@ __all__ = [
     "is_refused",
     "is_unavailable",
     "keep",
+    "metrics_of",
     "retry",
     "retry_entering",
     "standing",
+    "tags_of",
     "user_errors",
     "waiting",
     "why",

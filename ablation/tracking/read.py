@@ -117,6 +117,21 @@ def finished(store: Store, measures: Sequence[str] = ()) -> list[str]:
     return sorted({run.tags["fingerprint"] for run in found if _final(run) and not _lacking(run, measures)})
 
 
+def tags_of(store: Store, run_id: str) -> dict[str, str] | None:
+    """The tags of a run; None where the store has no such run."""
+    try:
+        return dict(store.client.get_run(run_id).data.tags)
+    except MlflowException as error:
+        if is_unavailable(error):
+            raise
+        return None
+
+
+def metrics_of(store: Store, run_id: str) -> dict[str, float]:
+    """The metrics of a run, as `RunRow` has them."""
+    return _found(store.client.get_run(run_id)).metrics
+
+
 def running(store: Store) -> list[str]:
     """The fingerprints of the runs that say RUNNING."""
     runs = find(store, {}, status="RUNNING")
