@@ -44,8 +44,6 @@ def test_a_study_trained_together_is_the_study_trained_apart(faces: Path, tmp_pa
         assert both[name].to_numpy() == pytest.approx(apart[name].to_numpy(), rel=1e-3)
     frames = {"apart": apart, "together": both}
     curves = [learning_curves(study, one, Store(tmp_path / name)) for name, one in frames.items()]
-        learning_curves(study, frame, store) for frame, store in zip((apart, both), stores, strict=True)
-    ]
     pd.testing.assert_frame_equal(*curves, rtol=1e-3, check_exact=False)
 
 
