@@ -89,7 +89,7 @@ def waiting(store: Store) -> list[str]:
     return sorted({p.name.partition("-")[0] for p in _root(store).glob("[!.]*") if _ended(p)})
 
 
-def places(store: Store, fingerprint: str) -> list[Path]:
+def entries(store: Store, fingerprint: str) -> list[Path]:
     """Where the runs of the fingerprint lie that wait for MLflow."""
     return [entry for entry in _all(store, fingerprint) if _ended(entry)]
 
