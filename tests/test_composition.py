@@ -7,8 +7,6 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from ablation.report.data_files import runs_csv
-from ablation.tracking.journal import Label
 
 import engines
 from ablation import Claim, Difference, Study, UserError
@@ -29,6 +27,7 @@ from ablation.emoji.train import fit
 from ablation.emoji.training_data import Pictures
 from ablation.emoji.weights import best_run, model_of
 from ablation.experiment import fingerprint
+from ablation.report.data_files import runs_csv
 from ablation.report.export import publish, read
 from ablation.runner.plan import training_of
 from ablation.runner.results import results
@@ -38,6 +37,7 @@ from ablation.runner.worker import Outcome, Task, packed, work_together
 from ablation.settings import flat, vary
 from ablation.study import Cell
 from ablation.tracking import Store, artifact
+from ablation.tracking.journal import Label
 from analogies import draw_shapes
 from engines import InlineEngine
 

@@ -63,7 +63,8 @@ class Record:
         found = []
         for name, value in self.metrics.items():
             moment, step = last[name][2:] if name in last else (0, 0)
-            found.append((name, value, max(self.ended, moment + 1), step))
+            if name not in last or last[name][1] != value:
+                found.append((name, value, max(self.ended, moment + 1), step))
         return found
 
 

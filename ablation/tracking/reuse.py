@@ -28,7 +28,7 @@ def mirror(store: Store, place: str, label: Label, original: Settled, experiment
     copied = (COMMIT, "dirty", "packages", "built_on", SECTIONS)
     tags += [RunTag(name, source.data.tags[name]) for name in copied if name in source.data.tags]
     if original.diverged:
-        tags += [RunTag("outcome", "diverged"), RunTag("error", original.error)]
+        tags += [RunTag("outcome", "diverged"), RunTag("failure", original.error)]
     drawn = [name for name in curve_names(experiment) if name in source.data.metrics]
     points = [point for name in drawn for point in client.get_metric_history(original.run_id, name)]
     moment = source.info.end_time or source.info.start_time
