@@ -223,7 +223,7 @@ def test_metrics_in_sections_are_read_by_their_own_names(store: Store) -> None:
     assert cell_runs(store, "small")["a/b"].tolist() == [2.0]
 
 
-@pytest.mark.parametrize("name", ["error", "run_id", "seed"])
+@pytest.mark.parametrize("name", ["failure", "run_id", "seed"])
 def test_a_metric_that_is_called_as_something_else_of_a_run_is_refused(store: Store, name: str) -> None:
     experiment = store.experiment("small", {})
     with (

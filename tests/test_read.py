@@ -56,18 +56,19 @@ def test_runs_are_found_oldest_first_in_pages_of_any_size(
     store, experiments, ids = filled
     monkeypatch.setattr(stores, "PAGE", page)  # of runs, and of experiments
     rows = find(store, tags, status=status)
-    assert [row.run_id for row in rows] == [ids[number] for number in found]
-    own = [ids[n] for n in found if n % 3 == 0]
+    assert {row.run_id for row in rows} == {ids[number] for number in found}
+    assert [row.started for row in rows] == sorted(row.started for row in rows)
+    own = [ids[number] for number in found if number % 3 == 0]
     assert [row.run_id for row in find(store, tags, status=status, experiment=experiments[0])] == own
     assert gc.isenabled()
 
 
 def test_experiments_of_others_are_not_looked_at(filled: tuple[Store, list[str], list[str]]) -> None:
     store, _, _ = filled
-    before = find(store, {})
+    before = [run.run_id for run in find(store, {})]
     stranger = store.client.create_experiment("a stranger's")
     store.client.create_run(stranger, tags={"role": "cell", "fingerprint": "a1"})
-    assert find(store, {}) == before
+    assert [run.run_id for run in find(store, {})] == before
 
 
 def test_curves_are_read_once_and_then_kept(
@@ -79,7 +80,7 @@ def test_curves_are_read_once_and_then_kept(
     assert first[["arm", "seed", "metric"]].drop_duplicates().to_numpy().tolist() == [
         [arm, seed, name] for arm, seed in (("b", 7), ("a", 8), ("a", 9)) for name in NAMES
     ]
-    assert first.epoch.tolist()[:4] == [1, 2, 3, 5]
+    assert first.step.tolist()[:4] == [1, 2, 3, 5]
     assert first.value.tolist()[:3] == [0.5, 0.25, 0.5 / 3]
     assert first.value.isna().sum() == 3
     with monkeypatch.context() as patched:
@@ -91,8 +92,7 @@ def test_curves_are_read_once_and_then_kept(
 
 
 def _of(frame: pd.DataFrame) -> pd.DataFrame:
-    metric = pd.Categorical(frame.metric, categories=["mse"])
-    return frame.assign(metric=metric).reset_index(drop=True)
+    return frame.assign(metric=frame.metric.cat.set_categories(["mse"])).reset_index(drop=True)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"mse": 1}', '{"mse": [["one", 2]]}'])
