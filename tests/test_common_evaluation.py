@@ -1,4 +1,4 @@
-"""Common evaluation: the same held-out images for every arm, never learned from, and right numbers on them."""
+"""Common evaluation: the same held-out images for every arm, never learned from; right numbers on them."""
 
 from pathlib import Path
 

@@ -7,8 +7,6 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from ablation.report.data_files import runs_csv
-from ablation.tracking.journal import Label
 
 import engines
 from ablation import Claim, Difference, Study, UserError
@@ -29,6 +27,7 @@ from ablation.emoji.train import fit
 from ablation.emoji.training_data import Pictures
 from ablation.emoji.weights import best_run, model_of
 from ablation.experiment import fingerprint
+from ablation.report.data_files import runs_csv
 from ablation.report.export import publish, read
 from ablation.runner.plan import training_of
 from ablation.runner.results import results
@@ -38,6 +37,7 @@ from ablation.runner.worker import Outcome, Task, packed, work_together
 from ablation.settings import flat, vary
 from ablation.study import Cell
 from ablation.tracking import Store, artifact
+from ablation.tracking.journal import Label
 from analogies import draw_shapes
 from engines import InlineEngine
 
@@ -158,9 +158,7 @@ def test_a_gain_is_a_median_over_truths() -> None:
     assert gain(rows) == pytest.approx(0.5)
 
 
-def test_a_study_trains_once_and_composes_with_the_same_weights(
-    study: Study, store: Store
-) -> None:
+def test_a_study_trains_once_and_composes_with_the_same_weights(study: Study, store: Store) -> None:
     progress = run_study(study, store, InlineEngine(), 1)
     frame = results(study, store).set_index("arm")
     assert (progress.trained, progress.failed) == (3, {})
@@ -183,9 +181,9 @@ def plain(study: Study) -> Study:
 
 
 @pytest.fixture
-def asking(plain: Study) -> Study:
+def with_gain(plain: Study) -> Study:
     """One of the same cells that does."""
-    return replace(plain, name="asking", measures={"gain": 0.05})
+    return replace(plain, name="with_gain", measures={"gain": 0.05})
 
 
 def arms_of(study: Study, store: Store) -> pd.DataFrame:
@@ -200,14 +198,14 @@ def test_a_study_without_gains_composes_nothing(plain: Study, store: Store) -> N
 
 @pytest.mark.parametrize("group", [False, True], ids=["alone", "together"])
 def test_what_lacks_a_gain_is_measured_anew_with_its_own_weights(
-    plain: Study, asking: Study, store: Store, group: bool, monkeypatch: pytest.MonkeyPatch
+    plain: Study, with_gain: Study, store: Store, group: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_study(plain, store, InlineEngine(), 1)
     if group:
         monkeypatch.setattr(engines, "work", lambda task: work_together([task])[0])
-    assert (workload(asking, store, 1, 1).lacking, workload(plain, store, 1, 1).lacking) == (2, 0)
-    assert run_study(asking, store, InlineEngine(), 1).failed == {}
-    before, after = arms_of(plain, store), arms_of(asking, store)
+    assert (workload(with_gain, store, 1, 1).lacking, workload(plain, store, 1, 1).lacking) == (2, 0)
+    assert run_study(with_gain, store, InlineEngine(), 1).failed == {}
+    before, after = arms_of(plain, store), arms_of(with_gain, store)
     assert after.built_on.to_dict() == before.run_id.to_dict()
     assert (after.fingerprint == before.fingerprint).all()
     assert (after.test_mse == before.test_mse).all()
@@ -215,31 +213,31 @@ def test_what_lacks_a_gain_is_measured_anew_with_its_own_weights(
     assert after.gain["wide"] == alone.metrics["gain"]
     assert best_run(store) == after.run_id[after.gain.idxmax()]
     # Of the two runs of a fingerprint, a third study takes the one that has what it measures.
-    third = replace(asking, name="third")
+    third = replace(with_gain, name="third")
     assert run_study(third, store, InlineEngine(), 1).reused == 2
     assert arms_of(third, store).reused_from.to_dict() == after.run_id.to_dict()
 
 
 def test_runs_csv_is_the_same_whichever_study_came_first(
-    plain: Study, asking: Study, store: Store, tmp_path: Path
+    plain: Study, with_gain: Study, store: Store, tmp_path: Path
 ) -> None:
     other = Store(tmp_path / "other")
-    for where, order in ((store, (plain, asking)), (other, (asking, plain))):
+    for where, order in ((store, (plain, with_gain)), (other, (with_gain, plain))):
         for one in order:
             run_study(one, where, InlineEngine(), 1)
-    for one in (plain, asking):
+    for one in (plain, with_gain):
         first, second = (runs_csv(one, results(one, where), 1) for where in (store, other))
         assert first == second
 
 
 def test_weights_that_cannot_be_read_fail_their_own_cell_of_a_group(
-    plain: Study, asking: Study, store: Store
+    plain: Study, with_gain: Study, store: Store
 ) -> None:
     run_study(plain, store, InlineEngine(), 1)
     (kept,) = (store.root / "artifacts").rglob(f"{arms_of(plain, store).run_id['wide']}/**/{EMOJI.kept_file}")
     kept.write_bytes(kept.read_bytes()[:100])
-    experiment = store.experiment("asking", {})
-    tasks = [_task(asking, cell, store, experiment) for cell in asking.cells(1)]
+    experiment = store.experiment("with_gain", {})
+    tasks = [_task(with_gain, cell, store, experiment) for cell in with_gain.cells(1)]
     broken, sound = work_together(tasks)
     assert isinstance(broken, UserError)
     assert "are no safetensors" in str(broken)
@@ -250,7 +248,7 @@ def test_weights_that_cannot_be_read_fail_their_own_cell_of_a_group(
 def _task(study: Study, cell: Cell, store: Store, experiment: str) -> Task:
     versions = {cell.arm: EMOJI.version(cell.settings)}
     label = Label(
-        "asking",
+        "with_gain",
         cell.arm,
         cell.seed,
         fingerprint(EMOJI, cell.settings, cell.seed, versions[cell.arm]),

@@ -10,12 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from ablation.emoji.cli import app
 from PIL import Image
 from typer.testing import CliRunner
 
 from ablation import Claim, Difference, Study, UserError, catalogue
 from ablation.cli.progress import duration
+from ablation.emoji.cli import app
 from ablation.emoji.composition.analogies import analogy_tasks
 from ablation.emoji.data.sources import load
 from ablation.emoji.protocols import composed

@@ -100,7 +100,7 @@ def test_an_error_of_the_program_fails_every_run_of_the_group(
         work_together(tasks)
     runs = cell_runs(store, "small")
     assert runs.status.tolist() == ["FAILED", "FAILED"]
-    assert runs.error.tolist() == ["MemoryError: no room"] * 2
+    assert runs.failure.tolist() == ["MemoryError: no room"] * 2
 
 
 def test_a_killed_process_is_lost_to_every_task_of_its_group(faces: Path, store: Store) -> None:
