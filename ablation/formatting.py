@@ -49,11 +49,6 @@ def p_words(p: float | None, in_table: bool = False) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def p_cell(p: float | None) -> str:
-    """A p-value in a cell of a table: "<0.001", "0.032", or `ABSENT` for None."""
-    return ABSENT if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
-
-
 def percent(share: float) -> str:
     """0.95 as "95 %"."""
     return f"{100 * share:g} %"

@@ -12,6 +12,7 @@ losses, the optimiser and the casts alone, so that one sees where the rest goes.
 
 import argparse
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import repeat
 from time import perf_counter
 
@@ -20,13 +21,14 @@ from apart import fresh
 from reached import Reached, show
 
 from ablation.emoji.cost import run_flops
-from ablation.emoji.data.labels import class_names
-from ablation.emoji.determinism import settle
+from ablation.emoji.data.classes import class_names
+from ablation.emoji.determinism import deterministic
 from ablation.emoji.model import IMAGE_SIZE, Autoencoder
 from ablation.emoji.protocols import joint
-from ablation.emoji.spec import RunSpec, vary
+from ablation.emoji.spec import RunSpec
 from ablation.emoji.train import Epoch, fit
 from ablation.emoji.training_data import Pictures
+from ablation.settings import vary
 
 TARGETS = {"float32": 85.0, "bfloat16": 60.0}  # per cent of the product's FLOP/s
 SIDE = 2048
@@ -47,11 +49,10 @@ def network() -> Autoencoder:
     return model.to(memory_format=torch.channels_last)
 
 
-def prepare(threads: int) -> None:
-    """The settings of the process that `run` and a worker set."""
-    torch.set_num_threads(threads)
-    settle()
+def prepared(threads: int) -> AbstractContextManager[None]:
+    """As a run computes, but with so many threads."""
     torch.manual_seed(0)
+    return deterministic(threads)
 
 
 def training(precision: str, passes: int) -> Iterator[Epoch]:
@@ -73,13 +74,13 @@ def product(precision: str) -> float:
 
 def speeds(threads: int, rounds: int) -> dict[str, tuple[float, float]]:
     """Images/s trained on and FLOP/s of a product, the best of all rounds, by precision."""
-    prepare(threads)
     best = dict.fromkeys(TARGETS, (0.0, 0.0))
-    for epochs in zip(*(training(precision, rounds) for precision in TARGETS), strict=True):
-        # `zip` has run a pass of each; products of both follow, so that either sees the same machine.
-        for precision, epoch in zip(TARGETS, epochs, strict=True):
-            images, flops = best[precision]
-            best[precision] = max(images, epoch.images / epoch.seconds), max(flops, product(precision))
+    with prepared(threads):
+        for epochs in zip(*(training(precision, rounds) for precision in TARGETS), strict=True):
+            # `zip` has run a pass of each; products of both follow, so that either sees the same machine.
+            for precision, epoch in zip(TARGETS, epochs, strict=True):
+                images, flops = best[precision]
+                best[precision] = max(images, epoch.images / epoch.seconds), max(flops, product(precision))
     return best
 
 

@@ -17,20 +17,20 @@ from math import log
 from pathlib import Path
 from time import perf_counter
 
+from ablation.report.publish import publish, read
+from ablation.runner.coordinate import checked_data
+from ablation.tracking.label import Label
 from mlflow.entities import Metric, Param
 from reached import Reached, show
 
 from ablation import catalogue
 from ablation.cli import OBJECTS
 from ablation.emoji.spec import flat
-from ablation.report.publish import publish, read
-from ablation.runner.coordinate import checked_data
 from ablation.runner.ledger import Ledger
 from ablation.runner.plan import fingerprints, plan_of
 from ablation.runner.results import results
 from ablation.runner.runtime import workload
 from ablation.study import Cell, Study
-from ablation.tracking.label import Label
 from ablation.tracking.read import CURVES, bury, settled
 from ablation.tracking.store import Store
 

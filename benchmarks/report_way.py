@@ -15,7 +15,10 @@ import io
 import statistics
 from time import perf_counter
 
+import ablation.runner.preload  # noqa: F401  both begin with what a worker has imported already
 import torch
+from ablation.emoji.data.labels import class_names, classify
+from ablation.emoji.data.pictures import picture, png
 from apart import fresh
 from PIL import Image
 from plain_network import PlainAutoencoder
@@ -23,9 +26,6 @@ from reached import Reached, show
 from torch.utils.data import DataLoader, Dataset, random_split
 from torchvision import transforms
 
-import ablation.runner.preload  # noqa: F401  both begin with what a worker has imported already
-from ablation.emoji.data.labels import class_names, classify
-from ablation.emoji.data.pictures import picture, png
 from ablation.emoji.data.sources import load
 from ablation.emoji.data.split import select
 from ablation.emoji.protocols import joint

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
+from ablation.tracking.label import Label
 from reached import Reached, show
 
 from ablation import catalogue
@@ -23,7 +24,6 @@ from ablation.emoji.run import Result, Trained, identify
 from ablation.emoji.spec import RunSpec
 from ablation.emoji.train import Epoch
 from ablation.runner import worker
-from ablation.tracking.label import Label
 from ablation.tracking.store import Store
 
 

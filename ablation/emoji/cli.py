@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ablation.cli.options import DEFAULT_STORE, StoreFolder
-from ablation.emoji.spec import METHODS
+from ablation.emoji.composition.directions import METHODS
 from ablation.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -94,10 +94,10 @@ def compose(
     """Compose target + strength x (plus - minus) in the code of a finished run, beside the truth if known."""
     if method not in METHODS:
         raise unknown("method", method, METHODS)
-    from ablation.emoji.composition.compose import composed
+    from ablation.emoji.composition.strip import compose_strip
     from ablation.tracking import Store
 
-    typer.echo(composed(Store(store), run, (target, plus, minus), method, strength, _file(out)))
+    typer.echo(compose_strip(Store(store), run, (target, plus, minus), method, strength, _file(out)))
 
 
 @app.command()
@@ -107,7 +107,7 @@ def composer(
     store: StoreFolder = DEFAULT_STORE,
 ) -> None:
     """Write a page on which to choose target, plus, minus and method, and drag the strength."""
-    from ablation.emoji.composition.composer import compose_page
+    from ablation.emoji.composition.composer_page import compose_page
     from ablation.tracking import Store
 
     typer.echo(compose_page(Store(store), run, _file(out)))

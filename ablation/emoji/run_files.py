@@ -88,14 +88,14 @@ def save_composites(composition: Composition, path: Path) -> None:
 
 def gallery(sheets: Mapping[str, bytes]) -> "list[Gallery]":
     """Inputs over what each arm makes of them, of sheets by `save_reconstructions`; equal inputs once."""
-    from ablation.report.gallery import Gallery, Picture
+    from ablation.report.gallery import Gallery, Png
 
-    tops: dict[bytes, Picture] = {}
-    rows: dict[bytes, dict[str, Picture]] = {}
+    tops: dict[bytes, Png] = {}
+    rows: dict[bytes, dict[str, Png]] = {}
     for number, (arm, sheet) in enumerate(sheets.items(), 1):
         inputs, outputs = _halves(sheet)
-        tops.setdefault(inputs, Picture(f"inputs-{len(tops) + 1}.png", "Inputs", inputs))
-        made = Picture(f"reconstructions-{number}.png", f"Reconstructions by {arm}", outputs)
+        tops.setdefault(inputs, Png(f"inputs-{len(tops) + 1}.png", "Inputs", inputs))
+        made = Png(f"reconstructions-{number}.png", f"Reconstructions by {arm}", outputs)
         rows.setdefault(inputs, {})[arm] = made
     return [Gallery(CAPTION, top, rows[inputs]) for inputs, top in tops.items()]
 

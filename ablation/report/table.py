@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ablation.formatting import ABSENT, SMOKE, difference_digits, number, p_cell
+from ablation.formatting import ABSENT, SMOKE, difference_digits, number, p_words
 from ablation.measures import Measure
 from ablation.stats.analysis import Analysis
 from ablation.stats.effects import Effect
@@ -130,8 +130,8 @@ def _entry(analysis: Analysis, arm: str, name: str, best: str, difference: int) 
         number(gap.mean, difference, signed=True),
         number(gap.low, difference, signed=True),
         number(gap.high, difference, signed=True),
-        p_cell(effect.p_holm if effect else None),
-        p_cell(effect.p_equivalence_holm if effect else None),
+        p_words(effect.p_holm if effect else None, in_table=True),
+        p_words(effect.p_equivalence_holm if effect else None, in_table=True),
         _mark(effect),
         effect.verdict if effect and effect.p is not None else "",
         text == best != ABSENT,

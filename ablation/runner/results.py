@@ -61,7 +61,7 @@ def _joined(plan: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     counted = plan.fingerprint[plan.state.isin(["complete", "diverged"])]
     own = runs.drop(columns=["arm", "seed"], errors="ignore").loc[counted]
     kept = own.reindex(plan.fingerprint).reset_index(drop=True)
-    texts = {name: kept[name].fillna("") if name in kept else "" for name in ("run_id", "error")}
+    texts = {name: kept[name].fillna("") if name in kept else "" for name in ("run_id", "failure")}
     return pd.concat([plan, kept.assign(**texts)], axis=1)
 
 

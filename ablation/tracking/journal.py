@@ -161,7 +161,7 @@ class Journal:
             with suppress(Exception):
                 if self.run_id and not isinstance(error, ServerUnavailable):
                     failed = isinstance(error, Exception)  # no interrupt
-                    self.record.tags |= {"outcome": "failed", "error": _named(error)} if failed else {}
+                    self.record.tags |= {"outcome": "failed", "failure": _named(error)} if failed else {}
                     self.record.status, self.record.ended = FAILED if failed else KILLED, self._now()
                     shutil.rmtree(self.entry / FILES)
                     (self.entry / FILES).mkdir()
@@ -242,7 +242,7 @@ def recording(
         yield journal
         journal.close(FINISHED)
     except Diverged as error:
-        journal.close(FAILED, {"outcome": "diverged", "error": _named(error)})
+        journal.close(FAILED, {"outcome": "diverged", "failure": _named(error)})
         raise
     except BaseException as error:
         journal.give_up(error)

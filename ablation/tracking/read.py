@@ -21,7 +21,7 @@ from ablation.tracking.cache import Curve, curve_of, recall, remember
 from ablation.tracking.record import remove_dead
 from ablation.tracking.store import ROLE_CELL, Store, paged
 
-KEPT_TAGS = ("arm", "fingerprint", "outcome", "error", "reused_from", "built_on", "packages")
+KEPT_TAGS = ("arm", "fingerprint", "outcome", "failure", "reused_from", "built_on", "packages")
 PLACE_COLUMNS = ("run_id", "status", "experiment", "started", "code", "seed", "state")
 RESERVED = frozenset((*PLACE_COLUMNS, *KEPT_TAGS))
 """What a row a run has beside its metrics, so that no metric can be called so."""
@@ -81,7 +81,7 @@ def settled(store: Store, fingerprint: str, place: str, measures: Iterable[str] 
     found = []
     for run in find(store, {"fingerprint": fingerprint}):
         if _final(run):
-            error, diverged = run.tags.get("error", ""), run.tags.get("outcome") == "diverged"
+            error, diverged = run.tags.get("failure", ""), run.tags.get("outcome") == "diverged"
             lacking = _lacking(run, measures)
             elsewhere = run.experiment != place
             if not (elsewhere and lacking):

@@ -63,7 +63,8 @@ class Record:
         found = []
         for name, value in self.metrics.items():
             moment, step = last[name][2:] if name in last else (0, 0)
-            found.append((name, value, max(self.ended, moment + 1), step))
+            if name not in last or last[name][1] != value:
+                found.append((name, value, max(self.ended, moment + 1), step))
         return found
 
 
@@ -89,7 +90,7 @@ def waiting(store: Store) -> list[str]:
     return sorted({p.name.partition("-")[0] for p in _root(store).glob("[!.]*") if _ended(p)})
 
 
-def places(store: Store, fingerprint: str) -> list[Path]:
+def entries(store: Store, fingerprint: str) -> list[Path]:
     """Where the runs of the fingerprint lie that wait for MLflow."""
     return [entry for entry in _all(store, fingerprint) if _ended(entry)]
 

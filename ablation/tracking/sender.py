@@ -13,9 +13,7 @@ from ablation.tracking import record as disk
 from ablation.tracking.availability import ServerUnavailable, is_refused, reason
 from ablation.tracking.cache import curve_of, remember
 from ablation.tracking.read import end_running, find, plain_metrics, settled
-from ablation.tracking.record import FILES, Record
-from ablation.tracking.record import places as places
-from ablation.tracking.record import waiting as waiting
+from ablation.tracking.record import FILES, Record, entries
 from ablation.tracking.store import Store
 
 AT_ONCE = 1000  # points that MLflow takes in one request
@@ -32,7 +30,7 @@ def deliver(store: Store, fingerprint: str) -> str:
     "" where none waits, where it goes on waiting (`awaited`), or where another run settled the fingerprint
     meanwhile, and what waited is dropped. Raises `UserError` where one cannot be read, or MLflow refuses it.
     """
-    delivered = [_deliver(store, fingerprint, entry) for entry in places(store, fingerprint)]
+    delivered = [_deliver(store, fingerprint, entry) for entry in entries(store, fingerprint)]
     return next(filter(None, delivered), "")
 
 

@@ -37,7 +37,9 @@ RANKS = (1, 2, 4, 8, 16)
 STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 SIDES = {TEST: UNSEEN, TRAIN: SEEN}
 FLOORS = ("b alone", "pixel arithmetic", "a random offset", "the mean of its kind", "the nearest known")
+"""Trivial answers that a composite has to beat; the gain of each is a metric of the run."""
 MEANS = ("hit", "hit of all", "attribute gained", "identity kept", "inside the change", "off the manifold")
+"""Columns of the records whose mean over families is a metric of the run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +138,7 @@ class CompositionEvaluator:
         return c + strength * self.offsets(task, side, self.how.method, rank)
 
     def measured(self, task: AnalogyTask, side: int) -> list[Row]:
-        """A record an analogy of that side: its four texts and every number."""
+        """A record for each analogy of that side: its four texts and every number."""
         analogies = task.analogies[side]
         columns = self._columns(task, side)
         return [

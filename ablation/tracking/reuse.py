@@ -1,15 +1,19 @@
-"""A cell that another study computed: its run is mirrored into this study's experiment, not computed again.
+"""What another cell computed is not computed again: a run is mirrored, or its training is handed on.
 
 MLflow's pages show one experiment at a time, so a table or chart of a study would have a hole where
 its cell is a run of another experiment. The mirror has the same parameters, curves and numbers, says
 `reused_from`, and keeps no files of its own.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from mlflow.entities import Metric, Param, RunTag
 
-from ablation.experiment import Experiment
+from ablation.experiment import Experiment, Trained
+from ablation.tracking.artifacts import artifact
 from ablation.tracking.journal import Label
-from ablation.tracking.read import COMMIT, SECTIONS, Settled, curve_names
+from ablation.tracking.read import COMMIT, SECTIONS, Settled, curve_names, curves_of, finished_with, tags_of
 from ablation.tracking.sender import AT_ONCE, PARAMS_AT_ONCE
 from ablation.tracking.store import Store
 
@@ -24,7 +28,7 @@ def mirror(store: Store, place: str, label: Label, original: Settled, experiment
     copied = (COMMIT, "dirty", "packages", "built_on", SECTIONS)
     tags += [RunTag(name, source.data.tags[name]) for name in copied if name in source.data.tags]
     if original.diverged:
-        tags += [RunTag("outcome", "diverged"), RunTag("error", original.error)]
+        tags += [RunTag("outcome", "diverged"), RunTag("failure", original.error)]
     drawn = [name for name in curve_names(experiment) if name in source.data.metrics]
     points = [point for name in drawn for point in client.get_metric_history(original.run_id, name)]
     moment = source.info.end_time or source.info.start_time
@@ -39,3 +43,27 @@ def mirror(store: Store, place: str, label: Label, original: Settled, experiment
     client.log_batch(run_id, tags=tags)
     client.set_terminated(run_id, "FAILED" if original.diverged else "FINISHED")
     return run_id
+
+
+def trained_run(store: Store, training: str, experiment: Experiment) -> Trained | None:
+    """What a finished run left that has this fingerprint of training settings; None where none kept a file.
+
+    The first that trained it itself counts.
+    """
+    for run_id in finished_with(store, training) if experiment.kept_file else ():
+        content = artifact(store, run_id, experiment.kept_file)
+        if content is not None:
+            fingerprint = (tags_of(store, run_id) or {}).get("fingerprint", "")
+            curves = curves_of(store, run_id, curve_names(experiment))
+            return Trained(run_id, fingerprint, content, {k: v for k, v in curves.items() if v})
+    return None
+
+
+@contextmanager
+def training_of(store: Store, training: str, experiment: Experiment) -> Iterator[Trained | None]:
+    """What a finished run of the same training left, or None: then its lock is held, to train it once."""
+    if found := trained_run(store, training, experiment):
+        yield found
+        return
+    with store.lock(f"training-{training}"):
+        yield trained_run(store, training, experiment)
