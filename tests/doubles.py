@@ -1,14 +1,20 @@
-"""Small named doubles: pictures, a spec and a study that train in a second."""
+"""Small named doubles: pictures, settings and a study that train in a second, and the record of a run."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import datasets
 import numpy as np
+import pandas as pd
 from PIL import Image, ImageDraw
 
+from ablation.claims import Claim, Difference
 from ablation.emoji.protocols import joint
-from ablation.emoji.spec import RunSpec, vary
-from ablation.study import Claim, Difference, Study
+from ablation.emoji.spec import RunSpec
+from ablation.experiment import Trained
+from ablation.settings import vary
+from ablation.study import Study
 
 HAPPY, SAD, OTHER = 20, 15, 10
 
@@ -71,3 +77,38 @@ def small_study(parquet: Path, **changes: object) -> Study:
         "seeds": 2,
     }
     return Study(**(settings | changes))  # type: ignore[arg-type]
+
+
+@dataclass
+class FakeRun:
+    """A `Run` in memory: what was recorded can be read off it.
+
+    points: (name, step, value) in the order of logging. artifacts: the bytes of each file by its name.
+    """
+
+    folder: Path
+    measures: tuple[str, ...] = ()
+    trained: Trained | None = None
+    accelerator: bool = False
+    points: list[tuple[str, int, float]] = field(default_factory=list)
+    artifacts: dict[str, bytes] = field(default_factory=dict)
+    frames: list[pd.DataFrame] = field(default_factory=list)
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Note points of curves."""
+        self.points += [(name, step, value) for name, value in metrics.items()]
+
+    def artifact(self, path: Path) -> None:
+        """Note the file's content."""
+        self.artifacts[path.name] = path.read_bytes()
+
+    def items(self, frame: pd.DataFrame) -> None:
+        """Note the values of single test items."""
+        self.frames.append(frame)
+
+    def left(self, fingerprint: str, kept_file: str, run_id: str = "fake") -> Trained:
+        """What the next cell of the same training is given of this run."""
+        curves: dict[str, list[tuple[int, float]]] = {}
+        for name, step, value in self.points:
+            curves.setdefault(name, []).append((step, value))
+        return Trained(run_id, fingerprint, self.artifacts[kept_file], curves)

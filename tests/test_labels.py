@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.emoji.data.labels import SCHEMES, class_names, classify
+from ablation.emoji.data.classes import SCHEMES, class_names, classify
 from ablation.errors import UserError
 
 PHRASES = [

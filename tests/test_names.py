@@ -39,7 +39,7 @@ def test_every_emoji_is_found_by_its_character(emoji: Images) -> None:
         ("cat face with", "fits 6"),
         ("", "fits none"),
         ("U+110000", "fits none"),
-        ("\u4e2d", "`ablation data show`"),
+        ("\u4e2d", "`ablation emoji show`"),
     ],
 )
 def test_what_fits_none_or_several_lists_the_nearest(emoji: Images, name: str, said: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ablation.emoji import training_data as pictures
-from ablation.emoji.data.labels import classify
+from ablation.emoji.data.classes import classify
 from ablation.emoji.data.sources import load
 from ablation.emoji.data.split import split
 from ablation.emoji.protocols import joint

@@ -11,7 +11,7 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import features
 
-from ablation.emoji.data.render import build, pictures
+from ablation.emoji.data.fonts import build, pictures
 from ablation.emoji.data.sources import load
 from ablation.emoji.data.unicode import emojis
 from ablation.errors import UserError

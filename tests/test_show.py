@@ -1,4 +1,4 @@
-"""What `data show` tells, and the pictures it makes."""
+"""What `emoji show` tells, and the pictures it makes."""
 
 import io
 from pathlib import Path
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ablation.emoji.data.pictures import GAP, grid, picture, png
+from ablation.emoji.data.images import GAP, grid, picture, png
 from ablation.emoji.data.sources import load
 from ablation.emoji.data.split import select
 from ablation.emoji.data.summary import contact_sheet, describe

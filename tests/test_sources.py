@@ -17,10 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from ablation.emoji.data import hub
-from ablation.emoji.data.columns import concatenate
+from ablation.emoji.data import sources
 from ablation.emoji.data.images import Images
-from ablation.emoji.data.sources import load
+from ablation.emoji.data.sources import concatenate, load
 from ablation.errors import UserError
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -375,7 +374,7 @@ def test_the_commit_that_the_hub_names_is_the_one_that_is_loaded(
         )
 
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", answer)
-    monkeypatch.setattr(hub, "snapshot_download", download)
+    monkeypatch.setattr(sources, "snapshot_download", download)
     assert load(("somebody/faces@v1",)).text == ("named",)
     assert asked == [("somebody/faces", "v1")]
 

@@ -1,4 +1,4 @@
-"""The laws of the split: what is dealt, to whom, and what may never cross."""
+"""The laws of the split: which set each image belongs to, and what may never be in two."""
 
 from collections import Counter, defaultdict
 from dataclasses import replace
@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablation.emoji.data.images import Images
-from ablation.emoji.data.labels import classify
+from ablation.emoji.data.classes import classify
 from ablation.emoji.data.sources import load
-from ablation.emoji.data.split import SETS, Items, Splits, deal, select, split
+from ablation.emoji.data.split import SETS, Items, Splits, assign_sides, select, split
 from ablation.emoji.spec import DataSpec
 from ablation.errors import UserError
 
@@ -65,24 +65,24 @@ def test_a_selection_of_nothing_is_refused(spec: DataSpec) -> None:
         select(made(["clock", "happy face"]), spec)
 
 
-# Dealing.
+# Assigning sides.
 
 
 @given(sources(), seeds)
-def test_a_subject_is_dealt_whole(images: Images, seed: int) -> None:
+def test_a_subject_is_in_one_set(images: Images, seed: int) -> None:
     sets = defaultdict(set)
-    for subject, number in zip(images.subject, deal(images, DataSpec(), seed).tolist(), strict=True):
+    for subject, number in zip(images.subject, assign_sides(images, DataSpec(), seed).tolist(), strict=True):
         sets[subject].add(number)
     assert all(len(numbers) == 1 for numbers in sets.values())
 
 
 @given(sources(), seeds, st.sampled_from([(3, 1, 1), (6, 2, 2), (8, 1, 1), (1, 1, 1)]))
-def test_every_class_and_every_set_of_groups_is_dealt_in_proportion(
+def test_every_class_in_every_group_is_split_in_proportion(
     images: Images, seed: int, parts: tuple[int, int, int]
 ) -> None:
     spec = DataSpec(split="image", parts=parts)
-    dealt, labels = (
-        deal(images, spec, seed),
+    sides, labels = (
+        assign_sides(images, spec, seed),
         torch.tensor(classify(images.text, images.subgroup, spec.stratify)),
     )
     window = {(6, 2, 2): 5}.get(parts, sum(parts))
@@ -90,27 +90,27 @@ def test_every_class_and_every_set_of_groups_is_dealt_in_proportion(
     for group in {*images.group}:
         in_group = torch.tensor([each == group for each in images.group])
         for label in (-1, 0, 1):
-            count = dealt[in_group & (labels == label)].bincount(minlength=3)
+            count = sides[in_group & (labels == label)].bincount(minlength=3)
             whole = int(count.sum()) // window
             for found, each in zip(count.tolist(), share, strict=True):
                 assert whole * each <= found <= (whole + 1) * each
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_the_five_sad_subjects_are_always_dealt_three_one_and_one(seed: int) -> None:
-    dealt, labels = (
-        deal(SHIPPED, DataSpec(), seed),
+def test_the_five_sad_subjects_are_always_split_three_one_and_one(seed: int) -> None:
+    sides, labels = (
+        assign_sides(SHIPPED, DataSpec(), seed),
         torch.tensor(classify(SHIPPED.text, SHIPPED.subgroup, "happy_sad")),
     )
-    assert dealt[labels == 1].bincount().tolist() == [3, 1, 1]
-    assert all(3 <= count <= 12 for count in dealt[labels == 0].bincount().tolist())
+    assert sides[labels == 1].bincount().tolist() == [3, 1, 1]
+    assert all(3 <= count <= 12 for count in sides[labels == 0].bincount().tolist())
 
 
 @given(seeds, st.sampled_from(["face", "", "smiling"]), st.sampled_from(["none", "happy_sad"]))
 def test_neither_keyword_nor_classes_move_an_image(seed: int, keyword: str, classes: str) -> None:
     images = made([f"{kind} {n}" for n in range(20) for kind in ("smiling face", "sad face", "tree")])
     other = DataSpec(keyword=keyword, classes=classes)
-    assert torch.equal(deal(images, DataSpec(), seed), deal(images, other, seed))
+    assert torch.equal(assign_sides(images, DataSpec(), seed), assign_sides(images, other, seed))
 
 
 def test_arms_that_choose_different_images_agree_on_who_is_held_out() -> None:
@@ -118,26 +118,26 @@ def test_arms_that_choose_different_images_agree_on_who_is_held_out() -> None:
     assert all(feelings[name] <= faces[name] for name in SETS)
 
 
-def test_the_seed_decides_the_deal() -> None:
+def test_the_seed_decides_the_assignment() -> None:
     spec = DataSpec()
-    deals = [deal(SHIPPED, spec, seed) for seed in (0, 0, 1, 2)]
-    assert torch.equal(deals[0], deals[1])
-    assert len({tuple(dealt.tolist()) for dealt in deals}) == 3
-    assert deals[0].dtype == torch.int8
+    found = [assign_sides(SHIPPED, spec, seed) for seed in (0, 0, 1, 2)]
+    assert torch.equal(found[0], found[1])
+    assert len({tuple(sides.tolist()) for sides in found}) == 3
+    assert found[0].dtype == torch.int8
 
 
 @pytest.mark.parametrize("groups", [1, 25])
 def test_over_seeds_every_subject_is_held_out_in_turn(groups: int) -> None:
     images = made([f"face {n}" for n in range(25)], groups=[f"g{n % groups}" for n in range(25)])
-    tested = sum((deal(images, DataSpec(), seed) == 2).int() for seed in range(300))
+    tested = sum((assign_sides(images, DataSpec(), seed) == 2).int() for seed in range(300))
     assert tested.sum() == 300 * 5
     assert (tested - 60).abs().max() < 35  # 5 standard deviations of a binomial count
 
 
-def test_a_scheme_that_matches_nothing_still_deals_in_proportion() -> None:
+def test_a_scheme_that_matches_nothing_still_splits_in_proportion() -> None:
     images = made([f"thing {number}" for number in range(50)])
     for stratify in ("happy_sad", "none"):
-        assert deal(images, DataSpec(stratify=stratify), 1).bincount().tolist() == [30, 10, 10]
+        assert assign_sides(images, DataSpec(stratify=stratify), 1).bincount().tolist() == [30, 10, 10]
 
 
 def test_a_subjects_class_is_that_of_its_first_classified_image() -> None:
@@ -147,7 +147,7 @@ def test_a_subjects_class_is_that_of_its_first_classified_image() -> None:
     joined = made([*images.text, *others.text], [*images.subject, *others.subject])
     for seed in range(10):
         sad = torch.arange(1, 15, 3)
-        assert deal(joined, DataSpec(), seed)[sad].bincount().tolist() == [3, 1, 1]
+        assert assign_sides(joined, DataSpec(), seed)[sad].bincount().tolist() == [3, 1, 1]
 
 
 # Sets with copies.
@@ -170,7 +170,7 @@ def test_the_sets_are_disjoint_complete_and_only_training_is_augmented(
 
 
 @given(st.integers(5, 60), seeds, st.integers(0, 9))
-def test_the_reports_protocol_deals_every_copy_once_in_the_reports_sizes(
+def test_the_reports_protocol_uses_every_copy_once_in_the_reports_sizes(
     count: int, seed: int, copies: int
 ) -> None:
     images = made([f"face {number}" for number in range(count)])

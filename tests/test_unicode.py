@@ -4,7 +4,7 @@ from collections import defaultdict
 
 import pytest
 
-from ablation.emoji.data.labels import SCHEMES
+from ablation.emoji.data.classes import SCHEMES
 from ablation.emoji.data.unicode import SIGNS, TONES, Emoji, emojis
 
 FACES = [emoji for emoji in emojis() if "face" in emoji.text]

@@ -1,33 +1,29 @@
-"""Yardsticks: measures on held-out images of the whole source, the same for every arm under a seed.
+"""Common evaluation: measures on held-out images of the whole source, the same for every arm under a seed.
 
 A run's own test set depends on which images and classes it chose. These do not: they are the images
-that the seed's deal calls test, whatever of the others the run learned from. So runs that learn from
+that the seed assigns to test, whatever subset of the others the run learned from. So runs that learn from
 different images, or tell different classes apart, are measured alike.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from sklearn.metrics import recall_score
 from torch import Tensor
 from torch.nn import functional as F
 
-from ablation.emoji.composition.tasks import askings
 from ablation.emoji.data.images import Images
-from ablation.emoji.data.labels import class_names, classify, scheme_of
-from ablation.emoji.data.split import DEALS, deal
+from ablation.emoji.data.classes import class_names, classify, scheme_of
+from ablation.emoji.data.split import TEST, TRAIN
 from ablation.emoji.evaluate import encode, evaluating, reconstruct
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.probe import effective_rank, probe_accuracy, probe_pool
-from ablation.emoji.spec import DataSpec, RunSpec
-from ablation.emoji.train import Diverged
-
-TEST = 2  # in a deal
+from ablation.emoji.spec import DataSpec
+from ablation.experiment import Diverged
 
 
 @dataclass(frozen=True)
-class Yardsticks:
+class CommonImages:
     """Indices of images, int64: of the common test set, of faces of either mood, of the probe's two sides."""
 
     common: Tensor
@@ -35,63 +31,53 @@ class Yardsticks:
     probe_train: Tensor
     probe_test: Tensor
 
-
-def suffice(images: Images, spec: RunSpec, need: str) -> bool:
-    """Whether the held-out images suffice for `need`, one of those that `Measure.needs` names."""
-    if need == "analogies":  # with truths that nothing learned from; the dearest to find, so for who asks
-        return spec.data.split != "copy" and bool(askings(images, spec.data, spec.seed))
-    found = yardsticks(images, spec)
-    return len({"subgroups": found.probe_test, "common": found.common, "mood": found.mood}[need]) > 0
+    def suffices(self, need: str) -> bool:
+        """Whether they suffice for "subgroups", "common" or "mood" of `EmojiMeasure.needs`."""
+        return len({"subgroups": self.probe_test, "common": self.common, "mood": self.mood}[need]) > 0
 
 
-def yardsticks(images: Images, spec: RunSpec) -> Yardsticks:
-    """Which images `spec` is measured on, beside its own test set.
+def common_images(images: Images, data: DataSpec, sides: Tensor) -> CommonImages:
+    """Which images a run is measured on, beside its own test set; `sides` is the split assignment.
 
     After a split by copies nothing is held out: no common test set is left, and no mood.
     """
-    return _yardsticks(images, spec.data, spec.seed)
-
-
-@lru_cache(maxsize=DEALS)
-def _yardsticks(images: Images, data: DataSpec, seed: int) -> Yardsticks:
-    dealt, nothing = deal(images, data, seed), torch.empty(0, dtype=torch.int64)
-    held_out = (dealt == TEST).tolist()
+    nothing = torch.empty(0, dtype=torch.int64)
+    held_out = (sides == TEST).tolist()
     pool = probe_pool(images.subject, images.subgroup)
     if len({images.subgroup[index] for index in pool.tolist()}) < 2:
         pool = nothing
-    sides = pool[dealt[pool] == 0], pool[dealt[pool] == TEST]
+    sides = pool[sides[pool] == TRAIN], pool[sides[pool] == TEST]
     if data.split == "copy":
-        return Yardsticks(nothing, nothing, *sides)
+        return CommonImages(nothing, nothing, *sides)
     word = data.common.casefold()
     common = [i for i, text in enumerate(images.text) if held_out[i] and word in text.casefold()]
-    return Yardsticks(torch.tensor(common, dtype=torch.int64), _mood(images, held_out, data), *sides)
+    return CommonImages(torch.tensor(common, dtype=torch.int64), _mood(images, held_out, data), *sides)
 
 
-def measured(model: Autoencoder, images: Images, spec: RunSpec) -> dict[str, float]:
-    """The yardsticks' numbers, those that can be had, with the number of pictures behind them.
+def measure_common(model: Autoencoder, images: Images, found: CommonImages, scheme: str) -> dict[str, float]:
+    """The numbers of the common evaluation, those that can be had, with the number of images behind them.
 
     probe_accuracy, effective_rank of the probe's codes; common_mse; mood_balanced_accuracy: the mean of
-    how many happy and how many sad faces are named so, by the odds of the model's own classes.
-    Raises `Diverged` where a code is not finite.
+    how many happy and how many sad faces are named so, by the odds of the model's own classes, those of
+    `scheme`. Raises `Diverged` where a code is not finite.
     """
-    found = yardsticks(images, spec)
     numbers: dict[str, float] = {}
     if len(found.probe_test):
-        numbers |= _probed(model, images, found, spec)
+        numbers |= _probed(model, images, found)
     if len(found.common):
         pixels = images.pixels[found.common]
         difference = (reconstruct(model, pixels).float() - pixels.float()) / 255
         numbers |= {"common_mse": difference.square().mean().item(), "images_common": float(len(pixels))}
     if len(found.mood):
-        numbers |= _moods(model, images, found.mood, spec.data.classes)
+        numbers |= _moods(model, images, found.mood, scheme)
     return numbers
 
 
-def _probed(model: Autoencoder, images: Images, found: Yardsticks, spec: RunSpec) -> dict[str, float]:
+def _probed(model: Autoencoder, images: Images, found: CommonImages) -> dict[str, float]:
     train, test = found.probe_train, found.probe_test
     codes = encode(model, images.pixels[torch.cat([train, test])])
     if not codes.isfinite().all():  # a saturated output can hide that the code is infinite
-        raise Diverged(f"the trained network's codes are not finite: try a train.lr below {spec.train.lr:g}.")
+        raise Diverged("the trained network's codes are not finite: try a lower train.lr.")
     names = [[images.subgroup[index] for index in part.tolist()] for part in (train, test)]
     accuracy = probe_accuracy(codes[: len(train)], names[0], codes[len(train) :], names[1])
     return {

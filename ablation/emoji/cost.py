@@ -6,27 +6,27 @@ from math import ceil
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ablation.emoji.data.labels import class_names
+from ablation.emoji.data.classes import class_names
 from ablation.emoji.model import IMAGE_SIZE, Autoencoder
 from ablation.emoji.spec import ModelSpec, RunSpec, TrainSpec
 
-YARDSTICKS = 800  # images measured once a run, about: the probe's codes and the held-out faces
+COMMON = 800  # images measured once a run, about: the probe's codes and the held-out faces
 COMPOSED = 5000  # images encoded or decoded, about, where codes are composed anew
 
 
 def run_flops(spec: RunSpec, trained: int, validated: int) -> float:
     """Floating-point operations of a run with `trained` pictures in a pass and `validated` after it.
 
-    Training is forward and backward; validation after every pass, and the yardsticks at the end, forward.
+    Training is forward and backward; validation after every pass, and the common evaluation at the end, forward.
     """
     forward, both = _flops_of_an_image(spec.model, len(class_names(spec.data.classes)))
-    measured = passes(spec.train, trained) * validated + YARDSTICKS
+    measured = passes(spec.train, trained) * validated + COMMON
     return images_seen(spec.train, trained) * both + measured * forward
 
 
 def composing_flops(spec: RunSpec) -> float:
     """Floating-point operations of a run that takes another's weights and composes with them anew."""
-    return (YARDSTICKS + COMPOSED) * _flops_of_an_image(spec.model, len(class_names(spec.data.classes)))[0]
+    return (COMMON + COMPOSED) * _flops_of_an_image(spec.model, len(class_names(spec.data.classes)))[0]
 
 
 def passes(spec: TrainSpec, images: int) -> int:

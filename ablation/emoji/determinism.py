@@ -1,33 +1,31 @@
-"""What a process that computes runs must be set to: equal bits, and memory that is kept."""
+"""What a process must be set to for equal bits: one thread, and torch's deterministic algorithms."""
 
-import ctypes
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
+from threadpoolctl import threadpool_limits
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
-MOST = 2**31 - 1
+THREADS = 1  # of every run, whoever computes it: the number of workers changes no result
 
 
-def settle() -> None:
-    """Make torch deterministic, and keep the memory that a step frees for the next one; again does nothing.
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Compute with one thread and deterministic algorithms; what the process had before comes back.
 
-    Determinism by torch's own switch also fills every tensor as it is made, so that nobody reads what nobody
-    wrote. No operation of ours does, and it takes a fiftieth of a step: so that part is off.
+    Determinism by torch's own switch also fills every tensor as it is made, in case somebody reads it before
+    it is written. No operation of ours does, and it takes a fiftieth of a step: that part is off.
     """
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    memory = torch.utils.deterministic  # type: ignore[attr-defined]
+    filled = memory.fill_uninitialized_memory
+    torch.set_num_threads(THREADS)
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    _keep_memory()
-
-
-@cache
-def _keep_memory() -> None:
-    """Have malloc give nothing back to the system while the process lives, where it is glibc's.
-
-    A step frees and asks for some 60 MB in large pieces. Given back, they come again page by page, zeroed by
-    the kernel: ten thousand faults a step, a twelfth of its time.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(M_TRIM_THRESHOLD, MOST)
-        mallopt(M_MMAP_MAX, 0)
+    memory.fill_uninitialized_memory = False
+    try:
+        with threadpool_limits(THREADS):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict)
+        memory.fill_uninitialized_memory = filled

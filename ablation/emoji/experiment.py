@@ -1,20 +1,40 @@
 """The report's network as an experiment of the suite. Light: what trains is imported where it is needed."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablation.emoji.measures import MEASURES, composing
+from ablation.emoji.measures import CURVES, MEASURES, composes, composing
 from ablation.emoji.spec import RunSpec, training
 from ablation.errors import UserError
-from ablation.experiment import Experiment, Replication, Run
+from ablation.experiment import Diverged, Experiment, Replication, Run, fingerprint
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from ablation.emoji.data.images import Images
+    from ablation.emoji.run import Result
+    from ablation.emoji.train import Epoch
+    from ablation.report.gallery import Gallery
     from ablation.study import Study
 
 QUICK_STEPS = 20
 BUDGET = ("train.epochs", "train.steps")
 SECTIONS = {"images_per_second": "speed", "seconds": "speed", "images_": "size", "originals_": "size"}
 SECTIONS |= {"parameters": "size"}
+WANTED = {
+    "subgroups": "images with subgroups (a column 'subgroup' with two or more of at least 5 subjects)",
+    "common": "held-out texts that contain data.common",
+    "mood": "held-out faces of Unicode's happy and sad subgroups, and classes that speak of happy and sad",
+    "analogies": "families of analogies with truths among the validation and the test images",
+}
+"""What a measure needs beyond the run's own test set, by `EmojiMeasure.needs`."""
+SLOW_BFLOAT16 = 10.0  # times: what bfloat16 takes of float32's time where the processor has no units for it
+BFLOAT16_FLAGS = frozenset(("avx512_bf16", "amx_bf16", "bf16"))
+"""Of which /proc/cpuinfo names one where there are such units; the last is ARM's."""
 
 
 class EmojiExperiment(Experiment):
@@ -22,7 +42,7 @@ class EmojiExperiment(Experiment):
 
     name = "emoji"
     measures = MEASURES
-    curves = {"mse": "MSE", "cross_entropy": "Cross-entropy, nats", "accuracy": "Accuracy"}  # noqa: RUF012
+    curves = CURVES
     machine_metrics = ("seconds", "images_per_second")
     kept_file = "model.safetensors"
     exact_files = ("model.safetensors",)
@@ -37,7 +57,47 @@ class EmojiExperiment(Experiment):
     }
 
     def train(self, settings: RunSpec, seed: int, run: Run) -> Mapping[str, float]:
-        raise NotImplementedError
+        """Train, measure and, where a study of the run asks for it, compose; one thread, deterministic."""
+        from ablation.emoji import run as running
+        from ablation.emoji.determinism import deterministic
+
+        with deterministic():
+            result = running.run(
+                settings,
+                seed,
+                lambda epoch: run.log(epoch.metrics, epoch.number),
+                run.trained,
+                composes(run.measures),
+            )
+            return self._recorded(result, settings, seed, run)
+
+    def _recorded(self, result: "Result", settings: RunSpec, seed: int, run: Run) -> Mapping[str, float]:
+        """Keep the run's files and items; its metrics, those of the last epoch included."""
+        from ablation.emoji.run_files import items_of, write_files
+        from ablation.emoji.weights import save
+
+        kept = write_files(result, run.folder)
+        if run.trained is None:
+            own = fingerprint(self, settings, seed, self.version(settings))
+            kept.append(run.folder / self.kept_file)
+            save(result.model, own, kept[-1])
+        for path in kept:
+            run.artifact(path)
+        if result.composition.rows:
+            run.items(items_of(result.composition.rows))
+        return result.history[-1].metrics | result.metrics
+
+    def check(self, settings: RunSpec, seed: int, measures: Sequence[str]) -> None:
+        """The images can be split as declared, and what is held out suffices for every measure."""
+        from ablation.emoji.run import lacking
+
+        lacks = lacking(settings, seed, {MEASURES[name].needs for name in measures} & WANTED.keys())
+        for name in measures:
+            if (needed := MEASURES[name].needs) in lacks:
+                raise UserError(
+                    f"{name} wants {WANTED[needed]}, but the images have none: drop the measure, or take "
+                    "other images."
+                )
 
     def check_study(self, study: "Study") -> None:
         """Every arm has classes where a measure wants them, and the same: to be right among five is not to
@@ -51,6 +111,19 @@ class EmojiExperiment(Experiment):
         """The sources, separated by commas."""
         return ", ".join(settings.data.sources)
 
+    def version(self, settings: RunSpec) -> str:
+        """The fingerprint of the images."""
+        return _load(settings).fingerprint
+
+    def dataset(self, settings: RunSpec) -> Mapping[str, str]:
+        """The sources, and what chooses among their images."""
+        data = settings.data
+        return {
+            "name": self.source(settings),
+            "source": json.dumps({"sources": data.sources}),
+            "profile": json.dumps({"keyword": data.keyword, "classes": data.classes}),
+        }
+
     def replication(self, settings: RunSpec) -> Replication:
         """Train and test are drawn anew from one pool of images under every seed."""
         parts = settings.data.parts
@@ -60,6 +133,24 @@ class EmojiExperiment(Experiment):
     def training(self, settings: RunSpec) -> RunSpec:
         """Composing changes no weight."""
         return training(settings)
+
+    def cost(self, settings: RunSpec, seed: int, reuses: bool) -> float:
+        """Floating-point operations; more where they are slow here."""
+        from ablation.emoji.cost import composing_flops, run_flops
+        from ablation.emoji.run import sizes
+
+        if reuses:
+            return composing_flops(settings)
+        slow = SLOW_BFLOAT16 if _slow(settings) else 1.0
+        return slow * run_flops(settings, *sizes(settings, seed))
+
+    def warnings(self, settings: RunSpec) -> Iterable[str]:
+        """What is worth knowing before these settings are trained on this machine, a sentence each."""
+        if _slow(settings):
+            yield (
+                "train.precision is bfloat16, but this processor has no units for it: training takes about "
+                f"{SLOW_BFLOAT16:.0f} times as long as with float32."
+            )
 
     def on_demand(self, metric: str) -> bool:
         """Composing takes time, and is done where a study asks for it."""
@@ -77,6 +168,92 @@ class EmojiExperiment(Experiment):
             return {"train.epochs": 0, "train.steps": QUICK_STEPS}
         kept = {name: value for name, value in changes.items() if name not in BUDGET}
         return kept if len(kept) == len(changes) else kept | {"train.steps": QUICK_STEPS + number}
+
+    def caveats(self, study: "Study", cells: "pd.DataFrame") -> Iterator[str]:
+        """What the splits pair, on how many truths gains rest, and how budgets differ."""
+        from ablation.emoji.caveats import caveats
+
+        return caveats(study, cells)
+
+    def resolution(self, study: "Study", cells: "pd.DataFrame", measure: str) -> float:
+        """What one picture can move a measure that counts pictures."""
+        from ablation.emoji.caveats import one_picture
+
+        return one_picture(study, cells, measure)
+
+    def gallery(self, sheets: Mapping[str, bytes]) -> "Sequence[Gallery]":
+        """Inputs over what each arm makes of them."""
+        from ablation.emoji.run_files import gallery
+
+        return gallery(sheets)
+
+    def examine(self) -> Iterator[tuple[str, bool]]:
+        """torch and torchvision come in pairs: another pair fails at import."""
+        pair = [f"{name} {version(name)}" for name in ("torch", "torchvision")]
+        try:
+            import torchvision  # noqa: F401
+        except (ImportError, RuntimeError) as error:
+            yield f"{pair[0]} does not load {pair[1]}: {error}", False
+        else:
+            yield f"{pair[0]} loads {pair[1]}", True
+
+    def pack(self, settings: RunSpec) -> "Images":
+        """The images."""
+        return _load(settings)
+
+    def unpack(self, settings: RunSpec, packed: "Images") -> None:
+        """Use these images for the sources of the settings, whose files may not be here."""
+        from ablation.emoji.data.sources import provide
+
+        provide(settings.data.sources, packed)
+
+    def program(self, settings: RunSpec) -> Hashable:
+        """The network and its classes, and what of its training is no number of a step."""
+        train = settings.train
+        kinds = train.batch_size, train.optimizer, train.precision, train.loss_weight == 0
+        return settings.model, settings.data.classes, kinds
+
+    def train_together(
+        self, cells: Sequence[tuple[RunSpec, int, Run]]
+    ) -> "Sequence[Mapping[str, float] | Exception]":
+        """As `train`, to `replicas.TOLERANCE`; a cell that diverges or fails stops no other."""
+        from ablation.emoji.determinism import deterministic
+        from ablation.emoji.replicas import run_together
+
+        def on_epoch(number: int, epoch: "Epoch") -> None:
+            cells[number][2].log(epoch.metrics, epoch.number)
+
+        ended: list[Mapping[str, float] | Exception] = []
+        with deterministic():
+            composing = any(composes(run.measures) for _, _, run in cells)
+            results = run_together([(spec, seed) for spec, seed, _ in cells], on_epoch, composing)
+            for result, (spec, seed, run) in zip(results, cells, strict=True):
+                try:
+                    failed = isinstance(result, Diverged)
+                    ended.append(result if failed else self._recorded(result, spec, seed, run))
+                except Exception as error:
+                    ended.append(error)
+        return ended
+
+
+def _load(settings: RunSpec) -> "Images":
+    from ablation.emoji.data.sources import load
+
+    return load(settings.data.sources)
+
+
+def _slow(settings: RunSpec) -> bool:
+    return settings.train.precision == "bfloat16" and not _bfloat16_units()
+
+
+@cache
+def _bfloat16_units() -> bool:
+    """Whether the processor multiplies bfloat16 itself; taken to where it cannot be told."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return True
+    return bool(BFLOAT16_FLAGS & flags)
 
 
 def _check_classes(study: "Study", name: str) -> None:

@@ -47,6 +47,9 @@ MEASURES = {
     "validation_loss": EmojiMeasure("lower", "Validation loss", 4, validation=True),
 }
 
+CURVES = {"mse": "MSE", "cross_entropy": "Cross-entropy, nats", "accuracy": "Accuracy"}
+"""What is measured after every epoch, on the training and on the validation images, and its label."""
+
 COMPOSING = ("gain_of_", "truths_", "pool_", "strength_", "rank_", "coherence_")
 """How the numbers begin that composing adds to a run beside measures."""
 

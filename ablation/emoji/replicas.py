@@ -1,11 +1,12 @@
-"""Replicas of one network trained as one program: weights stacked, every step one `vmap` over them.
+"""Experimental: several runs of one network trained as one program, every step one `vmap` over their weights.
 
 An accelerator is far too wide for one network of this size; its seeds, lambdas, rates and augmentations can
 share a step. On a CPU it costs up to two fifths more, and `fit` stays what trains there; how fast it is on an
 accelerator has not been measured.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -14,11 +15,13 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 
 from ablation.emoji.model import Autoencoder
-from ablation.emoji.spec import TrainSpec
-from ablation.emoji.train import Diverged, Epoch, check_finite, losses, make_optimizer, measured
+from ablation.emoji.run import Result, finish, prepare
+from ablation.emoji.seeds import generator
+from ablation.emoji.spec import RunSpec, TrainSpec
+from ablation.emoji.train import Epoch, batches, check_finite, losses, make_optimizer, measured
 from ablation.emoji.training_data import Pictures
 from ablation.errors import UserError
-from ablation.seeds import generator
+from ablation.experiment import Diverged
 
 TOLERANCE = 1e-3
 """How far a weight may lie from that of `fit`, of the largest of its tensor, after tens of steps in float32:
@@ -42,6 +45,57 @@ class Replica:
         kinds = spec.batch_size, spec.optimizer, spec.precision, spec.loss_weight == 0
         shapes = tuple(parameter.shape for parameter in model.parameters())
         return str(model), shapes, model.dropout.probability, kinds
+
+
+def run_together(
+    cells: Sequence[tuple[RunSpec, int]],
+    on_epoch: Callable[[int, Epoch], None] = lambda number, epoch: None,
+    composing: bool = False,
+) -> list[Result | Diverged]:
+    """What `run` makes of each, settings and seed, to `TOLERANCE`, trained on the accelerator where there is one.
+
+    `on_epoch` sees the number of a cell and its epoch as it ends. A cell that diverges stops no other.
+    Raises `UserError` where the cells are not one program.
+    """
+    device = accelerator()
+    prepared = [prepare(spec, seed, composing) for spec, seed in cells]
+    replicas = []
+    for one in prepared:
+        passes, validation = one.pictures.passes, one.pictures.validation
+        there = Pictures(validation.pixels.to(device), validation.labels.to(device))
+        replicas.append(Replica(one.model.to(device), passes, there, one.spec.train, one.seed))
+    histories: list[list[Epoch]] = [[] for _ in cells]
+    lost: dict[int, Diverged] = {}
+    for number, ended in fit_together(replicas):
+        if isinstance(ended, Diverged):
+            lost[number] = ended
+        else:
+            histories[number].append(ended)
+            on_epoch(number, ended)
+    results: list[Result | Diverged] = []
+    for number, one in enumerate(prepared):
+        _bring_back(one.model)
+        try:
+            results.append(lost.get(number) or finish(one, histories[number], among=len(cells)))
+        except Diverged as error:
+            results.append(error)
+    return results
+
+
+def accelerator() -> torch.device:
+    """Where replicas train: the accelerator that torch finds, else the CPU."""
+    # Deterministic matrix products on CUDA want a workspace of fixed size, named before the first of them.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return found or torch.device("cpu")
+
+
+def _bring_back(model: Autoencoder) -> None:
+    """Bring the model back to the CPU, its parameters views of nothing, in the layout of `prepare`."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.cpu().clone()
+        parameter.grad = None
+    model.to(memory_format=torch.channels_last)
 
 
 def fit_together(replicas: Sequence[Replica]) -> Iterator[tuple[int, Epoch | Diverged]]:
@@ -92,13 +146,12 @@ class _Course:
     @property
     def going(self) -> bool:
         spec = self.replica.spec
-        return not self.diverged and (
-            bool(self.batches) or self.number < spec.epochs or self.steps < spec.steps
-        )
+        budget = self.number < spec.epochs or self.steps < spec.steps
+        return not self.diverged and (bool(self.batches) or budget)
 
     @property
     def pass_over(self) -> bool:
-        return not self.batches or self.steps == self.replica.spec.steps
+        return not self.batches
 
     def batch(self) -> tuple[Tensor, Tensor, Tensor]:
         """The next images (n, 3, 64, 64) and labels (n,), and dropout's mask."""
@@ -106,8 +159,7 @@ class _Course:
         if not self.batches:
             self.number += 1
             self.train, self.sums, self.seconds = next(self.passes), torch.zeros(5), 0.0
-            order = torch.randperm(len(self.train), generator=self.order)
-            self.batches = list(order.split(spec.batch_size))
+            self.batches = list(batches(len(self.train), spec, self.steps, self.order))
         batch = self.batches.pop(0)
         mask = model.dropout.mask(len(batch), model.to_code.out_features)
         return self.train.pixels[batch] / 255, self.train.labels[batch], mask
@@ -118,7 +170,7 @@ class _Course:
 
     def epoch(self) -> Epoch | Diverged:
         """What the pass that ends here came to."""
-        self.batches, replica = [], self.replica
+        replica = self.replica
         metrics = measured(self.sums, replica.model, replica.validation)
         try:
             check_finite(f"in epoch {self.number}", metrics, replica.spec)

@@ -1,6 +1,6 @@
-"""The only place where data, model, training and evaluation meet: a spec goes in, a `Result` comes out."""
+"""The only place where data, model, training and evaluation meet: settings and a seed in, a `Result` out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from time import perf_counter
@@ -8,191 +8,161 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
-from ablation.emoji.common_evaluation import measured, suffice, yardsticks
+from ablation.emoji.common_evaluation import CommonImages, common_images, measure_common
 from ablation.emoji.composition.measures import Composition, composition
+from ablation.emoji.composition.tasks import AnalogyTask, askings
 from ablation.emoji.data.images import Images
-from ablation.emoji.data.labels import class_names
+from ablation.emoji.data.classes import class_names
 from ablation.emoji.data.sources import load
-from ablation.emoji.data.split import Splits, split
-from ablation.emoji.determinism import settle
+from ablation.emoji.data.split import Splits, assign_sides
 from ablation.emoji.evaluate import evaluate, reconstruct
 from ablation.emoji.model import Autoencoder
-from ablation.emoji.spec import RunSpec, fingerprint
+from ablation.emoji.spec import RunSpec
 from ablation.emoji.train import Epoch, check_finite, fit
-from ablation.emoji.training_data import Learnt, Pictures, learnt
+from ablation.emoji.training_data import Pictures, TrainingData, split_of, training_data
+from ablation.emoji.weights import restore
+from ablation.experiment import Trained
 
 EXAMPLES = 5  # held-out images shown beside their reconstructions
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """A run before its training: its images, what they are used for, the untrained model; since `started`.
+
+    common: the images of the common evaluation. tasks: the analogies to compose; empty where none are asked.
+    """
+
+    spec: RunSpec
+    seed: int
+    images: Images
+    pictures: TrainingData
+    common: CommonImages
+    tasks: tuple[AnalogyTask, ...]
+    model: Autoencoder
+    started: float
+
+
+@dataclass(frozen=True)
 class Result:
-    """A finished run. metrics: test numbers, yardsticks and the counts of images.
+    """A finished run. metrics: on the test set and the common images, of composites, and counts of images.
 
     examples and reconstructions: uint8 (at most 5, 3, 64, 64).
     """
 
-    spec: RunSpec
-    fingerprint: str
-    data: str
     history: tuple[Epoch, ...]
     metrics: dict[str, float]
     model: Autoencoder = field(repr=False)
     composition: Composition = field(repr=False)
     examples: Tensor = field(repr=False)
     reconstructions: Tensor = field(repr=False)
-    seconds: float
-    images_per_second: float
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a run of the same trunk left: its weights by name, its learning curves, and its MLflow run."""
-
-    weights: dict[str, Tensor] = field(repr=False)
-    history: tuple[Epoch, ...] = field(repr=False)
-    run_id: str
-
-
-@dataclass(frozen=True)
-class Identity:
-    """fingerprint: of the run; data: of its images."""
-
-    fingerprint: str
-    data: str
-
-
-def identify(spec: RunSpec) -> Identity:
-    """What identifies the run; loads the data, and refuses a split that lacks a class."""
-    images = load(spec.data.sources)
-    _sets(images, spec)
-    return Identity(fingerprint(spec, images.fingerprint), images.fingerprint)
-
-
-def measurable(spec: RunSpec, need: str) -> bool:
-    """Whether the run's held-out images suffice for what `Measure.needs` names."""
-    return suffice(load(spec.data.sources), spec, need)
-
-
-def sizes(spec: RunSpec) -> tuple[int, int]:
-    """How many pictures the run trains on in a pass, and how many it is validated on after it."""
-    sets = _sets(load(spec.data.sources), spec)
-    return len(sets.train), len(sets.validation)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A run before its training: the deal, the pictures of its sets, the untrained model; since `started`."""
-
-    spec: RunSpec
-    images: Images
-    sets: Splits
-    pictures: Learnt
-    model: Autoencoder
-    started: float
 
 
 def run(
     spec: RunSpec,
+    seed: int,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     trained: Trained | None = None,
     composing: bool = False,
 ) -> Result:
-    """Train and measure `spec`. Equal specs give equal bits on one machine with one number of threads.
+    """Train and measure. Equal settings and seeds give equal bits within `determinism.deterministic`.
 
     `on_epoch` sees every epoch as it ends and may raise to stop the run. The test set is read once,
-    after training. With `trained`, a run of the same trunk, nothing is trained again: its weights and curves
-    are taken. `composing` adds what `learn.composition` measures, a fifteenth of a run of part 2. Raises
+    after training. With `trained`, of a run of the same training, nothing is trained again: its weights and
+    curves are taken. `composing` adds what composing measures, a fifteenth of a run of part 2. Raises
     `Diverged` where a loss or a final number is not finite.
     """
-    prepared = prepare(spec)
-    model, learning = prepared.model, prepared.pictures.learning
-    if trained is not None:
-        model.load_state_dict(trained.weights)
-    history = []
-    for epoch in trained.history if trained else fit(model, *learning, spec.train, spec.seed):
+    one = prepare(spec, seed, composing)
+    model, pictures, history = one.model, one.pictures, []
+    for epoch in (
+        restore(model, trained) if trained else fit(model, pictures.passes, pictures.validation, spec.train, seed)
+    ):
         history.append(epoch)
         on_epoch(epoch)
-    return finish(prepared, history, composing)
+    return finish(one, history)
 
 
-def prepare(spec: RunSpec) -> Prepared:
-    """Everything that a run has before it trains."""
-    settle()
+def lacking(spec: RunSpec, seed: int, needs: Iterable[str]) -> set[str]:
+    """Those of `needs`, of `EmojiMeasure.needs`, for which the images that training never sees do not suffice.
+
+    Raises `UserError` where the images cannot be split as declared.
+    """
+    images, data = load(spec.data.sources), spec.data
+    split_of(images, data, spec.augment, seed)
+    common = common_images(images, data, assign_sides(images, data, seed))
+    found = {need: common.suffices(need) for need in needs if need != "analogies"}
+    if "analogies" in needs:  # the dearest to find, so for who asks
+        found["analogies"] = bool(askings(images, data, seed))
+    return {need for need, suffices in found.items() if not suffices}
+
+
+def sizes(spec: RunSpec, seed: int) -> tuple[int, int]:
+    """How many pictures the run trains on in a pass, and how many it is validated on after it."""
+    sets = split_of(load(spec.data.sources), spec.data, spec.augment, seed)
+    return len(sets.train), len(sets.validation)
+
+
+def prepare(spec: RunSpec, seed: int, composing: bool = False) -> Prepared:
+    """Everything that a run has before it trains; what the seed assigns is decided here, once."""
     images = load(spec.data.sources)  # once a process: not a part of the time that the next cell will take
     started = perf_counter()
-    sets = _sets(images, spec)
-    pictures = learnt(images, sets, spec)
-    model = Autoencoder(spec.model, len(class_names(spec.data.classes)), spec.seed)
+    pictures = training_data(images, spec.data, spec.augment, seed)
+    common = common_images(images, spec.data, assign_sides(images, spec.data, seed))
+    tasks = askings(images, spec.data, seed) if composing else ()
+    model = Autoencoder(spec.model, len(class_names(spec.data.classes)), seed)
     model.to(memory_format=torch.channels_last)  # a twentieth faster on a CPU; `_pictures` come alike
-    return Prepared(spec, images, sets, pictures, model, started)
+    return Prepared(spec, seed, images, pictures, common, tasks, model, started)
 
 
-def finish(prepared: Prepared, history: Sequence[Epoch], composing: bool, among: int = 1) -> Result:
+def finish(prepared: Prepared, history: Sequence[Epoch], among: int = 1) -> Result:
     """Measure the model, once it is trained, and compose with it; `Diverged` where a number is not finite.
 
     The seconds are shared `among` so many runs that took them together.
     """
-    spec, images, model, test = prepared.spec, prepared.images, prepared.model, prepared.pictures.test
-    composed = composition(model, images, spec) if composing else Composition()
-    examples = _examples(images, test, spec)
-    return Result(
-        spec=spec,
-        fingerprint=fingerprint(spec, images.fingerprint),
-        data=images.fingerprint,
-        history=tuple(history),
-        metrics=_measured(model, history[-1], test, images, spec)
-        | _counts(prepared.sets, model)
-        | _rarest(test)
-        | composed.numbers,
-        model=model,
-        composition=composed,
-        examples=examples,
-        reconstructions=reconstruct(model, examples),
-        seconds=(perf_counter() - prepared.started) / among,
-        images_per_second=_speed(history),
-    )
+    spec, model, pictures = prepared.spec, prepared.model, prepared.pictures
+    composed = composition(model, prepared.images, prepared.tasks, spec.compose, prepared.seed)
+    metrics = _on_test(model, pictures.test, spec) | _validation_loss(history[-1], spec)
+    metrics |= measure_common(model, prepared.images, prepared.common, spec.data.classes)
+    metrics |= _counts(pictures.sets, pictures.test, model) | composed.numbers
+    examples = _examples(prepared)
+    reconstructions = reconstruct(model, examples)
+    metrics |= {"seconds": (perf_counter() - prepared.started) / among, "images_per_second": _speed(history)}
+    return Result(tuple(history), metrics, model, composed, examples, reconstructions)
+
+
+def _on_test(model: Autoencoder, test: Pictures, spec: RunSpec) -> dict[str, float]:
+    final = {f"test_{name}": value for name, value in evaluate(model, test.pixels, test.labels).items()}
+    check_finite("after training", final, spec.train)
+    return final
+
+
+def _validation_loss(last: Epoch, spec: RunSpec) -> dict[str, float]:
+    loss = spec.train.reconstruction_weight * last.metrics["validation_mse"]
+    loss += spec.train.loss_weight * last.metrics.get("validation_cross_entropy", 0.0)
+    return {"validation_loss": loss}
+
+
+def _counts(sets: Splits, test: Pictures, model: Autoencoder) -> dict[str, float]:
+    """Parameters, images and originals of each set, and of the rarest class among the test images."""
+    named = {"train": sets.train, "validation": sets.validation, "test": sets.test}
+    counts = {"parameters": float(sum(part.numel() for part in model.parameters()))}
+    counts |= {f"images_{name}": float(len(items)) for name, items in named.items()}
+    counts |= {f"originals_{name}": float(len(items.index.unique())) for name, items in named.items()}
+    classes = test.labels[test.labels >= 0].bincount()
+    return counts | ({"images_test_rarest": float(classes.min())} if len(classes) else {})
+
+
+def _examples(prepared: Prepared) -> Tensor:
+    """Pictures that training never saw, chosen by a hash of their names: nobody picks them.
+
+    Arms that share a split show the same ones. Where nothing is held out they are the first of the test set.
+    """
+    images, common = prepared.images, prepared.common.common.tolist()
+    common.sort(key=lambda index: sha256(images.text[index].encode()).digest())
+    return images.pixels[common[:EXAMPLES]] if common else prepared.pictures.test.pixels[:EXAMPLES]
 
 
 def _speed(history: Sequence[Epoch]) -> float:
     """Images a second of training; 0 where nothing was trained."""
     seconds = sum(epoch.seconds for epoch in history)
     return sum(epoch.images for epoch in history) / seconds if seconds else 0.0
-
-
-def _sets(images: Images, spec: RunSpec) -> Splits:
-    copies = spec.augment.copies
-    return split(images, spec.data, copies, spec.seed, copies if spec.augment.held_out else 0)
-
-
-def _measured(
-    model: Autoencoder, last: Epoch, test: Pictures, images: Images, spec: RunSpec
-) -> dict[str, float]:
-    """Every final number: on the test set, on the yardsticks, and the loss on validation."""
-    final = {f"test_{name}": value for name, value in evaluate(model, test.pixels, test.labels).items()}
-    check_finite("after training", final, spec.train)
-    loss = spec.train.reconstruction_weight * last.metrics["validation_mse"]
-    loss += spec.train.loss_weight * last.metrics.get("validation_cross_entropy", 0.0)
-    return final | measured(model, images, spec) | {"validation_loss": loss}
-
-
-def _rarest(test: Pictures) -> dict[str, float]:
-    """How many test images the rarest class has: one of them moves a mean over classes the furthest."""
-    counts = test.labels[test.labels >= 0].bincount()
-    return {"images_test_rarest": float(counts.min())} if len(counts) else {}
-
-
-def _examples(images: Images, test: Pictures, spec: RunSpec) -> Tensor:
-    """Pictures that training never saw, chosen by a hash of their names: nobody picks them.
-
-    Arms that share a split show the same ones. Where nothing is held out they are the first of the test set.
-    """
-    common = yardsticks(images, spec).common.tolist()
-    common.sort(key=lambda index: sha256(images.text[index].encode()).digest())
-    return images.pixels[common[:EXAMPLES]] if common else test.pixels[:EXAMPLES]
-
-
-def _counts(sets: Splits, model: Autoencoder) -> dict[str, float]:
-    named = {"train": sets.train, "validation": sets.validation, "test": sets.test}
-    counts = {"parameters": float(sum(part.numel() for part in model.parameters()))}
-    counts |= {f"images_{name}": float(len(items)) for name, items in named.items()}
-    return counts | {f"originals_{name}": float(len(items.index.unique())) for name, items in named.items()}

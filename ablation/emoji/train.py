@@ -1,7 +1,7 @@
 """Training, from top to bottom: `fit` is the whole loop and yields an `Epoch` a pass."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ablation.emoji.evaluate import evaluate
+from ablation.emoji.measures import CURVES
 from ablation.emoji.model import Autoencoder, Output
+from ablation.emoji.seeds import generator
 from ablation.emoji.spec import TrainSpec
 from ablation.emoji.training_data import Pictures
-from ablation.seeds import generator
+from ablation.experiment import Diverged
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,6 @@ class Epoch:
     images: int
     metrics: dict[str, float]
     seconds: float
-
-
-class Diverged(ArithmeticError):
-    """The loss is not finite: says the epoch, the loss and what to try."""
 
 
 def fit(
@@ -52,7 +50,7 @@ def fit(
         train = next(pictures)
         model.train()
         sums = torch.zeros(5)
-        for batch in torch.randperm(len(train), generator=order).split(spec.batch_size):
+        for batch in batches(len(train), spec, steps, order):
             images, labels = train.pixels[batch] / 255, train.labels[batch]
             with torch.autocast(images.device.type, torch.bfloat16, enabled=spec.precision == "bfloat16"):
                 output = model(images, isolate)
@@ -64,15 +62,16 @@ def fit(
             known, count = (labels >= 0).sum(), torch.tensor(len(batch))
             sums += torch.stack([count * mse, known * cross_entropy, known * correct, count, known]).detach()
             steps += 1
-            if steps == spec.steps:
-                break
         seconds = perf_counter() - started
         metrics = measured(sums, model, validation)
         check_finite(f"in epoch {number}", metrics, spec)
         yield Epoch(number, steps, int(sums[3]), metrics, seconds)
 
 
-_CURVES = ("mse", "cross_entropy", "accuracy")
+def batches(count: int, spec: TrainSpec, steps: int, order: torch.Generator) -> Sequence[Tensor]:
+    """The places of the pictures of every step of a pass over `count` of them, after `steps` steps."""
+    found = torch.randperm(count, generator=order).split(spec.batch_size)
+    return found[: spec.steps - steps] if spec.steps else found
 
 
 def losses(output: Output, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -98,13 +97,13 @@ def measured(sums: Tensor, model: Autoencoder, validation: Pictures) -> dict[str
 
 def _on_train(sums: Tensor, model: Autoencoder) -> dict[str, float]:
     means = (sums[:3] / torch.stack([sums[3], sums[4].clamp(min=1), sums[4].clamp(min=1)])).tolist()
-    named = {f"train_{name}": mean for name, mean in zip(_CURVES, means, strict=True)}
+    named = {f"train_{name}": mean for name, mean in zip(CURVES, means, strict=True)}
     return named if model.classifier is not None else {"train_mse": means[0]}
 
 
 def _on_validation(model: Autoencoder, validation: Pictures) -> dict[str, float]:
-    measured = evaluate(model, validation.pixels, validation.labels)
-    return {f"validation_{name}": value for name, value in measured.items() if name in _CURVES}
+    found = evaluate(model, validation.pixels, validation.labels)
+    return {f"validation_{name}": value for name, value in found.items() if name in CURVES}
 
 
 def check_finite(when: str, metrics: dict[str, float], spec: TrainSpec) -> None:

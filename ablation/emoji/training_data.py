@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ablation.emoji.augment import augment
 from ablation.emoji.data.images import Images
-from ablation.emoji.data.labels import classify
-from ablation.emoji.data.split import Items, Splits
-from ablation.emoji.spec import AugmentSpec, RunSpec
-from ablation.seeds import generator
+from ablation.emoji.data.classes import classify
+from ablation.emoji.data.split import Items, Splits, split
+from ablation.emoji.seeds import generator
+from ablation.emoji.spec import AugmentSpec, DataSpec
 
 AT_ONCE = 64  # images augmented together: they stay in the processor's cache
 
@@ -29,48 +29,61 @@ class Pictures:
         return len(self.pixels)
 
 
-@dataclass(frozen=True)
-class Learnt:
-    """passes: the training pictures of every pass, without end; validation and test are the same in all."""
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """The pictures of the three sets, with their classes, augmented where the split has copies.
 
+    sets: which images they are. passes: the training pictures of every pass, without end. Copies are drawn
+    once, or, where they are `fresh`, anew in every pass over the training set.
+    """
+
+    sets: Splits
     passes: Iterator[Pictures]
     validation: Pictures
     test: Pictures
 
-    @property
-    def learning(self) -> tuple[Iterator[Pictures], Pictures]:
-        """What training sees: the passes, and what is measured after each."""
-        return self.passes, self.validation
 
-
-def learnt(images: Images, sets: Splits, spec: RunSpec) -> Learnt:
-    """The pictures of the three sets, with their classes, augmented where the split has copies.
-
-    Copies are drawn once, or, where they are `fresh`, anew in every pass over the training set.
-    """
-    train, validation, test, drawn = _drawn(images, sets, spec.data.classes, spec.augment, spec.seed)
+def training_data(images: Images, data: DataSpec, spec: AugmentSpec, seed: int) -> TrainingData:
+    """The pictures that the seed assigns to each set, and draws of each; see `split_of`."""
+    drawn = _drawn(images, data, spec, seed)
 
     def anew() -> Iterator[Pictures]:
-        yield train
-        rng = generator(spec.seed, "augment")
-        rng.set_state(drawn)
-        labels = _labels(images, spec.data.classes)
+        yield drawn.train
+        rng = generator(seed, "augment")
+        rng.set_state(drawn.stream)
+        labels = _labels(images, data.classes)
         while True:
-            yield _pictures(images, labels, sets.train, spec.augment, rng)
+            yield _pictures(images, labels, drawn.sets.train, spec, rng)
 
-    return Learnt(anew() if spec.augment.fresh else repeat(train), validation, test)
+    passes = anew() if spec.fresh else repeat(drawn.train)
+    return TrainingData(drawn.sets, passes, drawn.validation, drawn.test)
 
 
-@lru_cache(maxsize=1)  # a seed's arms, which differ in the network alone, follow on each other in a worker
-def _drawn(
-    images: Images, sets: Splits, classes: str, spec: AugmentSpec, seed: int
-) -> tuple[Pictures, Pictures, Pictures, Tensor]:
-    """The pictures of the three sets, and the state of their stream after them. Nobody writes to them."""
-    labels, rng = _labels(images, classes), generator(seed, "augment")
+def split_of(images: Images, data: DataSpec, spec: AugmentSpec, seed: int) -> Splits:
+    """The images of the three sets with as many copies as are drawn; see `split` for what is refused."""
+    return split(images, data, spec.copies, seed, spec.copies if spec.held_out else 0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """stream: the state of the random stream after them. Nobody writes to any of it."""
+
+    sets: Splits
+    train: Pictures
+    validation: Pictures
+    test: Pictures
+    stream: Tensor
+
+
+# A seed's arms, which differ in the network alone, follow on each other in a worker: half a second of a run.
+@lru_cache(maxsize=1)
+def _drawn(images: Images, data: DataSpec, spec: AugmentSpec, seed: int) -> _Drawn:
+    sets = split_of(images, data, spec, seed)
+    labels, rng = _labels(images, data.classes), generator(seed, "augment")
     train, validation, test = (
         _pictures(images, labels, items, spec, rng) for items in (sets.train, sets.validation, sets.test)
     )
-    return train, validation, test, rng.get_state()
+    return _Drawn(sets, train, validation, test, rng.get_state())
 
 
 def _labels(images: Images, classes: str) -> Tensor:

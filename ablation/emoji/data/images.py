@@ -1,4 +1,4 @@
-"""Encoded pictures of any size and mode to one uint8 tensor, and what identifies the set."""
+"""A set of images as one uint8 tensor: decoded from files of any size and mode, and back to pictures."""
 
 import hashlib
 import json
@@ -17,6 +17,12 @@ from PIL import Image, ImageOps
 from ablation.errors import UserError
 
 SIDE = 64
+"""Width and height of every picture, in pixels."""
+
+WORDS = ("text", "emoji", "group", "subgroup", "subject")
+"""What a set says of each image, by the names of the columns and fields."""
+GAP = 2  # pixels between the pictures of a grid
+COLOURS = 64  # of a small PNG
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +48,7 @@ class Images:
     def fingerprint(self) -> str:
         """16 hexadecimal digits: a hash of all that can change a result, in order, and of nothing else.
 
-        That is the pixels and the words that choose, classify and deal the images; not where the
+        That is the pixels and the words that select, classify and split the images; not where the
         images came from, how they were encoded or when.
         """
         digest = hashlib.sha256(self.pixels.numpy().tobytes())
@@ -104,3 +110,32 @@ def _square(image: Image.Image) -> Image.Image:
     if image.size == (SIDE, SIDE):
         return image
     return ImageOps.pad(image, (SIDE, SIDE), Image.Resampling.LANCZOS, color="white")
+
+
+def picture(pixels: torch.Tensor) -> Image.Image:
+    """The picture of one uint8 tensor (3, h, w)."""
+    return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
+
+
+def grid(pixels: torch.Tensor, columns: int) -> Image.Image:
+    """The pictures of a uint8 tensor (n, 3, h, w), row by row, with a white gap of 2 pixels between them."""
+    count, _, height, width = pixels.shape
+    rows = -(-count // columns)
+    size = (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP)
+    sheet = Image.new("RGB", size, "white")
+    for place, pixel in enumerate(pixels):
+        row, column = divmod(place, columns)
+        sheet.paste(picture(pixel), (column * (width + GAP), row * (height + GAP)))
+    return sheet
+
+
+def small_png(image: Image.Image) -> bytes:
+    """The picture as PNG in COLOURS colours: half of the bytes, and hardly to be told apart at this size."""
+    return png(image.quantize(COLOURS, dither=Image.Dither.NONE))
+
+
+def png(image: Image.Image) -> bytes:
+    """The picture as the bytes of a PNG file."""
+    buffer = BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

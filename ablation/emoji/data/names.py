@@ -32,7 +32,7 @@ def resolve(images: Images, name: str) -> int:
         + (
             f"did you mean {', '.join(map(repr, near))}?"
             if near
-            else "`ablation data show` says what is there."
+            else "`ablation emoji show` lists what there is."
         )
     )
 

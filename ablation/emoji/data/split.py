@@ -1,7 +1,7 @@
-"""Which images take part, and which of the three sets each is dealt to.
+"""Which images take part, and which set each belongs to: train, validation or test.
 
-The deal is of the whole source, before any image is chosen: arms that choose different images or
-classes still agree on who is held out.
+Every image of the source is assigned before any is selected. So arms that select different images or
+classes still hold out the same ones.
 """
 
 from collections.abc import Hashable, Sequence
@@ -12,14 +12,16 @@ from math import gcd
 
 import torch
 
+from ablation.emoji.data.classes import class_names, classify
 from ablation.emoji.data.images import Images
-from ablation.emoji.data.labels import class_names, classify
+from ablation.emoji.seeds import generator
 from ablation.emoji.spec import DataSpec
 from ablation.errors import UserError
-from ablation.seeds import generator
 
 SETS = ("train", "validation", "test")
-DEALS = 64  # kept: arms that share data share them under a seed, and so does everything that is measured
+TRAIN, VALIDATION, TEST = range(3)
+"""The numbers of the sets in a split assignment."""
+CACHED = 64  # split assignments kept in memory: the arms of a study share theirs under each seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,37 +65,38 @@ def select(images: Images, spec: DataSpec) -> torch.Tensor:
     return torch.tensor(chosen)
 
 
-@lru_cache(maxsize=DEALS)
-def deal(images: Images, spec: DataSpec, seed: int) -> torch.Tensor:
-    """The set of every image, int8 (n,): 0 train, 1 validation, 2 test.
+@lru_cache(maxsize=CACHED)
+def assign_sides(images: Images, spec: DataSpec, seed: int) -> torch.Tensor:
+    """The split assignment: the set of every image, int8 (n,), TRAIN, VALIDATION or TEST.
 
-    What is dealt, subjects or images, is put in order of class (under `spec.stratify`), group and
-    subgroup, at random within. Along that order the parts repeat in one shuffled pattern, so that with
-    3 : 1 : 1 any five neighbours, a class of five included, are dealt exactly three, one and one.
+    The units, subjects or images, are sorted by class (under `spec.stratify`), group and subgroup, and
+    are in random order within these. Along that order the parts repeat in one shuffled pattern. So with
+    3 : 1 : 1, of any five neighbours, a class of five included, exactly three, one and one go to the sets.
     """
     units: Sequence[Hashable] = images.subject if spec.split == "subject" else range(len(images))
     draws = generator(seed, "split")
     pattern = _shuffled(_pattern(spec.parts), draws)
     order = _order(units, images, spec, draws)
-    dealt = dict(zip(order, cycle(pattern), strict=False))
-    return torch.tensor([dealt[unit] for unit in units], dtype=torch.int8)
+    sides = dict(zip(order, cycle(pattern), strict=False))
+    return torch.tensor([sides[unit] for unit in units], dtype=torch.int8)
 
 
-@lru_cache(maxsize=DEALS)
+@lru_cache(maxsize=CACHED)
 def split(images: Images, spec: DataSpec, copies: int, seed: int, held_out: int = 0) -> Splits:
-    """The chosen images in three sets, with `copies` augmented copies of each beside the original.
+    """The selected images in three sets, with augmented copies beside each original.
 
-    "subject" and "image" deal first: only the training set has copies, and what is held out has `held_out`
-    of each. "copy" is the report's own
-    protocol: originals and copies alike are dealt at random, so that copies of one image land in
-    several sets. `spec.train_most` keeps so many training originals, drawn at random: fewer are always
-    among more. A set without an image, or without one of the classes, is a `UserError`.
+    "subject" and "image" split before they copy: each training image has `copies` copies, each held-out
+    image has `held_out`. "copy" is the report's own protocol: it copies first, then splits originals and
+    copies at random, so that copies of one image are in several sets. `spec.train_most` keeps at most that
+    many training originals, drawn at random; a smaller number keeps a part of what a larger one keeps.
+    A set without an image, or without an image of some class, is a `UserError`.
     """
     chosen = select(images, spec)
     if spec.split == "copy":
         splits = _by_copy(chosen, spec, copies, seed)
     else:
-        splits = _by_deal(chosen, deal(images, spec, seed), spec.train_most, (copies, held_out), seed)
+        sides = assign_sides(images, spec, seed)
+        splits = _by_original(chosen, sides, spec.train_most, (copies, held_out), seed)
     _check(splits, images, spec)
     return splits
 
@@ -127,10 +130,10 @@ def _order(
     return sorted(first, key=place)
 
 
-def _by_deal(
-    chosen: torch.Tensor, dealt: torch.Tensor, most: int, copies: tuple[int, int], seed: int
+def _by_original(
+    chosen: torch.Tensor, sides: torch.Tensor, most: int, copies: tuple[int, int], seed: int
 ) -> Splits:
-    train, validation, test = (chosen[dealt[chosen] == number] for number in range(3))
+    train, validation, test = (chosen[sides[chosen] == side] for side in (TRAIN, VALIDATION, TEST))
     if most:
         drawn = torch.randperm(len(train), generator=generator(seed, "subset"))[:most]
         train = train[drawn.sort().values]
@@ -170,5 +173,5 @@ def _present(what: str, counts: dict[str, int]) -> None:
         found = ", ".join(f"{count} in {other}" for other, count in counts.items())
         raise UserError(
             f"every set wants {what}, but {name} has none ({found}): take more images, or another data.split "
-            "('image' deals images that share a subject apart)."
+            "('image' lets images of one subject be in several sets)."
         )

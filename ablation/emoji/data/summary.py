@@ -8,10 +8,9 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from ablation.emoji.data.images import Images
-from ablation.emoji.data.labels import SCHEMES, class_names, classify
-from ablation.emoji.data.pictures import grid
-from ablation.emoji.data.split import SETS, deal, select
+from ablation.emoji.data.classes import SCHEMES, class_names, classify
+from ablation.emoji.data.images import Images, grid
+from ablation.emoji.data.split import SETS, assign_sides, select
 from ablation.emoji.spec import DataSpec
 from ablation.errors import UserError
 
@@ -47,8 +46,8 @@ def describe(images: Images, spec: DataSpec) -> Summary:
     """The numbers of `images`, and of what `spec` makes of them without augmented copies."""
     faces = [number for number, text in enumerate(images.text) if "face" in text.casefold()]
     chosen = select(images, spec)
-    dealt = deal(images, spec, seed=0)[chosen]
-    members = {name: chosen[dealt == number].tolist() for number, name in enumerate(SETS)}
+    sides = assign_sides(images, spec, seed=0)[chosen]
+    members = {name: chosen[sides == number].tolist() for number, name in enumerate(SETS)}
     labels = classify(images.text, images.subgroup, spec.classes)
     return Summary(
         images=len(images),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from ablation.emoji.data.subject import subjects
+from ablation.emoji.data.subjects import subjects
 
 VARIATION, JOINER = 0xFE0F, 0x200D
 TONES = {

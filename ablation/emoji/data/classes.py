@@ -45,8 +45,8 @@ SCHEMES: dict[str, dict[str, Class]] = {
         ),
         "surprised": Class(("surprised", "hushed", "astonished", "flushed", "shocked", "screaming")),
     },
-    # Unicode's subgroups of faces that have five or more. Most of the eight negative ones are angry, so
-    # that a split which balances emotions could leave them out of a set: they go with the concerned.
+    # Unicode's subgroups of at least five faces. Most of the eight negative faces are angry: a split that
+    # balances emotions could leave them out of a set, so they are one class with the concerned ones.
     "face_subgroups": {
         "smiling": Class(subgroups=("face-smiling",), mood="happy"),
         "affection": Class(subgroups=("face-affection",), mood="happy"),
@@ -58,8 +58,8 @@ SCHEMES: dict[str, dict[str, Class]] = {
         "concerned or negative": Class(subgroups=("face-concerned", "face-negative"), mood="sad"),
         "cat": Class(subgroups=("cat-face",)),
     },
-    # Happy and sad as Unicode's subgroups have it: more faces than the report's words find, and none of
-    # a run's own training. What every scheme is mapped back to.
+    # Happy and sad by Unicode's subgroups: more faces than the report's words find. No run trains on it;
+    # the predictions of every other scheme are mapped to it, so that runs can be compared.
     "mood": {
         "happy": Class(subgroups=("face-smiling", "face-affection", "face-tongue"), mood="happy"),
         "sad": Class(subgroups=("face-concerned",), mood="sad"),
@@ -69,14 +69,14 @@ SCHEMES: dict[str, dict[str, Class]] = {
 
 
 def scheme_of(name: str) -> dict[str, Class]:
-    """The classes of the scheme by name, in the order of their numbers; an unknown scheme is a `UserError`."""
+    """The classes of the scheme by name, in the order of their numbers; `UserError` for an unknown one."""
     if name not in SCHEMES:
         raise unknown("class scheme", name, SCHEMES)
     return SCHEMES[name]
 
 
 def class_names(scheme: str) -> tuple[str, ...]:
-    """The names of the classes, in the order of their numbers; a scheme that is not known is a `UserError`."""
+    """The names of the classes, in the order of their numbers; `UserError` for an unknown scheme."""
     return tuple(scheme_of(scheme))
 
 
@@ -88,7 +88,7 @@ def classify(texts: Sequence[str], subgroups: Sequence[str], scheme: str) -> lis
     return list(_classified(tuple(texts), tuple(subgroups), scheme))
 
 
-@lru_cache(maxsize=32)  # every split, yardstick and pass over one source asks the same of it
+@lru_cache(maxsize=32)  # the split, the training and the evaluation of a run all need the same classes
 def _classified(texts: tuple[str, ...], subgroups: tuple[str, ...], scheme: str) -> tuple[int, ...]:
     classes = list(scheme_of(scheme).values())
     return tuple(

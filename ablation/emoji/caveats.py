@@ -1,0 +1,203 @@
+"""What a reader must know of the network's runs: their splits, truths and budgets, and one picture's worth."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from ablation.emoji.data.classes import class_names
+from ablation.emoji.measures import composes
+from ablation.emoji.spec import RunSpec
+from ablation.formatting import count, listing
+from ablation.settings import flat
+from ablation.study import Study
+
+SPLIT = ("data.sources", "data.stratify", "data.split", "data.parts")
+"""Settings that decide, with the seed, which set each image belongs to."""
+COPY_SPLIT = ("data.keyword", "data.classes", "data.among", "augment.copies")
+"""Settings that decide it too where data.split is "copy"."""
+SEEN = {
+    "image": "another tone or gender of a test picture may be in its training",
+    "copy": "its test pictures are copies of originals that are in its training too",
+}
+
+SHARED = {
+    "images_common": ("common_mse", "{} held-out images"),
+    "images_mood_rarest": ("mood_balanced_accuracy", "held-out faces, {} of the rarer mood"),
+    "images_probe": ("probe_accuracy", "codes of {} held-out emoji"),
+}
+"""The column with the number of pictures behind a measure that all arms share, and what they are."""
+
+TRUTHS, POOL = "truths_", "pool_"
+"""How the columns begin that count the unseen truths of a run, and the truths that a family has at all."""
+
+SIZES = (
+    *("data.sources", "data.keyword", "data.classes", "data.among", "data.train_most", "data.split"),
+    *("data.parts", "augment.copies", "train.batch_size"),
+)
+"""Settings that change how many optimiser steps an epoch takes."""
+ALIKE = 1.02
+"""Numbers of pictures within this factor are called equal."""
+
+BY_CLASS = ("test_balanced_accuracy", "test_macro_f1")
+"""Measures that weigh every class alike: a picture of the rarest class counts most."""
+COUNTS = {"test_accuracy": "images_test", "probe_accuracy": "images_probe"}
+"""Measures that weigh every picture alike, and the column that has their number."""
+MOODS = 2
+
+
+def caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
+    """A sentence each, in the order of a reader's questions; `cells` has a row a planned cell."""
+    yield from split_caveats(study, cells)
+    yield from truth_caveats(study, cells)
+    yield from budget_caveats(study, cells)
+
+
+def split_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
+    """What the seed pairs across the arms of `study`, and what each run is tested on."""
+    yield f"Every arm ran under the same {count(cells['seed'].nunique(), 'seed')}; {_paired(study)}."
+    own = [name for name in study.measures if name.startswith("test_")]
+    if own and (size := _sizes(cells, "images_test")):
+        yield f"Each run is tested on {size} images{_unseen(study)}."
+    for column, (name, words) in SHARED.items():
+        if name in study.measures and (size := _sizes(cells, column)):
+            yield f"{study.label(name)} is taken on {words.format(size)}{_alike(study)}."
+
+
+def _alike(study: Study) -> str:
+    """What holds of pictures that every arm is measured on, as long as none splits images otherwise."""
+    alike = "" if any(name in study.varied for name in SPLIT) else ", the same in every arm under a seed"
+    unseen = all(_protocol(spec) == "subject" for spec in study.settings.values())
+    return alike + (", that no training saw" if unseen else "")
+
+
+def _sizes(cells: pd.DataFrame, column: str) -> str:
+    """The least to the largest number in `column` of the complete cells; "" where there is none."""
+    if column not in cells:
+        return ""
+    found = cells.loc[cells["state"] == "complete", column].dropna()
+    if not len(found):
+        return ""
+    low, high = int(found.min()), int(found.max())
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _paired(study: Study) -> str:
+    decides = "the seed decides initialisation, data order, augmentation, dropout and the split"
+    names = SPLIT + (COPY_SPLIT if "copy" in map(_protocol, study.settings.values()) else ())
+    if differ := [name for name in names if name in study.varied]:
+        verb = "varies" if len(differ) == 1 else "vary"
+        return (
+            f"{decides}, but {listing(differ)} {verb}, so that the arms' splits differ: arms share a seed, "
+            "not their test images"
+        )
+    return f"{decides}, and is paired across arms"
+
+
+def _unseen(study: Study) -> str:
+    """What follows the number of test images: for which arms training saw something of them."""
+    arms: dict[str, list[str]] = {}
+    for arm, spec in study.settings.items():
+        arms.setdefault(_protocol(spec), []).append(arm)
+    if set(arms) == {"subject"}:
+        return " that its training never saw"
+    seen = {kind: some for kind, some in arms.items() if kind in SEEN}
+    parts = [
+        (f"in {listing(some)} " if len(arms) > 1 else "") + SEEN[kind] for kind, some in sorted(seen.items())
+    ]
+    return f": {'; '.join(parts)}"
+
+
+def _protocol(spec: RunSpec) -> str:
+    """What is split; without copies to part from their originals, "copy" splits images."""
+    return "image" if spec.data.split == "copy" and not spec.augment.copies else spec.data.split
+
+
+def truth_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
+    """What the gains rest on, where the study measures any; columns truths_FAMILY and pool_FAMILY."""
+    if not composes(study.measures):
+        return
+    good = cells[cells["state"] == "complete"]
+    families = [str(name).removeprefix(TRUTHS) for name in good.columns if str(name).startswith(TRUTHS)]
+    counted = [text for family in families if (text := _truths(good, family))]
+    if counted:
+        yield (
+            "A gain is the median over truths that neither the network nor a direction learned from: "
+            f"{listing(counted)} in a run. Seeds draw them from one pool and repeat them: the effective n of "
+            "a family is no more than the pictures that it has, whatever the number of seeds."
+        )
+
+
+def _truths(good: pd.DataFrame, family: str) -> str:
+    """As in "2 to 3 of 9 faces"; "" where none is recorded."""
+    found = good[f"{TRUTHS}{family}"].dropna().astype(int)
+    if found.empty:
+        return ""
+    low, high = found.min(), found.max()
+    pool = good.get(f"{POOL}{family}", pd.Series(dtype=float)).dropna()
+    of = f" of {int(pool.max())}" if len(pool) else ""
+    return f"{low if low == high else f'{low} to {high}'}{of} ({family})"
+
+
+def budget_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
+    """How the arms' budgets differ beyond what the study declares; nothing where they do not."""
+    by_epochs = {arm: flat(spec) for arm, spec in study.settings.items() if spec.train.epochs}
+    differ = [name for name in SIZES if len({str(table[name]) for table in by_epochs.values()}) > 1]
+    if differ:
+        whose = "" if len(by_epochs) == len(study.settings) else f" of {listing(list(by_epochs))}"
+        verb = "varies" if len(differ) == 1 else "vary"
+        yield (
+            f"The budget{whose} is counted in epochs and {listing(differ)} {verb}, so that these arms differ "
+            "in optimiser steps."
+        )
+    for steps, pictures in _seen(study, cells).items():
+        if max(pictures) > ALIKE * min(pictures):
+            yield (
+                f"In {count(steps, 'step')} arms see {min(pictures):,.0f} to {max(pictures):,.0f} pictures, "
+                "repeats included: the last batch of a pass is a small one, and small sets have more of them."
+            )
+
+
+def _seen(study: Study, cells: pd.DataFrame) -> dict[int, list[float]]:
+    """How many pictures the arms of each budget in steps take in, on average over their complete cells."""
+    seen: dict[int, list[float]] = {}
+    for arm, spec in study.settings.items():
+        images = cells[(cells["arm"] == arm) & (cells["state"] == "complete")].get("images_train")
+        if spec.train.steps and images is not None and len(images := images.dropna()):
+            batches = np.ceil(images / spec.train.batch_size)
+            seen.setdefault(spec.train.steps, []).append(float((spec.train.steps * images / batches).mean()))
+    return seen
+
+
+def one_picture(study: Study, cells: pd.DataFrame, measure: str) -> float:
+    """The most that one test picture, right or wrong, moves `measure`; 0 where it is continuous or unknown.
+
+    A measure that counts pictures takes few values. Over a handful of seeds its differences can agree, or
+    nearly so, by luck: no seed met the rare picture that would have shown the effect. A spread below one
+    picture's worth is then a sign of too few draws, not of precision: tests of equivalence take none below
+    it. The test for a difference stays as declared: there the interval must leave 0, which luck does more
+    rarely.
+
+    Counts are the least of the complete cells, from the columns images_test, images_probe, and, of the
+    rarest class or mood, images_test_rarest and images_mood_rarest. Where one of the latter two is not
+    recorded that class may have a single picture, and is taken to. Nor is it recorded how many of the test
+    images have a class where `data.among` lets others take part: there accuracy moves no more than one that
+    weighs classes alike.
+    """
+    labelled = not any(spec.data.among for spec in study.settings.values())
+    if measure in COUNTS and (labelled or measure != "test_accuracy"):
+        return 1 / images if (images := _least(cells, COUNTS[measure])) else 0.0
+    if measure in (*BY_CLASS, "test_accuracy"):
+        classes = min(len(class_names(spec.data.classes)) for spec in study.settings.values())
+        return 1 / (max(classes, 1) * (_least(cells, "images_test_rarest") or 1))
+    if measure == "mood_balanced_accuracy":
+        return 1 / (MOODS * (_least(cells, "images_mood_rarest") or 1))
+    return 0.0
+
+
+def _least(cells: pd.DataFrame, column: str) -> float:
+    """The least value of `column` over the complete cells; 0 where none is recorded."""
+    if column not in cells:
+        return 0.0
+    recorded = cells.loc[cells["state"] == "complete", column].dropna()
+    return float(recorded.min()) if len(recorded) else 0.0

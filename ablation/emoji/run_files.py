@@ -1,0 +1,114 @@
+"""The files that a run keeps beside its weights, and how a report page shows those of several arms."""
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib import image
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ablation.emoji.composition.gains import Row, gain_of_truths, portions
+from ablation.emoji.composition.measures import Composition
+from ablation.emoji.data.images import grid
+from ablation.emoji.measures import CURVES
+from ablation.emoji.run import Result
+from ablation.emoji.train import Epoch
+
+if TYPE_CHECKING:
+    from ablation.report.gallery import Gallery
+
+SHEET = "reconstructions.png"
+CAPTION = "Pictures that training never saw; a rule chose them."
+PANEL_WIDTH = 4.0  # inches
+
+
+def write_files(result: Result, folder: Path) -> list[Path]:
+    """Write learning curves and reconstructions, and, where the run composed, its composites; the paths."""
+    written = [folder / "learning_curves.png", folder / SHEET]
+    save_learning_curves(result.history, written[0])
+    save_reconstructions(result, written[1])
+    if result.composition.rows:
+        written += [folder / "composites.png", folder / "composition.csv"]
+        save_composites(result.composition, written[2])
+        pd.DataFrame(result.composition.rows).to_csv(written[3], index=False)
+    return written
+
+
+def items_of(rows: Sequence[Row]) -> pd.DataFrame:
+    """What every truth gained, by measure and family: measure, group, item and value.
+
+    Of these records of analogies, a measure of gain is the mean over families of the median over truths.
+    """
+    found = [
+        (measure, family, truth, gain)
+        for measure, families in portions(rows).items()
+        for family, part in families.items()
+        for truth, gain in gain_of_truths(part).items()
+    ]
+    return pd.DataFrame(found, columns=["measure", "group", "item", "value"])
+
+
+def save_learning_curves(history: Sequence[Epoch], path: Path) -> None:
+    """Train and validation curves over epochs, a panel a measure, as PNG.
+
+    Every run draws one, so margins are given, not looked for, and it is drawn once: a third of the time.
+    """
+    panels = [name for name in CURVES if f"train_{name}" in history[0].metrics]
+    figure = Figure(figsize=(PANEL_WIDTH * len(panels), 3.0), dpi=100)
+    left, right = 0.8 / PANEL_WIDTH / len(panels), 1 - 0.1 / PANEL_WIDTH / len(panels)
+    figure.subplots_adjust(left, bottom=0.16, right=right, top=0.97, wspace=0.29)
+    epochs = [epoch.number for epoch in history]
+    for axes, name in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        for side, style in (("train", "--"), ("validation", "-")):
+            values = [epoch.metrics[f"{side}_{name}"] for epoch in history]
+            axes.plot(epochs, values, style, label=side, color="tab:blue")
+        axes.set(xlabel="epoch", ylabel=CURVES[name])
+        axes.legend(frameon=False)
+    FigureCanvasAgg(figure).print_png(path)
+
+
+def save_reconstructions(result: Result, path: Path) -> None:
+    """The run's examples over their reconstructions, enlarged three times, as PNG."""
+    both = torch.cat([result.examples, result.reconstructions])
+    enlarged = both.repeat_interleave(3, dim=2).repeat_interleave(3, dim=3)
+    grid(enlarged, columns=len(result.examples)).save(path)
+
+
+def save_composites(composition: Composition, path: Path) -> None:
+    """A row an analogy, as PNG: a, b, c, c reconstructed, the composite, d reconstructed, d."""
+    strips = composition.strips
+    enlarged = strips.flatten(0, 1).repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    grid(enlarged, columns=strips.shape[1]).save(path)
+
+
+def gallery(sheets: Mapping[str, bytes]) -> "list[Gallery]":
+    """Inputs over what each arm makes of them: sheets of `save_reconstructions` with equal inputs together."""
+    from ablation.report.gallery import Gallery, Picture
+
+    tops: dict[bytes, Picture] = {}
+    rows: dict[bytes, dict[str, Picture]] = {}
+    for number, (arm, sheet) in enumerate(sheets.items(), 1):
+        inputs, outputs = _halves(sheet)
+        tops.setdefault(inputs, Picture(f"inputs-{len(tops) + 1}.png", "Inputs", inputs))
+        made = Picture(f"reconstructions-{number}.png", f"Reconstructions by {arm}", outputs)
+        rows.setdefault(inputs, {})[arm] = made
+    return [Gallery(CAPTION, top, rows[inputs]) for inputs, top in tops.items()]
+
+
+def _halves(sheet: bytes) -> tuple[bytes, bytes]:
+    """The upper and the lower row of a sheet, each with half of the gap between them."""
+    pixels = (image.imread(BytesIO(sheet), format="png") * 255).round().astype(np.uint8)
+    half = len(pixels) // 2
+    return _png(pixels[:half]), _png(pixels[-half:])
+
+
+def _png(pixels: Any) -> bytes:
+    buffer = BytesIO()
+    plain: Any = {"Software": None}
+    image.imsave(buffer, np.ascontiguousarray(pixels), format="png", metadata=plain)
+    return buffer.getvalue()
