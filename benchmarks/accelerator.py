@@ -44,7 +44,7 @@ from unittest.mock import MagicMock
 
 import machine
 
-UNUSED = ("datasets", "huggingface_hub", "pyarrow", "safetensors", "jinja2", "matplotlib", "pandas")
+UNUSED = ("datasets", "huggingface_hub", "pyarrow", "safetensors")
 """Packages that modules of the training import, and that training does not use."""
 
 
@@ -63,9 +63,14 @@ class StandIn(MetaPathFinder, Loader):
         """Whatever is imported from it is there, and of no use."""
         module.__getattr__ = lambda name: MagicMock()  # type: ignore[method-assign]
 
+    def made(self, module: ModuleType) -> bool:
+        """Whether the module is one of these."""
+        spec = getattr(module, "__spec__", None)
+        return spec is not None and spec.loader is self
+
 
 HAS_PICTURES = find_spec("pyarrow") is not None
-sys.meta_path.append(StandIn())
+sys.meta_path.append(STAND_IN := StandIn())
 try:
     import torch
 
@@ -85,6 +90,11 @@ except ModuleNotFoundError as error:
         "benchmarks/accelerator.py wants torch, numpy, scikit-learn, Pillow and this repository on "
         f"PYTHONPATH, but {error.name} is missing: install it, or set PYTHONPATH to the repository."
     )
+finally:
+    # scikit-learn would take them for the packages themselves, to see whether it was given tables of theirs.
+    sys.meta_path.remove(STAND_IN)
+    for name in [name for name, module in sys.modules.items() if STAND_IN.made(module)]:
+        del sys.modules[name]
 
 LOSS_TOLERANCE = EMOJI.tolerance["test_mse"]  # of its value, between machines
 SEEDS = 8  # with pictures of their own: further cells learn from those again, with other weights and draws
@@ -184,9 +194,14 @@ def main(words: Sequence[str] | None = None) -> int:
             if left < RESERVE:
                 report.skip(part, "no time was left")
                 continue
-            print(f"{part} ...", flush=True)
+            limit = min(size.limit, left)
+            fitting = fitted(part, report.rows, size, limit, left)
+            if fitting is None:
+                report.skip(part, "a pass would have taken longer than was left")
+                continue
+            print(f"{fitting} ...", flush=True)
             try:
-                report.add(measured(part, data, size, min(size.limit, left)))
+                report.add(measured(fitting, data, size, limit))
             except Exception as error:
                 traceback.print_exc()
                 report.fail(part, error)
@@ -202,12 +217,27 @@ def parts_of(device: torch.device, size: Size) -> list[Part]:
         for precision in ("float32", "bfloat16", TF32):
             parts += [Part(device.type, "together", cells, precision) for cells in size.cells]
         # The batches are made by the processor: with all of its threads, how much of the time is that?
-        parts.append(replace(parts[3], threads=cores))
+        parts.append(Part(device.type, "together", size.cells[-1], "float32", threads=cores))
     parts.append(Part("cpu", "fit", 1, "bfloat16"))
     for precision in ("float32", "bfloat16"):
         parts.append(Part("cpu", "apart", cores, precision))
         parts.append(Part("cpu", "together", size.cells_on_cpu, precision))
     return parts
+
+
+def fitted(part: Part, rows: Sequence[Row], size: Size, limit: float, left: float) -> Part | None:
+    """The part, on the processor with as many of its cells as make a pass in `limit` seconds; None where even
+    a pass takes longer than what is `left`.
+
+    A pass is expected to take what the same device took a cell before in the same precision, for every cell.
+    """
+    known = [r for r in rows if (r.part.device, r.part.precision) == (part.device, part.precision)]
+    if not known or part.way != "together":
+        return part
+    seconds = known[-1].cell_seconds / size.passes
+    if part.device == "cpu":
+        part = replace(part, cells=max(2, min(part.cells, int(limit / seconds))))
+    return part if part.cells * seconds <= left else None
 
 
 def pictures(size: Size) -> tuple[list[Data], str]:
@@ -254,7 +284,7 @@ def replica(number: int, part: Part, data: Sequence[Data], passes: int) -> Repli
 def measured(part: Part, data: Sequence[Data], size: Size, limit: float) -> Row:
     """Train the cells of the part until they are done or `limit` seconds are over."""
     if part.way == "apart":
-        return apart(part, data, size)
+        return apart(part, data, size, limit)
     torch.set_num_threads(part.threads)
     with settings_of(part.precision):
         try:
@@ -341,21 +371,23 @@ def row_of(part: Part, epochs: Sequence[Epoch], passes: int, size: Size) -> Row:
     return row
 
 
-def apart(part: Part, data: Sequence[Data], size: Size) -> Row:
-    """Every cell by `fit` in a process of its own, one thread each, all at the same time; two passes."""
+def apart(part: Part, data: Sequence[Data], size: Size, limit: float) -> Row:
+    """Every cell by `fit` in a process of its own with one thread, all at once; two passes at most."""
     context = get_context("spawn")
     barrier = context.Barrier(part.cells)
     with ProcessPoolExecutor(part.cells, context, initializer=_keep, initargs=(barrier,)) as pool:
         asked = [
-            pool.submit(_one_apart, replace(part, cells=1), number, data[number % len(data)])
+            pool.submit(_one_apart, replace(part, cells=1), data[number % len(data)], limit)
             for number in range(part.cells)
         ]
         found = [future.result() for future in asked]
     first = [epochs[0] for epochs in found]
-    speed = sum(epochs[1].images / epochs[1].seconds for epochs in found)
+    passes = min(len(epochs) for epochs in found)
+    speed = sum(epochs[-1].images / epochs[-1].seconds for epochs in found)
     cell = size.passes * sum(one.images for one in first) / len(first)
-    notes = [f"2 of {size.passes} passes, scaled"] if size.passes > 2 else []
-    return Row(part, speed, cell / speed, 2, max(one.seconds for one in first), [], notes=notes)
+    row = Row(part, speed, cell / speed, passes, max(one.seconds for one in first), [])
+    row.notes += [f"{passes} of {size.passes} passes, scaled"] if passes < size.passes else []
+    return row
 
 
 _barrier: Any = None
@@ -366,11 +398,16 @@ def _keep(barrier: Any) -> None:
     _barrier = barrier
 
 
-def _one_apart(part: Part, number: int, data: Data) -> list[Epoch]:
-    one = replica(number, part, [data], 2)
+def _one_apart(part: Part, data: Data, limit: float) -> list[Epoch]:
+    one, epochs = replica(0, part, [data], 2), list[Epoch]()
     with deterministic():
         _barrier.wait(timeout=START_SECONDS)
-        return [epoch for _, epoch in alone(one)]
+        started = perf_counter()
+        for _, epoch in alone(one):
+            epochs.append(epoch)
+            if perf_counter() - started > limit / 2:
+                break
+    return epochs
 
 
 @dataclass

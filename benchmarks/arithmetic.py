@@ -2,7 +2,7 @@
 
     python benchmarks/arithmetic.py [--threads 1 2] [--rounds 12] [--layers]
 
-Steps are those of `fit` itself, batch 64, on the network of the spec `joint` as `run` prepares it: in
+Steps are those of `fit` itself, batch 64, on the network of the settings `joint` as `run` prepares it: in
 channels-last, Adam fused, deterministic. FLOPs are torch's own count of an image forward and backward. The
 yardstick is a 2048 x 2048 x 2048 product of the same type with as many threads. One process for a number of
 threads (a worker has one) runs a pass of eight steps in float32, products, a pass in bfloat16 (autocast),
@@ -12,6 +12,7 @@ losses, the optimiser and the casts alone, so that one sees where the rest goes.
 
 import argparse
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import repeat
 from time import perf_counter
 
@@ -20,13 +21,14 @@ from apart import fresh
 from reached import Reached, show
 
 from ablation.emoji.cost import run_flops
-from ablation.emoji.data.labels import class_names
-from ablation.emoji.determinism import settle
+from ablation.emoji.data.classes import class_names
+from ablation.emoji.determinism import deterministic
 from ablation.emoji.model import IMAGE_SIZE, Autoencoder
 from ablation.emoji.protocols import joint
-from ablation.emoji.spec import RunSpec, vary
+from ablation.emoji.spec import RunSpec
 from ablation.emoji.train import Epoch, fit
 from ablation.emoji.training_data import Pictures
+from ablation.settings import vary
 
 TARGETS = {"float32": 85.0, "bfloat16": 60.0}  # per cent of the product's FLOP/s
 SIDE = 2048
@@ -47,11 +49,13 @@ def network() -> Autoencoder:
     return model.to(memory_format=torch.channels_last)
 
 
-def prepare(threads: int) -> None:
-    """The settings of the process that `run` and a worker set."""
-    torch.set_num_threads(threads)
-    settle()
-    torch.manual_seed(0)
+@contextmanager
+def as_trained(threads: int) -> Iterator[None]:
+    """As a run trains, but with so many threads."""
+    with deterministic():
+        torch.set_num_threads(threads)
+        torch.manual_seed(0)
+        yield
 
 
 def training(precision: str, passes: int) -> Iterator[Epoch]:
@@ -73,13 +77,13 @@ def product(precision: str) -> float:
 
 def speeds(threads: int, rounds: int) -> dict[str, tuple[float, float]]:
     """Images/s trained on and FLOP/s of a product, the best of all rounds, by precision."""
-    prepare(threads)
     best = dict.fromkeys(TARGETS, (0.0, 0.0))
-    for epochs in zip(*(training(precision, rounds) for precision in TARGETS), strict=True):
-        # `zip` has run a pass of each; products of both follow, so that either sees the same machine.
-        for precision, epoch in zip(TARGETS, epochs, strict=True):
-            images, flops = best[precision]
-            best[precision] = max(images, epoch.images / epoch.seconds), max(flops, product(precision))
+    with as_trained(threads):
+        for epochs in zip(*(training(precision, rounds) for precision in TARGETS), strict=True):
+            # `zip` has run a pass of each; products of both follow, so that either sees the same machine.
+            for precision, epoch in zip(TARGETS, epochs, strict=True):
+                images, flops = best[precision]
+                best[precision] = max(images, epoch.images / epoch.seconds), max(flops, product(precision))
     return best
 
 

@@ -14,7 +14,8 @@ from itertools import islice
 from time import perf_counter
 
 import torch
-from arithmetic import STEPS, TARGETS, network, pictures, prepare, training
+from arithmetic import STEPS, TARGETS, as_trained, network, pictures, training
+from machine import here
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -112,19 +113,24 @@ def rows(precision: str) -> list[Row]:
 
 def show(threads: int) -> None:
     """Print a table a precision; to be called in a process of its own."""
-    prepare(threads)
-    for precision in TARGETS:
-        step = 1000 / STEPS * min(epoch.seconds for epoch in islice(training(precision, 4), 4))
-        made = Table("layer, input", "forward ms", "backward ms", "GFLOP/s forward", "backward")
-        made.title = f"{precision}, {threads} thread(s); a step of `fit` takes {step:.0f} ms"
-        every = rows(precision)
-        total = tuple(sum(column) for column in zip(*(one[1:] for one in every), strict=True))
-        for name, forward, backward, *flops in [*every, ("all", *total)]:
-            rates = [
-                f"{1000 * f / ms:.0f}" if f and ms else ""
-                for f, ms in zip(flops, (forward, backward), strict=True)
-            ]
-            made.add_row(name, f"{forward:.2f}", f"{backward:.2f}" if backward else "", *rates)
-        for column in made.columns[1:]:
-            column.justify = "right"
-        Console(width=110).print(made)
+    with as_trained(threads):
+        for precision in TARGETS:
+            _show(precision, threads)
+
+
+def _show(precision: str, threads: int) -> None:
+    step = 1000 / STEPS * min(epoch.seconds for epoch in islice(training(precision, 4), 4))
+    made = Table("layer, input", "forward ms", "backward ms", "GFLOP/s forward", "backward")
+    made.title = f"{precision}, {threads} thread(s); a step of `fit` takes {step:.0f} ms"
+    every = rows(precision)
+    total = tuple(sum(column) for column in zip(*(one[1:] for one in every), strict=True))
+    for name, forward, backward, *flops in [*every, ("all", *total)]:
+        rates = [
+            f"{1000 * f / ms:.0f}" if f and ms else ""
+            for f, ms in zip(flops, (forward, backward), strict=True)
+        ]
+        made.add_row(name, f"{forward:.2f}", f"{backward:.2f}" if backward else "", *rates)
+    for column in made.columns[1:]:
+        column.justify = "right"
+    made.caption = f"measured on {here()}"
+    Console(width=110).print(made)
