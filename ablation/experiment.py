@@ -19,7 +19,7 @@ from ablation.settings import identity
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ablation.report.page import Gallery
+    from ablation.report.gallery import Gallery
     from ablation.study import Study
 
 FINGERPRINT_VERSION = 2

@@ -21,9 +21,9 @@ def folder(to: Path) -> None:
         raise UserError(f"export may not write to {to}: name a folder that is yours.") from None
 
 
-def write(text: str, path: Path) -> None:
-    """Write the text as UTF-8, its line ends as they are."""
-    path.write_bytes(text.encode())
+def write(content: str | bytes, path: Path) -> None:
+    """Write bytes, or a text as UTF-8 with its line ends as they are."""
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def replace(path: Path, writer: Callable[[Path], None]) -> Path:

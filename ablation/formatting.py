@@ -40,8 +40,12 @@ def change(estimate: "Estimate", level: float, digits: int) -> str:
     return f"{number(estimate.mean, digits, signed=True)} ({percent(level)} interval {spread})"
 
 
-def p_words(p: float) -> str:
-    """ "p = 0.032", or "p < 0.001" below that."""
+def p_words(p: float | None, in_table: bool = False) -> str:
+    """ "p = 0.032" or "p < 0.001"; in a table "0.032" or "<0.001"; `ABSENT` where no test was made."""
+    if p is None:
+        return ABSENT
+    if in_table:
+        return "<0.001" if p < 0.001 else f"{p:.3f}"
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 

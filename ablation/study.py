@@ -32,7 +32,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The cell in words: "latent 64, seed 3"."""
+        """The cell in words: "small, seed 3"."""
         return f"{self.arm}, seed {self.seed}"
 
 
@@ -67,7 +67,7 @@ class Study:
     claims: tuple[Claim, ...] = ()
     supported: str = ""
     seeds: int = 5
-    test: Test | None = None
+    test: Test | Literal[""] = ""
     alpha: float = 0.05
     against: Mapping[str, str] = field(default_factory=dict)
     tuned: Tuned | None = None
@@ -90,7 +90,7 @@ class Study:
         set_ = object.__setattr__
         set_(self, "train", as_experiment(own, self.measures))
         set_(self, "measures", {name: _sesoi(name, one) for name, one in self.measures.items()})
-        if self.test is None:
+        if not self.test:
             set_(self, "test", "corrected_t" if self.replication.kind == "split" else "t")
         _check(self)
 

@@ -69,32 +69,44 @@ class StandIn(MetaPathFinder, Loader):
         return spec is not None and spec.loader is self
 
 
+@contextmanager
+def stood_in() -> Iterator[None]:
+    """With stand-ins for what is missing; afterwards they are gone, so that nobody takes them for the truth."""
+    finder = StandIn()
+    sys.meta_path.append(finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        for name in [name for name, module in sys.modules.items() if finder.made(module)]:
+            del sys.modules[name]
+
+
 HAS_PICTURES = find_spec("pyarrow") is not None
-sys.meta_path.append(STAND_IN := StandIn())
 try:
+    # Before the stand-ins: it looks for such packages itself.
+    import sklearn.linear_model
+    import sklearn.metrics
+    import sklearn.pipeline  # noqa: F401
     import torch
 
-    from ablation.emoji.data.classes import class_names
-    from ablation.emoji.data.images import WORDS, Images, decode
-    from ablation.emoji.determinism import deterministic
-    from ablation.emoji.experiment import EMOJI
-    from ablation.emoji.model import IMAGE_SIZE, Autoencoder
-    from ablation.emoji.protocols import joint
-    from ablation.emoji.replicas import TOLERANCE, Replica, accelerator, fit_together
-    from ablation.emoji.train import Epoch, fit
-    from ablation.emoji.training_data import Pictures, training_data
-    from ablation.experiment import Diverged
-    from ablation.settings import vary
+    with stood_in():
+        from ablation.emoji.data.classes import class_names
+        from ablation.emoji.data.images import WORDS, Images, decode
+        from ablation.emoji.determinism import deterministic
+        from ablation.emoji.experiment import EMOJI
+        from ablation.emoji.model import IMAGE_SIZE, Autoencoder
+        from ablation.emoji.protocols import joint
+        from ablation.emoji.replicas import TOLERANCE, Replica, accelerator, fit_together
+        from ablation.emoji.train import Epoch, fit
+        from ablation.emoji.training_data import Pictures, training_data
+        from ablation.experiment import Diverged
+        from ablation.settings import vary
 except ModuleNotFoundError as error:
     sys.exit(
         "benchmarks/accelerator.py wants torch, numpy, scikit-learn, Pillow and this repository on "
         f"PYTHONPATH, but {error.name} is missing: install it, or set PYTHONPATH to the repository."
     )
-finally:
-    # scikit-learn would take them for the packages themselves, to see whether it was given tables of theirs.
-    sys.meta_path.remove(STAND_IN)
-    for name in [name for name, module in sys.modules.items() if STAND_IN.made(module)]:
-        del sys.modules[name]
 
 LOSS_TOLERANCE = EMOJI.tolerance["test_mse"]  # of its value, between machines
 SEEDS = 8  # with pictures of their own: further cells learn from those again, with other weights and draws
@@ -186,25 +198,23 @@ def main(words: Sequence[str] | None = None) -> int:
     device = accelerator()
     parts = parts_of(device, size)
     report = Report(options.to, options.quick, device)
-    with deterministic():
-        torch.set_num_threads(os.cpu_count() or 1)  # to make the pictures; every part sets its own
-        data, report.data = pictures(size)
-        for part in parts:
-            left = until - perf_counter()
-            if left < RESERVE:
-                report.skip(part, "no time was left")
-                continue
-            limit = min(size.limit, left)
-            fitting = fitted(part, report.rows, size, limit, left)
-            if fitting is None:
-                report.skip(part, "a pass would have taken longer than was left")
-                continue
-            print(f"{fitting} ...", flush=True)
-            try:
-                report.add(measured(fitting, data, size, limit))
-            except Exception as error:
-                traceback.print_exc()
-                report.fail(part, error)
+    data, report.data = pictures(size)
+    for part in parts:
+        left = until - perf_counter()
+        if left < RESERVE:
+            report.skip(part, "no time was left")
+            continue
+        limit = min(size.limit, left)
+        fitting = fitted(part, report.rows, size, limit, left)
+        if fitting is None:
+            report.skip(part, "a pass would have taken longer than was left")
+            continue
+        print(f"{fitting} ...", flush=True)
+        try:
+            report.add(measured(fitting, data, size, limit))
+        except Exception as error:
+            traceback.print_exc()
+            report.fail(part, error)
     print(report.markdown())
     return 1 if report.failed or any(row.agrees is False for row in report.rows) else 0
 
@@ -285,8 +295,7 @@ def measured(part: Part, data: Sequence[Data], size: Size, limit: float) -> Row:
     """Train the cells of the part until they are done or `limit` seconds are over."""
     if part.way == "apart":
         return apart(part, data, size, limit)
-    torch.set_num_threads(part.threads)
-    with settings_of(part.precision):
+    with deterministic(part.threads), settings_of(part.precision):
         try:
             return trained(part, data, size, limit)
         except RuntimeError as error:

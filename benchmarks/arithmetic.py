@@ -2,7 +2,7 @@
 
     python benchmarks/arithmetic.py [--threads 1 2] [--rounds 12] [--layers]
 
-Steps are those of `fit` itself, batch 64, on the network of the settings `joint` as `run` prepares it: in
+Steps are those of `fit` itself, batch 64, on the network of the settings `joint` as `run` has it: in
 channels-last, Adam fused, deterministic. FLOPs are torch's own count of an image forward and backward. The
 yardstick is a 2048 x 2048 x 2048 product of the same type with as many threads. One process for a number of
 threads (a worker has one) runs a pass of eight steps in float32, products, a pass in bfloat16 (autocast),
@@ -12,7 +12,7 @@ losses, the optimiser and the casts alone, so that one sees where the rest goes.
 
 import argparse
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import repeat
 from time import perf_counter
 
@@ -49,13 +49,10 @@ def network() -> Autoencoder:
     return model.to(memory_format=torch.channels_last)
 
 
-@contextmanager
-def as_trained(threads: int) -> Iterator[None]:
-    """As a run trains, but with so many threads."""
-    with deterministic():
-        torch.set_num_threads(threads)
-        torch.manual_seed(0)
-        yield
+def prepared(threads: int) -> AbstractContextManager[None]:
+    """As a run computes, but with so many threads."""
+    torch.manual_seed(0)
+    return deterministic(threads)
 
 
 def training(precision: str, passes: int) -> Iterator[Epoch]:
@@ -78,7 +75,7 @@ def product(precision: str) -> float:
 def speeds(threads: int, rounds: int) -> dict[str, tuple[float, float]]:
     """Images/s trained on and FLOP/s of a product, the best of all rounds, by precision."""
     best = dict.fromkeys(TARGETS, (0.0, 0.0))
-    with as_trained(threads):
+    with prepared(threads):
         for epochs in zip(*(training(precision, rounds) for precision in TARGETS), strict=True):
             # `zip` has run a pass of each; products of both follow, so that either sees the same machine.
             for precision, epoch in zip(TARGETS, epochs, strict=True):

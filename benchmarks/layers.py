@@ -5,25 +5,39 @@ forward, then backward to its input (but the pictures') and its weights. Under a
 between: "weights cast" is all of them to bfloat16 forward, and their gradients back to float32. The best of
 several; what a step of `fit` takes beyond the sum is reading batches in random order, sums, and caches that
 the layers alone find warm.
+
+    python benchmarks/layers.py [--rounds 13] [--repeats 6]
+
+Alone it says what share of a step two things save, with one thread in float32: the gradients of `DownConv`
+and `UpConv` against torch's own, and a malloc that gives no memory back to the system. Passes of eight steps
+of both variants are run in turn: gradients in one process, malloc in two, since it cannot be set back.
+Shares are of processor time, which other work on the machine moves less than the clock's.
 """
 
+import argparse
 import copy
+import ctypes
 import math
-from collections.abc import Callable
-from itertools import islice
-from time import perf_counter
+import statistics
+from collections.abc import Callable, Iterator
+from itertools import islice, repeat
+from time import perf_counter, process_time
+from typing import Any
 
 import torch
-from arithmetic import STEPS, TARGETS, as_trained, network, pictures, training
+from apart import fresh
+from arithmetic import STEPS, TARGETS, network, pictures, prepared, training
 from machine import here
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ablation.emoji import model as module
 from ablation.emoji.model import Output
 from ablation.emoji.protocols import joint
-from ablation.emoji.train import losses
+from ablation.emoji.train import fit, losses
+from ablation.settings import vary
 
 TIMES = 15
 Row = tuple[str, float, float, float, float]
@@ -112,25 +126,81 @@ def rows(precision: str) -> list[Row]:
 
 
 def show(threads: int) -> None:
-    """Print a table a precision; to be called in a process of its own."""
-    with as_trained(threads):
-        for precision in TARGETS:
-            _show(precision, threads)
+    """Print a table a precision."""
+    with prepared(threads):
+        _show(threads)
 
 
-def _show(precision: str, threads: int) -> None:
-    step = 1000 / STEPS * min(epoch.seconds for epoch in islice(training(precision, 4), 4))
-    made = Table("layer, input", "forward ms", "backward ms", "GFLOP/s forward", "backward")
-    made.title = f"{precision}, {threads} thread(s); a step of `fit` takes {step:.0f} ms"
-    every = rows(precision)
-    total = tuple(sum(column) for column in zip(*(one[1:] for one in every), strict=True))
-    for name, forward, backward, *flops in [*every, ("all", *total)]:
-        rates = [
-            f"{1000 * f / ms:.0f}" if f and ms else ""
-            for f, ms in zip(flops, (forward, backward), strict=True)
-        ]
-        made.add_row(name, f"{forward:.2f}", f"{backward:.2f}" if backward else "", *rates)
-    for column in made.columns[1:]:
-        column.justify = "right"
-    made.caption = f"measured on {here()}"
-    Console(width=110).print(made)
+def _show(threads: int) -> None:
+    for precision in TARGETS:
+        step = 1000 / STEPS * min(epoch.seconds for epoch in islice(training(precision, 4), 4))
+        made = Table("layer, input", "forward ms", "backward ms", "GFLOP/s forward", "backward")
+        made.title = f"{precision}, {threads} thread(s); a step of `fit` takes {step:.0f} ms"
+        every = rows(precision)
+        total = tuple(sum(column) for column in zip(*(one[1:] for one in every), strict=True))
+        for name, forward, backward, *flops in [*every, ("all", *total)]:
+            rates = [
+                f"{1000 * f / ms:.0f}" if f and ms else ""
+                for f, ms in zip(flops, (forward, backward), strict=True)
+            ]
+            made.add_row(name, f"{forward:.2f}", f"{backward:.2f}" if backward else "", *rates)
+        for column in made.columns[1:]:
+            column.justify = "right"
+        made.caption = f"measured on {here()}"
+        Console(width=110).print(made)
+
+
+def gradients(rounds: int) -> list[tuple[float, float]]:
+    """Processor seconds of a pass with our gradients and with torch's, in turn; the first is left out."""
+    ours = network()
+    down, up = module.DownConv, module.UpConv
+    module.DownConv = lambda i, o: nn.Conv2d(i, o, 3, stride=2, padding=1)  # type: ignore[assignment,misc]
+    module.UpConv = lambda i, o: nn.ConvTranspose2d(i, o, 3, stride=2, padding=1, output_padding=1)  # type: ignore[assignment,misc]
+    try:
+        theirs = network()
+    finally:
+        module.DownConv, module.UpConv = down, up  # type: ignore[misc]
+    return list(zip(*(_passes(model, rounds) for model in (ours, theirs)), strict=True))[1:]
+
+
+def memory(kept: bool, rounds: int) -> float:
+    """Processor seconds of a pass, the median of several, where malloc keeps what a step frees or not."""
+    if kept:  # M_TRIM_THRESHOLD and M_MMAP_MAX of glibc's malloc.h
+        ctypes.CDLL(None).mallopt(-1, 2**31 - 1)
+        ctypes.CDLL(None).mallopt(-4, 0)
+    return statistics.median(list(_passes(network(), rounds))[1:])
+
+
+def _passes(model: module.Autoencoder, rounds: int) -> Iterator[float]:
+    """Processor seconds of each pass of `fit`; hardly anything is validated."""
+    spec = vary(joint, {"train.epochs": rounds}).train
+    epochs = fit(model, repeat(pictures(STEPS * spec.batch_size)), pictures(2), spec, seed=0)
+    for _ in range(rounds):
+        started = process_time()
+        next(epochs)
+        yield process_time() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=13, help="passes of each variant in a process")
+    parser.add_argument("--repeats", type=int, default=6, help="processes of each variant")
+    options = parser.parse_args()
+    shares: dict[str, list[float]] = {"own gradients": [], "memory kept": []}
+    for _ in range(options.repeats):
+        shares["own gradients"] += [100 * (1 - a / b) for a, b in fresh(_alone, gradients, options.rounds)]
+        kept, given = (fresh(_alone, memory, kept, options.rounds) for kept in (True, False))
+        shares["memory kept"].append(100 * (1 - kept / given))
+    print(f"measured on {here()}")
+    for name, found in shares.items():
+        low, middle, high = statistics.quantiles(found, n=4)
+        print(f"{name}: {middle:.1f} % of a step saved (quartiles {low:.1f} to {high:.1f}, n = {len(found)})")
+
+
+def _alone(call: Callable[..., Any], *args: object) -> Any:
+    with prepared(1):
+        return call(*args)
+
+
+if __name__ == "__main__":
+    main()

@@ -128,8 +128,7 @@ def our_way(threads: int, epochs: int, precision: str = joint.train.precision) -
     """Seconds an image trained on, everything that a run does included."""
     _begin_as_a_worker()
     settings = vary(joint, {"train.epochs": epochs, "train.precision": precision})
-    with deterministic():
-        torch.set_num_threads(threads)
+    with deterministic(threads):
         metrics = run(settings, SEED).metrics
     return metrics["seconds"] / (epochs * metrics["images_train"])
 

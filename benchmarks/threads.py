@@ -18,8 +18,7 @@ from ablation.settings import vary
 
 
 def with_threads(threads: int, epochs: int) -> Result:
-    with deterministic():
-        torch.set_num_threads(threads)
+    with deterministic(threads):
         return run(vary(joint, {"train.epochs": epochs}), 0)
 
 

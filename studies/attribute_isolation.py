@@ -1,12 +1,13 @@
 """Does PCA isolate an attribute more precisely than the whole difference of two codes?
 
-Report, part 3 c, 1. One autoencoder a seed, composed in many ways; analogies a : b :: c : d whose truth d
-nothing learned from. The arms are one pair (the whole difference at strength 1, the report's, the baseline),
-one pair, weighted (its strength chosen on validation), PCA (that difference within leading components of
-training differences; rank and strength chosen on validation), PCA, rank 1, PCA, rank 2, PCA, rank 4, PCA,
-rank 8 and PCA, rank 16, class scatter (within the components of the attribute's class means); the controls
-random subspace, top variance and shortened (of PCA's rank, length and strength); the rivals mean, balanced
-mean, nearest, boundary and additive; and kind's mean, which knows nothing of the attribute.
+Report, part 3 c, 1. One autoencoder for each seed, composed by many methods, on analogies a : b :: c : d
+whose truth d was not used in any training. The arms are one pair (the whole difference at strength 1: the
+report's method, the baseline), one pair, weighted (its strength chosen on validation), PCA (that difference
+within the leading components of training differences; rank and strength chosen on validation), PCA, rank 1,
+PCA, rank 2, PCA, rank 4, PCA, rank 8 and PCA, rank 16, class scatter (within the components of the
+attribute's class means). The controls are random subspace, top variance and shortened (with PCA's rank,
+length and strength). The rivals are mean, balanced mean, nearest, boundary and additive. The last arm, kind's
+mean, uses nothing of the attribute.
 """
 
 from ablation import Claim, Difference, Study

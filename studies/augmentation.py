@@ -1,9 +1,10 @@
-"""Did augmentation boost the autoencoder, or the optimiser steps that came with it?
+"""Did augmentation improve the autoencoder, or the optimiser steps that came with it?
 
-Report, parts 1 h and 2 f, speculation 3. As the report had it, at equal epochs, copies bring about four times
-the steps: the arms are all, 30 epochs (4 copies, the baseline) and none, 30 epochs. At 150 steps each: none,
-flip only, rotation only, jitter only, all, 4 copies, all, 50 copies and all, fresh (4 copies drawn anew in
-every pass); these are set against none. In 150 steps training sees 50 copies little more than once each.
+Report, parts 1 h and 2 f, speculation 3. At equal epochs, as in the report, copies bring about four times
+the steps: the arms are all, 30 epochs (4 copies, the baseline) and none, 30 epochs. At 150 steps each, the
+arms are none, flip only, rotation only, jitter only, all, 4 copies, all, 50 copies and all, fresh (4 copies
+drawn anew in every pass); these are compared with none. In 150 steps, each of 50 copies is seen little more
+than once.
 """
 
 from ablation import Claim, Difference, Study

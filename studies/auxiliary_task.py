@@ -1,8 +1,8 @@
-"""Does classifying on the side cost the autoencoder, and does it give its code structure?
+"""Does classification as a second task harm the autoencoder, and does it structure the code?
 
 Report, part 2 e. The arms are joint (lambda 0.5, the report's, the baseline), reconstruction only (lambda 0:
-the classifier learns from a code that does not hear of it, so that it has an accuracy to compare) and
-classification only (no weight on the reconstruction). Equal images and equal steps.
+the classifier learns from the code without changing it, so that this arm has an accuracy to compare) and
+classification only (weight 0 for the reconstruction). All arms have equal images and equal steps.
 """
 
 from ablation import Claim, Difference, Study

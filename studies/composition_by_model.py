@@ -1,9 +1,9 @@
 """What makes codes composable: their size, the classes, augmentation, or more data?
 
-Report, part 3 c, 2, and part 2. Each network composes by the mean difference, its strength chosen on
+Report, part 3 c, 2, and part 2. Each network composes by the mean difference, with its strength chosen on
 validation, on the same analogies. At 600 steps each, the arms are all emoji (latent 128, the baseline),
-latent 64, latent 256, latent 512, lambda 0.5 and lambda 5 (faces that are happy or sad are classified, too),
-augmented (4 copies), 500 emoji (training originals drawn from all) and faces (of the report alone).
+latent 64, latent 256, latent 512, lambda 0.5 and lambda 5 (faces that are happy or sad are also classified),
+augmented (4 copies), 500 emoji (training originals drawn from all) and faces (only those of the report).
 """
 
 from ablation import Claim, Difference, Study, Trend
@@ -20,7 +20,7 @@ study = Study(
     ),
     part="3 c, 2",
     cell_seconds=190,
-    # Dealt by class in every arm, or some seed would leave the arms with classes without a sad face.
+    # Split by class in every arm; otherwise arms with classes would have no sad face under some seed.
     baseline=vary(
         composed,
         {

@@ -1,8 +1,9 @@
 """Which of part 1's design choices matter?
 
-Report, part 1 c. Leave one out, at 150 steps: the arms are as reported (the baseline), max pooling, latent
-32, no dropout, tanh, linear output, no weight decay and SGD (with a rate of its own); and two pairs, no
-dropout or decay and latent 32, no dropout: do choices that do the same work need each other?
+Report, part 1 c. Each arm leaves one choice out, at 150 steps: the arms are as reported (the baseline), max
+pooling, latent 32, no dropout, tanh, linear output, no weight decay and SGD (with its own learning rate). Two
+more arms leave out a pair: no dropout or decay, and latent 32, no dropout. They show whether choices that do
+the same work depend on each other.
 """
 
 from ablation import Claim, Difference, Interaction, Study

@@ -1,10 +1,11 @@
-"""Do finer emotions teach the code more than happy and sad?
+"""Do finer emotion classes teach the code more than happy and sad do?
 
-Report, part 2 f, speculation 1. Every arm learns from the same faces, those of Unicode's face subgroups;
-who has no class in a scheme takes part without one. The arms are two classes (happy and sad, the baseline),
-five classes (neutral, angry and surprised beside these) and nine classes (Unicode's subgroups), for 112
-steps, those of part 2's 10 epochs; and, for the long run, two classes, long, five classes, long and nine
-classes, long, with the steps of the 20 epochs once planned. Predictions are mapped back to happy and sad.
+Report, part 2 f, speculation 1. Every arm learns from the same faces, those of Unicode's face subgroups. A
+face without a class in a scheme takes part without a label. The arms are two classes (happy and sad, the
+baseline), five classes (also neutral, angry and surprised) and nine classes (Unicode's subgroups), for 112
+steps, those of part 2's 10 epochs. For the long run, the arms are two classes, long, five classes, long and
+nine classes, long, with the steps of the 20 epochs that were planned first. Predictions are mapped back to
+happy and sad.
 """
 
 from ablation import Claim, Difference, Study

@@ -1,8 +1,9 @@
-"""Is a 128-dimensional bottleneck too small for pictures and classes together?
+"""Is a 128-dimensional bottleneck too small for images and classes together?
 
 Report, part 2 f, speculation 2. The arms are latent 64, latent 128 (the report's, the baseline), latent 256
-and latent 512, of the joint model; and the same of the autoencoder alone, whose classifier the code never
-hears of: alone 64, alone 128, alone 256 and alone 512. What the two do differently is due to the classes.
+and latent 512, of the joint model. As a control, alone 64, alone 128, alone 256 and alone 512 are the same
+sizes of the autoencoder alone, whose classifier does not change the code. If the two groups behave
+differently, the classes are the reason.
 """
 
 from ablation import Claim, Study, Trend
@@ -40,7 +41,7 @@ study = Study(
         Claim(
             "larger latent spaces degrade the reconstruction of the autoencoder alone",
             Trend("test_mse", "up", "model.latent_dim", around="alone 128"),
-            counts=False,  # the control: where it holds, too, the classes are not to blame
+            counts=False,  # the control: if it holds too, the classes are not the reason
         ),
     ),
     supported="the bottleneck hypothesis is valid",

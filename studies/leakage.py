@@ -1,11 +1,11 @@
-"""What was splitting after augmentation worth?
+"""How much did splitting after augmentation improve the report's numbers?
 
-The report augments first and then splits at random, so that copies of one emoji lie on both sides; what
-that does to its numbers it does not ask. The arms are joint, by subject (the baseline), joint, by image and
-joint, augment then split: part 2's model on 23 happy and sad faces; and the same three for all faces, with
-part 1's 4 copies: faces, by subject, faces, by image and faces, augment then split. Augmented pictures are
-harder to reconstruct, and only the last of each three is tested on them; so joint, by subject, copies tested
-and faces, by subject, copies tested are what it is set against.
+The report augments first and then splits at random, so copies of one emoji are on both sides. It does not ask
+what this does to its numbers. The arms are joint, by subject (the baseline), joint, by image and joint,
+augment then split: part 2's model on 23 happy and sad faces. For all faces, with part 1's 4 copies, the same
+three are faces, by subject, faces, by image and faces, augment then split. Augmented images are harder to
+reconstruct, and only the arms that augment before the split are tested on them. So these arms are compared
+with joint, by subject, copies tested and faces, by subject, copies tested.
 """
 
 from ablation import Claim, Difference, Study
@@ -35,8 +35,8 @@ study = Study(
         f"{what}, augment then split": f"{what}, by subject, copies tested" for what in ("joint", "faces")
     }
     | {f"faces, {name}": "faces, by subject" for name in ("by image", "by subject, copies tested")}
-    | {"faces, by subject": "faces, by subject"},  # other pictures than the joint model's: a baseline
-    # A tenth of the report's own error, and one picture in twenty.
+    | {"faces, by subject": "faces, by subject"},  # other images than the joint model's: a baseline
+    # A tenth of the report's own error, and one image in twenty.
     measures={"test_mse": 0.0017, "test_accuracy": 0.05, "test_balanced_accuracy": 0.05},
     claims=(
         Claim(

@@ -1,8 +1,9 @@
 """How much should classification weigh against reconstruction?
 
 Report, part 2 e. The arms are lambda 0, lambda 0.005, lambda 0.05, lambda 0.5 (the report's, the baseline),
-lambda 5 and lambda 50. Lambda scales the gradient, so that one learning rate would favour some arms: it is
-tuned for each, by the same number of trials. `--search` looks for the best compromises of both losses.
+lambda 5 and lambda 50. Lambda scales the gradient, so a single learning rate would favour some arms. The
+learning rate is therefore tuned for each arm, with the same number of trials. `--search` looks for the best
+compromises between the two losses.
 """
 
 from ablation import Claim, Difference, Search, Study, Trend, Tuned

@@ -1,8 +1,8 @@
-"""Do enough original images do away with augmentation?
+"""Do enough original images make augmentation unnecessary?
 
-Report, part 2 f, speculation 3. At equal steps, tested on the same held-out faces: the arms are faces,
-augmented (4 copies, the baseline), faces (as they are), 250 emoji, 500 emoji, 1000 emoji and 2000 emoji, of
-all kinds and not augmented, each a part of the next.
+Report, part 2 f, speculation 3. All arms have equal steps and are tested on the same held-out faces: faces,
+augmented (4 copies, the baseline), faces (without copies), and 250 emoji, 500 emoji, 1000 emoji and 2000
+emoji (of all kinds, not augmented; each set contains the one before).
 """
 
 from ablation import Claim, Difference, Study, Trend

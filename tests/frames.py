@@ -1,17 +1,31 @@
-"""Small studies and frames of invented runs, for the tests of analyse and export."""
+"""Small studies and frames of invented runs, for the tests of statistics and reports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ablation import Claim, Difference, Study, Trend
+from ablation.emoji.experiment import EmojiExperiment
 from ablation.emoji.protocols import joint
-from ablation.emoji.spec import fingerprint
-from ablation.study import Claim, Difference, Study, Trend
+from ablation.experiment import fingerprint
 
 ODD = r"""50% & <b>"a_b"</b> | $x^2$ #1 {c} \d ~e* 'f' [g] λ é 😀"""
 Value = Callable[[str, int], float]
+
+
+class Coarse(EmojiExperiment):
+    """One test item moves a measure by steps[measure]; there is nothing else to say of the runs."""
+
+    def __init__(self, **steps: float) -> None:
+        self.steps = steps
+
+    def resolution(self, study: Study, cells: pd.DataFrame, measure: str) -> float:
+        return self.steps.get(measure, 0.0)
+
+    def caveats(self, study: Study, cells: pd.DataFrame) -> Iterator[str]:
+        return iter(())
 
 
 def a_study(**changes: Any) -> Study:
@@ -43,12 +57,12 @@ def a_frame(study: Study, seeds: int, mse: Value, accuracy: Value = lambda arm, 
             "arm": cell.arm,
             "seed": cell.seed,
             "state": "complete",
-            "fingerprint": fingerprint(cell.spec, "data"),
+            "fingerprint": fingerprint(study.experiment, cell.settings, cell.seed, "data"),
             "run_id": f"run-{cell.arm}-{cell.seed}",
             "test_mse": mse(cell.arm, cell.seed),
             "test_accuracy": accuracy(cell.arm, cell.seed),
             "images_test": 40.0 + cell.seed % 2,
-            "seconds_total": 1.5,
+            "seconds": 1.5,
         }
         for cell in study.cells(seeds)
     )
@@ -59,12 +73,12 @@ def noisy(centre: dict[str, float], sd: float, seed: int = 0) -> Value:
     return lambda arm, s: centre[arm] + sd * np.random.default_rng([seed, s, *arm.encode()]).normal()
 
 
-def some_curves(study: Study, seeds: int, epochs: int = 3) -> pd.DataFrame:
-    """MSE and accuracy of both parts; the value is epoch + seed, and 100 more in validation."""
+def some_curves(study: Study, seeds: int, steps: int = 3) -> pd.DataFrame:
+    """MSE and accuracy of both sides; the value is step + seed, and 100 more in validation."""
     return pd.DataFrame(
-        {"arm": c.arm, "seed": c.seed, "epoch": e, "metric": f"{part}_{m}", "value": e + c.seed + 100.0 * i}
+        {"arm": c.arm, "seed": c.seed, "step": n, "metric": f"{side}_{m}", "value": n + c.seed + 100.0 * i}
         for c in study.cells(seeds)
-        for e in range(epochs)
-        for i, part in enumerate(("train", "validation"))
+        for n in range(steps)
+        for i, side in enumerate(("train", "validation"))
         for m in ("mse", "accuracy")
     )

@@ -17,9 +17,10 @@ NOT_KEPT = ("learning_curves.png", "git.diff")  # large, and nothing reads them
 
 def make(version: str) -> Path:
     """Run the study in a folder of its own, with data beside it, and pack that; the folder of the version."""
-    from ablation import catalogue
     from ablation.report.publish import summarise
     from ablation.runner.coordinate import run_study
+
+    from ablation import catalogue
     from ablation.tracking.store import Store
     from doubles import draw_faces
     from engines import InlineEngine

@@ -1,4 +1,4 @@
-"""Verdicts anew, from the text of runs.csv and a study's declaration alone: a second pair of eyes.
+"""Verdicts computed independently, from the text of runs.csv and a study's declaration alone.
 
 Nothing here comes from `ablation.stats` or `ablation.report`, and nothing is computed as it is there:
 trends are lines that numpy fits, tests are scipy's and statsmodels' own.
@@ -13,8 +13,8 @@ import numpy as np
 from scipy import optimize, special, stats
 from statsmodels.stats.multitest import multipletests
 
-from ablation.emoji.data.labels import class_names
-from ablation.study import Difference, Interaction, Same, Study, Trend
+from ablation import Difference, Interaction, Same, Study, Trend
+from ablation.emoji.data.classes import class_names
 
 Rows = list[dict[str, str]]
 FEWEST = 5
@@ -46,7 +46,7 @@ def _claim(study: Study, runs: Rows, claim: Any) -> dict[str, Any]:
     whole = [block for block in blocks if all(_there(row, rule.measure) for row in block)]
     table = np.array([[float(row[rule.measure]) for row in block] for block in whole]).reshape(-1, len(arms))
     effect = np.array([per_seed(values) for values in table])
-    # Splits of one pool overlap: a mean of n counts as one of n / (1 + n ratio).
+    # Splits of one pool overlap: n differences are worth n / (1 + n ratio) independent ones.
     parts = study.baseline.data.parts
     stretch = math.sqrt(1 + len(effect) * (parts[2] / parts[0] if test == "corrected_t" else 0))
     size = np.abs(table).max(initial=abs(getattr(rule, "value", 0.0)))
@@ -66,7 +66,7 @@ def _claim(study: Study, runs: Rows, claim: Any) -> dict[str, Any]:
         reach = stats.t.ppf(1 - study.alpha / 2, len(effect) - 1) * sd * stretch / math.sqrt(len(effect))
         row |= {"low": effect.mean() - reach, "high": effect.mean() + reach}
     if fit:
-        # The most that a picture's worth in one arm alone changes the effect.
+        # The most that one picture in one arm changes the effect.
         most = max(abs(per_seed(one) - per_seed(np.zeros(len(arms)))) for one in np.eye(len(arms)))
         least = _picture(study, runs, rule.measure) * most
         error = max(sd, least) * stretch / math.sqrt(len(effect))
@@ -131,7 +131,7 @@ def _picture(study: Study, runs: Rows, measure: str) -> float:
 
     classes = len(class_names(study.baseline.data.classes))
     by_class = 1 / (max(classes, 1) * fewest("images_test_rarest", 1))
-    among = any(spec.data.among for spec in study.declared.values())
+    among = any(one.data.among for one in study.declared.values())
     return {
         "test_accuracy": by_class if among else 1 / fewest("images_test", math.inf),
         "probe_accuracy": 1 / fewest("images_probe", math.inf),
@@ -160,7 +160,7 @@ def _word(study: Study, rule: Any, row: dict[str, Any]) -> str:
     if row["p_holm"] is None:
         return "inconclusive"
     equivalent, different = row["p_equivalence_holm"] < study.alpha, row["p_holm"] < study.alpha
-    if not hasattr(rule, "direction"):
+    if rule.direction is None:
         return "supported" if equivalent else "refuted" if different else "inconclusive"
     claimed = row["estimate"] * {"up": 1, "down": -1}[rule.direction] > 0
     words = {True: "equivalent", False: ("supported" if claimed else "refuted") if different else ""}

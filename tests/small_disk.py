@@ -12,14 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from ablation.report.publish import publish
+from ablation.runner.coordinate import run_study
+from ablation.tracking.retry import told
 
 from ablation.emoji.spec import vary
 from ablation.errors import UserError
-from ablation.report.publish import publish
-from ablation.runner.coordinate import run_study
 from ablation.runner.results import results
 from ablation.tracking.read import cell_runs, running
-from ablation.tracking.retry import told
 from ablation.tracking.store import Store
 from doubles import small_spec, small_study
 from engines import InlineEngine

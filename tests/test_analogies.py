@@ -1,19 +1,23 @@
-"""Families cross what stays with an attribute; a truth is something that nothing learned from."""
+"""Families cross contents with the values of an attribute; nothing learns from a truth."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ablation.emoji.composition.analogies import TEST, TRAIN, VALIDATION, Analogy, Deal, analogies, known_rows
-from ablation.emoji.composition.families import TWINS, Family, families
-from ablation.emoji.composition.gains import NO_TONE
-from ablation.emoji.composition.tasks import askings
+from ablation.emoji.composition.analogies import (
+    Analogy,
+    Assignment,
+    analogy_tasks,
+    draw_analogies,
+    training_pictures,
+)
+from ablation.emoji.composition.families import NO_TONE, TWINS, Family, families
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.sources import load
-from ablation.emoji.data.split import deal, split
+from ablation.emoji.data.split import TEST, TRAIN, VALIDATION, assign_sides, split
+from ablation.emoji.seeds import generator
 from ablation.emoji.spec import DataSpec
-from ablation.seeds import generator
 
 EVERY = DataSpec(keyword="", stratify="none")
 
@@ -28,13 +32,13 @@ def found(emoji: Images) -> dict[str, Family]:
     return {family.name: family for family in families(emoji)}
 
 
-def drawn(emoji: Images, family: Family, side: int) -> tuple[Deal, list[Analogy]]:
-    here = Deal(emoji, deal(emoji, EVERY, 0), split(emoji, EVERY, 0, 0).train.index)
-    return here, analogies(family, here, side, 12, generator(0, "analogies", family.name))
+def drawn(emoji: Images, family: Family, side: int) -> tuple[Assignment, list[Analogy]]:
+    here = Assignment(emoji, assign_sides(emoji, EVERY, 0), split(emoji, EVERY, 0, 0).train.index)
+    return here, draw_analogies(family, here, side, 12, generator(0, "analogies", family.name))
 
 
 def test_the_embedded_emoji_have_five_families(found: dict[str, Family]) -> None:
-    sizes = {name: (len({stays for stays, _ in one.at}), len(one.values)) for name, one in found.items()}
+    sizes = {name: (len({content for content, _ in one.at}), len(one.values)) for name, one in found.items()}
     assert sizes == {
         "faces": (2, 9),
         "tone": (305, 6),
@@ -54,8 +58,8 @@ def test_the_red_heart_is_not_black_whatever_its_name(emoji: Images, found: dict
 def test_tones_and_genders_are_of_one_subject(emoji: Images, found: dict[str, Family]) -> None:
     for name in ("tone", "gender"):
         rows: dict[str, set[str]] = {}
-        for (stays, _), index in found[name].at.items():
-            rows.setdefault(stays, set()).add(emoji.subject[index])
+        for (content, _), index in found[name].at.items():
+            rows.setdefault(content, set()).add(emoji.subject[index])
         assert all(len(subjects) == 1 for subjects in rows.values())
 
 
@@ -75,13 +79,13 @@ def test_nothing_learns_from_a_truth_or_its_subject(
     here, asked = drawn(emoji, found[name], side)
     assert asked
     trained = {emoji.subject[index] for index in here.trained.tolist()}
-    known = known_rows(found[name], here, asked, generator(0, "known"))
+    known = training_pictures(found[name], here, asked, generator(0, "known"))
     for one in asked:
-        assert here.dealt[one.d] == side
+        assert here.sides[one.d] == side
         assert emoji.subject[one.d] not in trained
-        assert not any(here.kin(one.d, index) for index in known.values())
-        assert not here.kin(one.a, one.d)
-        assert not here.kin(one.b, one.d)
+        assert not any(here.same_subject(one.d, index) for index in known.values())
+        assert not here.same_subject(one.a, one.d)
+        assert not here.same_subject(one.b, one.d)
         assert here.on(one.c, TRAIN) or here.on(one.c, side)
     assert all(here.on(index, TRAIN) for index in known.values())
 
@@ -89,50 +93,57 @@ def test_nothing_learns_from_a_truth_or_its_subject(
 def test_an_analogy_is_two_rows_and_two_columns(emoji: Images, found: dict[str, Family]) -> None:
     for family in found.values():
         for one in drawn(emoji, family, TEST)[1]:
-            places = [(one.giver, one.step[0]), (one.giver, one.step[1])]
-            places += [(one.taker, one.step[0]), (one.taker, one.step[1])]
+            places = [(one.source, one.step[0]), (one.source, one.step[1])]
+            places += [(one.target, one.step[0]), (one.target, one.step[1])]
             assert [family.at[place] for place in places] == [one.a, one.b, one.c, one.d]
 
 
-def test_cats_are_asked_for_and_faces_give(emoji: Images, found: dict[str, Family]) -> None:
-    assert {(one.giver, one.taker) for one in drawn(emoji, found["faces"], TEST)[1]} == {("human", "cat")}
+def test_faces_are_the_sources_and_cats_the_targets(emoji: Images, found: dict[str, Family]) -> None:
+    assert {(one.source, one.target) for one in drawn(emoji, found["faces"], TEST)[1]} == {("human", "cat")}
 
 
 def test_seen_truths_are_kept_from_directions_too(emoji: Images, found: dict[str, Family]) -> None:
     here, asked = drawn(emoji, found["tone"], TRAIN)
-    known = known_rows(found["tone"], here, asked, generator(0, "known"))
+    known = training_pictures(found["tone"], here, asked, generator(0, "known"))
     assert asked
     assert all(here.on(one.d, TRAIN) for one in asked)
     assert not {emoji.subject[i] for i in known.values()} & {emoji.subject[one.d] for one in asked}
 
 
-def test_a_truth_that_is_planted_in_training_is_asked_no_more(
+def test_a_truth_that_is_planted_in_training_is_no_truth_any_more(
     emoji: Images, found: dict[str, Family]
 ) -> None:
     here, asked = drawn(emoji, found["shape"], TEST)
     truth, other = asked[0].d, int(here.trained[0])
     pixels = emoji.pixels.clone()
     pixels[other] = pixels[truth]  # under another name and subject
-    planted = Deal(replace(emoji, pixels=pixels), here.dealt, here.trained)
+    planted = Assignment(replace(emoji, pixels=pixels), here.sides, here.trained)
     assert here.unseen(truth)
     assert not planted.unseen(truth)
-    again = analogies(found["shape"], planted, TEST, 12, generator(0, "analogies", "shape"))
+    again = draw_analogies(found["shape"], planted, TEST, 12, generator(0, "analogies", "shape"))
     assert truth not in {one.d for one in again}
 
 
-def test_equal_seeds_ask_alike_and_others_differ(emoji: Images) -> None:
+def test_equal_seeds_have_equal_tasks_and_others_differ(emoji: Images) -> None:
     one, same, other = (
-        askings(emoji, data, seed) for data, seed in ((EVERY, 0), (replace(EVERY), 0), (EVERY, 1))
+        analogy_tasks(emoji, data, seed) for data, seed in ((EVERY, 0), (replace(EVERY), 0), (EVERY, 1))
     )
     assert one is same
-    assert [ask.asked for ask in one] != [ask.asked for ask in other]
+    assert [task.analogies for task in one] != [task.analogies for task in other]
 
 
-def test_every_seed_asks_of_every_family(emoji: Images) -> None:
+def test_a_caller_who_has_the_split_gets_the_same_tasks(emoji: Images) -> None:
+    sides, trained = assign_sides(emoji, EVERY, 0), split(emoji, EVERY, 2, 0).train.index
+    given, own = analogy_tasks(emoji, EVERY, 0, sides, trained), analogy_tasks(emoji, EVERY, 0)
+    assert [task.analogies for task in given] == [task.analogies for task in own]
+    assert [task.training for task in given] == [task.training for task in own]
+
+
+def test_every_seed_has_a_task_of_every_family(emoji: Images) -> None:
     for seed in range(10):
-        assert len(askings(emoji, EVERY, seed)) == 5
+        assert len(analogy_tasks(emoji, EVERY, seed)) == 5
 
 
-def test_what_is_split_by_copies_or_has_no_family_is_asked_nothing(emoji: Images, faces: Path) -> None:
-    assert askings(emoji, replace(EVERY, split="copy"), 0) == ()
-    assert askings(load((str(faces),)), replace(EVERY, sources=(str(faces),)), 0) == ()
+def test_what_is_split_by_copies_or_has_no_family_has_no_task(emoji: Images, faces: Path) -> None:
+    assert analogy_tasks(emoji, replace(EVERY, split="copy"), 0) == ()
+    assert analogy_tasks(load((str(faces),)), replace(EVERY, sources=(str(faces),)), 0) == ()

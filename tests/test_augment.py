@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from ablation.learn import augment as module
 from torch import Tensor
 from torchvision.transforms.v2 import functional as tv
 
+from ablation.emoji import augment as module
 from ablation.emoji.augment import augment
+from ablation.emoji.seeds import generator
 from ablation.emoji.spec import AugmentSpec
-from ablation.seeds import generator
 
 N = 12
 

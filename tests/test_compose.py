@@ -1,4 +1,4 @@
-"""The verb compose: a strip, a sentence, and mistakes that leave nothing behind."""
+"""The verbs compose and composer: a strip, a page, a sentence, and mistakes that leave nothing behind."""
 
 import shutil
 from pathlib import Path
@@ -7,21 +7,19 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from ablation import Study, UserError
 from ablation.cli import app
-from ablation.emoji.composition.tasks import askings
+from ablation.emoji.composition.analogies import analogy_tasks
 from ablation.emoji.data.sources import load
 from ablation.emoji.protocols import composed
-from ablation.emoji.spec import vary
 from ablation.emoji.weights import best_run
-from ablation.errors import UserError
-from ablation.runner.coordinate import run_study
-from ablation.study import Study
-from ablation.tracking.artifacts import artifact
-from ablation.tracking.store import Store
+from ablation.runner.scheduler import run_study
+from ablation.settings import vary
+from ablation.tracking import Store, artifact
 from analogies import draw_shapes
 from engines import InlineEngine
 
-ASK = {"--target": "large blue circle", "--plus": "red heart", "--minus": "large red circle"}
+CHOICE = {"--target": "large blue circle", "--plus": "red heart", "--minus": "large red circle"}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +38,7 @@ def made(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             "train.steps": 3,
         },
     )
-    seed = next(n for n in range(20) if askings(load((source,)), base.data, n))
+    seed = next(n for n in range(20) if analogy_tasks(load((source,)), base.data, n))
     study = Study(
         name="shapes",
         question="?",
@@ -55,20 +53,20 @@ def made(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return store.root
 
 
-def ask(store: Path, out: Path, **changes: str) -> str:
-    words = ASK | {"--store": str(store), "--out": str(out)} | {f"--{k}": v for k, v in changes.items()}
+def compose(store: Path, out: Path, **changes: str) -> str:
+    words = CHOICE | {"--store": str(store), "--out": str(out)} | {f"--{k}": v for k, v in changes.items()}
     result = CliRunner().invoke(
-        app, ["compose", *(word for pair in words.items() for word in pair)], catch_exceptions=False
+        app, ["emoji", "compose", *(word for pair in words.items() for word in pair)], catch_exceptions=False
     )
     assert result.exit_code == 0, result.output
     return result.output
 
 
 def test_a_strip_shows_inputs_composites_and_the_truth(made: Path, tmp_path: Path) -> None:
-    said = ask(made, tmp_path / "strip.png")
+    said = compose(made, tmp_path / "strip.png")
     assert "The truth is 'blue heart'" in said
     assert "at 0.25" in said
-    ask(made, tmp_path / "one.png", strength="0.8", method="mean")
+    compose(made, tmp_path / "one.png", strength="0.8", method="mean")
     with Image.open(tmp_path / "strip.png") as many, Image.open(tmp_path / "one.png") as one:
         assert one.width < many.width
 
@@ -76,13 +74,13 @@ def test_a_strip_shows_inputs_composites_and_the_truth(made: Path, tmp_path: Pat
 def test_equal_questions_give_equal_pictures(made: Path, tmp_path: Path) -> None:
     pictures = []
     for name in ("a.png", "b.png"):
-        ask(made, tmp_path / name, method="pca")
+        compose(made, tmp_path / name, method="pca")
         pictures.append((tmp_path / name).read_bytes())
     assert pictures[0] == pictures[1]
 
 
 def test_three_that_are_no_analogy_have_no_gain(made: Path, tmp_path: Path) -> None:
-    assert "no gain to tell" in ask(made, tmp_path / "strip.png", minus="large green square")
+    assert "no gain to tell" in compose(made, tmp_path / "strip.png", minus="large green square")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +99,7 @@ def test_a_mistake_is_a_sentence_and_leaves_nothing(
     made: Path, tmp_path: Path, changes: dict[str, str], said: str
 ) -> None:
     with pytest.raises(UserError) as mistake:
-        ask(made, tmp_path / "strip.png", **changes)
+        compose(made, tmp_path / "strip.png", **changes)
     assert said in str(mistake.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -109,14 +107,14 @@ def test_a_mistake_is_a_sentence_and_leaves_nothing(
 def test_a_place_that_is_no_file_is_refused(made: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="names a folder or lies in none"):
-        ask(made, tmp_path / "file" / "strip.png")
+        compose(made, tmp_path / "file" / "strip.png")
     with pytest.raises(UserError, match="names a folder or lies in none"):
-        ask(made, tmp_path)
+        compose(made, tmp_path)
 
 
 def test_an_empty_store_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no runs yet"):
-        ask(tmp_path / "none", tmp_path / "strip.png")
+        compose(tmp_path / "none", tmp_path / "strip.png")
 
 
 def test_the_page_has_every_cat_and_says_what_was_unseen(store: Store, tmp_path: Path) -> None:
@@ -133,7 +131,7 @@ def test_the_page_has_every_cat_and_says_what_was_unseen(store: Store, tmp_path:
     run_study(study, store, InlineEngine(), 1)
     page = tmp_path / "composer.html"
     result = CliRunner().invoke(
-        app, ["composer", "--store", str(store.root), "--out", str(page)], catch_exceptions=False
+        app, ["emoji", "composer", "--store", str(store.root), "--out", str(page)], catch_exceptions=False
     )
     assert "432 choices" in result.output
     assert "Its training saw nothing of" in page.read_text(encoding="utf-8")

@@ -13,14 +13,13 @@ import pytest
 
 from ablation.errors import UserError
 from ablation.files import replace, write
-from ablation.runner.coordinate import run_study
 from ablation.runner.results import results
-from ablation.tracking import kept, record
-from ablation.tracking.outbox import keep, waiting
-from ablation.tracking.read import bury, cell_runs
-from ablation.tracking.run_record import Account
+from ablation.runner.scheduler import run_study
+from ablation.tracking import read, record
+from ablation.tracking.read import cell_runs, mark_killed
+from ablation.tracking.record import waiting
 from ablation.tracking.store import Store
-from doubles import small_study
+from doubles_suite import STEPS, Tiny, tiny_study
 from engines import InlineEngine, folder_of
 from test_outages import on_epoch, on_result
 

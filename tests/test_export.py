@@ -8,14 +8,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from ablation import Study, Tuned
 from ablation.errors import UserError
 from ablation.report import figures
-from ablation.report.export import export
-from ablation.report.provenance import provenance
-from ablation.report.runs_csv import runs_csv
-from ablation.report.verdicts_csv import verdicts_csv
+from ablation.report.data_files import items_csv, provenance_json, runs_csv, verdicts_csv
+from ablation.report.export import write_files
 from ablation.stats import analyse
-from ablation.study import Study, Tuned
 from frames import ODD, a_frame, a_study, noisy, some_curves
 
 CENTRE = {"small": 0.020, "middle": 0.018, "large": 0.012}
@@ -33,7 +31,7 @@ def rows(text: str) -> list[dict[str, str]]:
 
 
 def test_export_writes_everything_and_nothing_else(tmp_path: Path) -> None:
-    paths = export(STUDY, FRAME, CURVES, tmp_path / "new" / "folder")
+    paths = write_files(STUDY, FRAME, CURVES, tmp_path / "new" / "folder")
     assert [path.name for path in paths] == NAMES
     assert sorted(p.name for p in (tmp_path / "new" / "folder").iterdir()) == sorted(NAMES)
     assert all(path.stat().st_size for path in paths)
@@ -41,10 +39,10 @@ def test_export_writes_everything_and_nothing_else(tmp_path: Path) -> None:
 
 def test_two_stores_give_the_same_bytes_but_for_the_runs_names(tmp_path: Path) -> None:
     other = FRAME.sample(frac=1, random_state=1).assign(
-        run_id="elsewhere", seconds_total=99.0, images_per_second=1.0
+        run_id="elsewhere", seconds=99.0, images_per_second=1.0
     )
-    export(STUDY, FRAME, CURVES, tmp_path / "a")
-    export(STUDY, other, CURVES.sample(frac=1, random_state=2), tmp_path / "b")
+    write_files(STUDY, FRAME, CURVES, tmp_path / "a")
+    write_files(STUDY, other, CURVES.sample(frac=1, random_state=2), tmp_path / "b")
     differ = [n for n in NAMES if (tmp_path / "a" / n).read_bytes() != (tmp_path / "b" / n).read_bytes()]
     assert differ == ["provenance.json"]
 
@@ -52,7 +50,7 @@ def test_two_stores_give_the_same_bytes_but_for_the_runs_names(tmp_path: Path) -
 def test_what_was_there_is_overwritten_and_what_is_not_ours_is_left(tmp_path: Path) -> None:
     (tmp_path / "table.md").write_text("stale")
     (tmp_path / "notes.txt").write_text("mine")
-    export(STUDY, FRAME, CURVES, tmp_path)
+    write_files(STUDY, FRAME, CURVES, tmp_path)
     assert "stale" not in (tmp_path / "table.md").read_text(encoding="utf-8")
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
@@ -66,7 +64,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(figures, "save", half)
     with pytest.raises(OSError, match="no space left"):
-        export(STUDY, FRAME, CURVES, tmp_path)
+        write_files(STUDY, FRAME, CURVES, tmp_path)
     assert (tmp_path / "measures.png").read_text() == "old"
     assert not list(tmp_path.glob(".*"))
 
@@ -75,9 +73,9 @@ def test_a_file_in_the_way_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for to in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(UserError, match="name another folder"):
-            export(STUDY, FRAME, CURVES, to)
+            write_files(STUDY, FRAME, CURVES, to)
     with pytest.raises(UserError, match="has no cells to export"):
-        export(STUDY, FRAME.head(0), CURVES, tmp_path)
+        write_files(STUDY, FRAME.head(0), CURVES, tmp_path)
 
 
 def test_runs_are_in_the_plans_order_at_full_precision() -> None:
@@ -87,7 +85,7 @@ def test_runs_are_in_the_plans_order_at_full_precision() -> None:
     assert got[1]["test_accuracy"] == repr(0.1)
     assert got[-1]["test_accuracy"] == repr(0.1 + 0.2 * 4)
     assert got[0]["model.latent_dim"] == "64"
-    assert not {"run_id", "seconds_total"} & set(got[0])
+    assert not {"run_id", "seconds"} & set(got[0])
 
 
 def test_runs_that_are_not_complete_are_listed_with_their_state_and_no_numbers() -> None:
@@ -107,6 +105,40 @@ def test_runs_hold_what_verdicts_rest_on() -> None:
     assert {name: float(first[0][name]) for name in counts} == counts
     assert first[0]["images_test"] == "40.0"
     assert "train.lr" not in rows(runs_csv(STUDY, FRAME, 5))[0]
+
+
+def test_metrics_on_demand_are_listed_where_the_study_asks_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(STUDY.experiment), "on_demand", lambda self, metric: "probe" in metric)
+    frame = FRAME.assign(probe_accuracy=0.5, probe_rank=3.0)
+    assert not {"probe_accuracy", "probe_rank"} & set(rows(runs_csv(STUDY, frame, 5))[0])
+    asked = a_study(measures={"test_mse": 0.002, "test_accuracy": 0.05, "probe_accuracy": 0.05})
+    assert {"probe_accuracy", "probe_rank"} <= set(rows(runs_csv(asked, frame, 5))[0])
+
+
+def some_items() -> pd.DataFrame:
+    """Four items in two groups behind the MSE of every cell."""
+    return pd.DataFrame(
+        {
+            **{"arm": cell.arm, "seed": cell.seed, "measure": "test_mse", "group": f"=g{n % 2}"},
+            **{"item": f"item {n}", "value": CENTRE[cell.arm] * (1 + n) + 0.001 * cell.seed},
+        }
+        for cell in STUDY.cells(5)
+        for n in range(4)
+    )
+
+
+def test_items_are_a_row_each_and_a_formula_is_marked_as_text(tmp_path: Path) -> None:
+    items = some_items()
+    paths = write_files(STUDY, FRAME, CURVES, tmp_path, items=items)
+    assert [path.name for path in paths if path.name not in NAMES] == ["items.csv"]
+    got = rows(items_csv(items))
+    assert [*got[0]] == ["arm", "seed", "measure", "group", "item", "value"]
+    assert (len(got), got[1]["group"], got[1]["item"]) == (60, "'=g1", "item 1")
+    assert [float(row["value"]) for row in got] == pytest.approx(list(items["value"]), rel=1e-5)
+    first, second = rows((tmp_path / "verdicts.csv").read_text(encoding="utf-8"))
+    assert float(first["clustered_low"]) < float(first["clustered_high"])
+    assert first["items"] == "4"
+    assert (second["clustered_low"], second["items"], second["effective_n"]) == ("", "", "")
 
 
 def test_verdicts_are_a_row_a_claim_at_full_precision() -> None:
@@ -130,7 +162,7 @@ def test_verdicts_are_a_row_a_claim_at_full_precision() -> None:
 def test_each_number_leads_to_its_runs_and_each_run_to_its_place() -> None:
     analysis = analyse(STUDY, FRAME, 5)
     first = FRAME.iloc[0]
-    got = json.loads(provenance(analysis, {first["fingerprint"]: {"commit": "abc"}}))
+    got = json.loads(provenance_json(analysis, {first["fingerprint"]: {"commit": "abc"}}))
     assert set(got["numbers"]) == set(analysis.sources)
     assert len(got["runs"]) == 15
     assert got["runs"][first["fingerprint"]] == {
@@ -144,8 +176,8 @@ def test_each_number_leads_to_its_runs_and_each_run_to_its_place() -> None:
 
 
 def test_every_number_of_the_table_has_a_key() -> None:
-    keys = set(json.loads(provenance(analyse(STUDY, FRAME, 5)))["numbers"])
-    table = [(arm, name) for name in STUDY.measures for arm in STUDY.specs]
+    keys = set(json.loads(provenance_json(analyse(STUDY, FRAME, 5)))["numbers"])
+    table = [(arm, name) for name in STUDY.measures for arm in STUDY.settings]
     assert {f"{arm}/{name}/mean" for arm, name in table} <= keys
     assert {f"{arm}/{name}/difference" for arm, name in table if arm != STUDY.reference} <= keys
     assert {"claim 1/effect", "claim 2/effect"} <= keys
@@ -155,7 +187,7 @@ def test_every_number_of_the_table_has_a_key() -> None:
 def test_odd_names_few_seeds_and_no_curves_are_no_obstacle(tmp_path: Path, seeds: int) -> None:
     study: Study = a_study(arms={ODD: {"model.latent_dim": 64}, "b": {"model.latent_dim": 128}}, claims=())
     frame = a_frame(study, seeds, lambda arm, s: 0.01 * s)
-    export(study, frame, CURVES.head(0), tmp_path)
+    write_files(study, frame, CURVES.head(0), tmp_path)
     assert rows((tmp_path / "runs.csv").read_text(encoding="utf-8"))[0]["arm"] == ODD
     assert f"{ODD}/test_mse/mean" in json.loads((tmp_path / "provenance.json").read_text())["numbers"]
 
@@ -166,7 +198,7 @@ def test_a_study_without_one_complete_run_can_be_exported(tmp_path: Path, state:
         {"arm": c.arm, "seed": c.seed, "state": state, "fingerprint": f"{c.arm}{c.seed}", "run_id": ""}
         for c in STUDY.cells(5)
     )
-    paths = export(STUDY, frame, pd.DataFrame(columns=list(CURVES)), tmp_path, {}, looks=(5, 10))
+    paths = write_files(STUDY, frame, pd.DataFrame(columns=list(CURVES)), tmp_path, {}, seed_counts=(5, 10))
     assert [path.name for path in paths] == NAMES
     assert f"15 {state}" in (tmp_path / "table.md").read_text(encoding="utf-8")
     assert "5, then 10" in (tmp_path / "table.md").read_text(encoding="utf-8")
@@ -177,7 +209,7 @@ def test_a_smoke_budget_is_marked_in_every_file(tmp_path: Path, monkeypatch: pyt
     drawn = []
     monkeypatch.setattr(figures, "save", lambda figure, path: (drawn.append(figure), path.write_text("x")))
     quick = STUDY.smoke()
-    export(quick, a_frame(quick, 2, noisy(CENTRE, 0.001)), CURVES, tmp_path / "quick")
+    write_files(quick, a_frame(quick, 2, noisy(CENTRE, 0.001)), CURVES, tmp_path / "quick")
     assert [figure.get_suptitle() for figure in drawn] == ["Smoke budget: these numbers mean nothing."] * 6
     for name in ("table.md", "table.tex", "table.html"):
         text = (tmp_path / "quick" / name).read_text(encoding="utf-8")
@@ -186,7 +218,7 @@ def test_a_smoke_budget_is_marked_in_every_file(tmp_path: Path, monkeypatch: pyt
         assert {row["quick"] for row in rows((tmp_path / "quick" / name).read_text("utf-8"))} == {"true"}
     assert json.loads((tmp_path / "quick" / "provenance.json").read_text())["quick"] is True
     drawn.clear()
-    export(STUDY, FRAME, CURVES, tmp_path / "whole")
+    write_files(STUDY, FRAME, CURVES, tmp_path / "whole")
     assert {figure.get_suptitle() for figure in drawn} == {""}
     assert {row["quick"] for row in rows((tmp_path / "whole" / "runs.csv").read_text())} == {"false"}
     assert "Smoke" not in (tmp_path / "whole" / "table.html").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from ablation.report import figures
-from ablation.report.panels import curve_panels, effect_panels, measure_panels
+from ablation.report.figures import curve_panels, effect_panels, measure_panels
 from ablation.stats import Analysis, analyse
 from ablation.study import Study
 from frames import ODD, a_frame, a_study, noisy, some_curves
@@ -101,15 +101,27 @@ def test_curves_are_means_in_bands_from_least_to_greatest(analysis: Analysis) ->
     panels = curve_panels(analysis, CURVES)
     assert [panel.label for panel in panels] == ["MSE", "Accuracy"]
     first, second = panels[0].curves[:2]
-    assert (first.arm, first.part, first.epochs) == ("small", "train", (0.0, 1.0, 2.0))
+    assert (first.arm, first.side, first.steps) == ("small", "train", (0.0, 1.0, 2.0))
     assert (first.low, first.mean, first.high) == ((0, 1, 2), (2.5, 3.5, 4.5), (5, 6, 7))
-    assert (second.part, second.mean) == ("validation", (102.5, 103.5, 104.5))
+    assert (second.side, second.mean) == ("validation", (102.5, 103.5, 104.5))
     figure = figures.curves(panels)
     dashed, solid = figure.axes[0].lines[:2]
     assert (list(dashed.get_ydata()), dashed.get_linestyle()) == ([2.5, 3.5, 4.5], "--")
     assert (list(solid.get_ydata()), solid.get_linestyle()) == ([102.5, 103.5, 104.5], "-")
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == ["small", "middle", "large", "train", "validation"]
+
+
+def test_a_curve_without_sides_is_solid_in_a_band_and_has_no_side_in_the_legend(analysis: Analysis) -> None:
+    train = CURVES[CURVES["metric"] == "train_mse"]
+    panel, *others = curve_panels(analysis, train.assign(metric="mse"))
+    assert not others
+    assert [(curve.arm, curve.side) for curve in panel.curves] == [(arm, "") for arm in CENTRE]
+    figure = figures.curves([panel])
+    assert [line.get_linestyle() for line in figure.axes[0].lines] == ["-"] * 3
+    assert len(figure.axes[0].collections) == 3
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == list(CENTRE)
+    assert curve_panels(analysis, train.assign(metric="unknown")) == ()
 
 
 def test_a_missing_arm_leaves_its_place(analysis: Analysis) -> None:

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import pyplot
 
+from ablation import Search, Study
 from ablation.cli.search import show_front
 from ablation.emoji.protocols import joint
-from ablation.report.search import export_search, pareto, search_csv
+from ablation.report.search import pareto, search_csv, write_search
 from ablation.stats.pareto import front, front_of, hypervolume
-from ablation.study import Search, Study
 
 LOWER = ["lower", "lower"]
 REFERENCE = (8.0, 8.0)
@@ -202,7 +202,7 @@ def test_the_figure_shows_every_complete_trial_and_the_front_as_steps_over_the_w
 
 @pytest.mark.parametrize("frame", [TRIALS, TRIALS.tail(1), TRIALS.head(1)])
 def test_a_search_is_exported_whole_and_twice_alike(frame: pd.DataFrame, tmp_path: Path) -> None:
-    first, second = (export_search(searched_study(), frame, tmp_path / name) for name in "ab")
+    first, second = (write_search(searched_study(), frame, tmp_path / name) for name in "ab")
     assert [path.name for path in first] == ["search.csv", "pareto.png", "pareto.pdf"]
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(path.name for path in first)
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]

@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablation.errors import UserError
+from ablation import Claim, Difference, Tuned, UserError
 from ablation.report import figures
-from ablation.report.panels import curve_panels, effect_panels, measure_panels
+from ablation.report.figures import curve_panels, effect_panels, measure_panels
 from ablation.runner.ledger import Ledger
-from ablation.runner.tune import tuning_of
+from ablation.runner.tuning import tuning_of
 from ablation.stats import analyse
-from ablation.study import Claim, Difference, Tuned
 from ablation.tracking.store import Store
 from doubles import small_study
 from frames import a_frame, a_study, some_curves
@@ -74,7 +73,7 @@ def test_a_study_of_letters_of_any_script_keeps_its_files_in_the_store(store: St
 @pytest.mark.parametrize("name", CARRIED)
 def test_an_arm_may_be_called(name: str) -> None:
     study = small_study(FACES, arms={"latent 8": {}, name: {"model.latent_dim": 4}}, claims=())
-    assert list(study.specs) == ["latent 8", name]
+    assert list(study.settings) == ["latent 8", name]
 
 
 @pytest.mark.parametrize("name", REFUSED)

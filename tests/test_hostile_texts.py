@@ -13,19 +13,17 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from ablation import catalogue
-from ablation.cli import app
+from ablation import Claim, Difference, Study, UserError, catalogue
 from ablation.cli.progress import duration
-from ablation.emoji.composition.tasks import askings
+from ablation.emoji.cli import app
+from ablation.emoji.composition.analogies import analogy_tasks
 from ablation.emoji.data.sources import load
 from ablation.emoji.protocols import composed
-from ablation.emoji.spec import vary
-from ablation.errors import UserError
+from ablation.report.export import publish, summarise
 from ablation.report.page import report
-from ablation.report.publish import publish, summarise
-from ablation.runner.coordinate import run_study
 from ablation.runner.results import results
-from ablation.study import Claim, Difference, Study
+from ablation.runner.scheduler import run_study
+from ablation.settings import vary
 from ablation.tracking.store import Store
 from engines import InlineEngine
 
@@ -69,7 +67,7 @@ def ran(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, S
         measures={"gain": 0.05},
         claims=(Claim(f"{ARM} is worse", Difference("gain", "down", ARM)),),
         seeds=1,
-        first_seed=next(n for n in range(50) if askings(load((source,)), base.data, n)),
+        first_seed=next(n for n in range(50) if analogy_tasks(load((source,)), base.data, n)),
     )
     run_study(study, store, InlineEngine(), 1)
     return study, store
@@ -118,16 +116,16 @@ def test_arms_are_what_they_are_called_wherever_programs_read(
     assert {Path(run.info.artifact_uri).parents[1] for run in runs} == {store.root / "artifacts/texts"}
 
 
-def test_a_truth_that_a_spreadsheet_would_compute_is_marked_as_text(
+def test_an_item_that_a_spreadsheet_would_compute_is_marked_as_text(
     ran: tuple[Study, Store], tmp_path: Path
 ) -> None:
     study, store = ran
     publish(study, store, tmp_path)
-    truths = [row["truth"] for row in rows(tmp_path / "truths.csv")]
-    assert [text for text in truths if text.startswith("'=")]
-    assert not [text for text in truths if text.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    items = [row["item"] for row in rows(tmp_path / "items.csv")]
+    assert [text for text in items if text.startswith("'=")]
+    assert not [text for text in items if text.startswith(("=", "+", "-", "@", "\t", "\r"))]
     known = {f"{word} {person}" for word in WORDS for person in ("man", "woman")}
-    assert {text.removeprefix("'") for text in truths} <= {*known, *(t.removeprefix("'") for t in known)}
+    assert {text.removeprefix("'") for text in items} <= {*known, *(t.removeprefix("'") for t in known)}
 
 
 @pytest.mark.parametrize("word", WORDS, ids=range(len(WORDS)))

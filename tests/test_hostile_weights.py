@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from ablation.runner.coordinate import run_study
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load, save
@@ -20,7 +21,6 @@ from ablation.emoji.protocols import composed
 from ablation.emoji.spec import vary
 from ablation.emoji.weights import model_of, trained
 from ablation.errors import UserError
-from ablation.runner.coordinate import run_study
 from ablation.runner.verify import verify
 from ablation.study import Study
 from ablation.tracking import weights

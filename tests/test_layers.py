@@ -1,4 +1,4 @@
-"""The architecture as a test: imports go downward, outside libraries have owners, the suite knows no network."""
+"""The architecture as a test: imports go downward, libraries have owners, the suite knows no network."""
 
 import ast
 import io

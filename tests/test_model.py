@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from ablation.emoji.layers import DownConv, UpConv
-from ablation.emoji.model import Autoencoder, Dropout
+from ablation.emoji.model import Autoencoder, DownConv, Dropout, UpConv
 from ablation.emoji.protocols import joint
-from ablation.emoji.spec import ModelSpec, vary
+from ablation.emoji.seeds import generator
+from ablation.emoji.spec import ModelSpec
 from ablation.errors import UserError
-from ablation.seeds import generator
+from ablation.settings import vary
 
 CHANNELS_LAST = torch.channels_last
 
@@ -55,7 +55,7 @@ def torchs_own(layer: DownConv | UpConv) -> nn.Conv2d | nn.ConvTranspose2d:
 
 
 @pytest.mark.parametrize("kind", [DownConv, UpConv])
-@pytest.mark.parametrize("side", [2, 4, 8, 16, 32])  # on both sides of `layers.SMALL`
+@pytest.mark.parametrize("side", [2, 4, 8, 16, 32])  # on both sides of `model.SMALL`
 @pytest.mark.parametrize("last", [False, True])
 def test_our_layers_are_torchs_own_with_the_same_gradients(kind: type, side: int, last: bool) -> None:
     ours = kind(5, 6).double()

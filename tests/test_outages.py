@@ -1,6 +1,5 @@
 """Servers that go away, at the start, in the middle, for good: one sentence, nothing lost or doubled."""
 
-import json
 import math
 import os
 import shutil
@@ -8,12 +7,12 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import optuna
@@ -23,31 +22,27 @@ from mlflow.entities import RunTag
 from mlflow.exceptions import RestException
 from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 from optuna.trial import TrialState
-from safetensors.torch import load_file
 from sqlalchemy.exc import OperationalError
 
 from ablation.cli import main
-from ablation.emoji.spec import vary
-from ablation.emoji.train import Diverged, Epoch
 from ablation.errors import UserError
-from ablation.report.publish import publish
-from ablation.runner import worker
-from ablation.runner.coordinate import run_study
+from ablation.experiment import Diverged, Run
+from ablation.report.export import publish
 from ablation.runner.doctor import examine
 from ablation.runner.ledger import Ledger
-from ablation.runner.together import work_together
-from ablation.runner.worker import Task
+from ablation.runner.scheduler import run_study
+from ablation.runner.worker import Task, work_together
 from ablation.study import Study
-from ablation.tracking import record
-from ablation.tracking.artifacts import WEIGHTS, artifact
-from ablation.tracking.delivery import Undelivered, deliver
-from ablation.tracking.outbox import keep, read, waiting
-from ablation.tracking.reach import knock
-from ablation.tracking.read import bury, cell_runs, running
-from ablation.tracking.record import Label, Recorder, recording
-from ablation.tracking.retry import ServerUnavailable, away
+from ablation.tracking import journal
+from ablation.tracking import record as disk
+from ablation.tracking.artifacts import artifact
+from ablation.tracking.availability import ServerUnavailable, is_unavailable, knock
+from ablation.tracking.journal import Journal, Label, recording
+from ablation.tracking.read import cell_runs, mark_killed, running
+from ablation.tracking.record import read, waiting
+from ablation.tracking.sender import Undelivered, deliver
 from ablation.tracking.store import Store
-from doubles import small_spec, small_study
+from doubles_suite import BASELINE, KEPT, STEPS, Tiny, tiny_study
 from engines import InlineEngine
 from gates import Gate, gate
 from servers import PASSWORD, MlflowServer, PostgreSQL
@@ -55,7 +50,6 @@ from test_kills import check_whole, start, wait_for
 from test_kills import study_file as study_file
 from test_kills import undisturbed as undisturbed
 
-EPOCHS = 4
 NUMBERS = count()
 
 
@@ -75,31 +69,30 @@ def tracking(server: MlflowServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{before.port}")
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         monkeypatch.setenv("ABLATION_PATIENCE", "20")
-        monkeypatch.setattr(record, "FLUSH_SECONDS", 0.0)
-        monkeypatch.setattr(record, "WORK_A_WAIT", 0)
+        monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.0)
+        monkeypatch.setattr(journal, "WORK_A_WAIT", 0)
         yield before
 
 
 @pytest.fixture
-def study(faces: Path) -> Study:
+def study() -> Study:
     """Two cells, in an experiment of the test's own."""
     # Fingerprints, too: a store that has a cell of another test would not train it.
     number = next(NUMBERS)
-    own = {"train.epochs": EPOCHS, "train.lr": 0.001 + number * 1e-5}
-    return small_study(faces, name=f"outage-{number}", seeds=1, baseline=vary(small_spec(faces), own))
+    return tiny_study(name=f"outage-{number}", seeds=1, baseline={**BASELINE, "note": f"outage {number}"})
 
 
 def finished_whole(store: Store, study: Study) -> None:
-    """Each of two cells has one finished run, whole curves, weights and a COMPLETE trial; nothing waits."""
+    """Each of two cells has one finished run, whole curves, its file and a COMPLETE trial; nothing waits."""
     runs = cell_runs(store, study.name)
     good = runs[runs.status == "FINISHED"]
     assert len(good) == good.fingerprint.nunique() == 2
     for run_id in good.run_id:
-        for name in ("train_mse", "validation_mse"):
+        for name in ("train_loss", "validation_loss"):
             points = store.client.get_metric_history(run_id, name)
-            assert [point.step for point in points] == list(range(1, EPOCHS + 1))
-        assert len(store.client.get_metric_history(run_id, "test_mse")) == 1
-        assert artifact(store, run_id, WEIGHTS)
+            assert [point.step for point in points] == list(range(1, STEPS + 1))
+        assert len(store.client.get_metric_history(run_id, "miss")) == 1
+        assert artifact(store, run_id, KEPT)
     assert waiting(store) == []
     ledger = Ledger.open(store, study)
     assert ledger is not None
@@ -107,27 +100,33 @@ def finished_whole(store: Store, study: Study) -> None:
     assert TrialState.RUNNING not in {trial.state for trial in ledger._trials()}
 
 
-def on_epoch(monkeypatch: pytest.MonkeyPatch, act: Callable[[int], None]) -> None:
-    """Do something before each epoch is recorded, by its number."""
-    real = Recorder.epoch
+def on_step(monkeypatch: pytest.MonkeyPatch, act: Callable[[int], None]) -> None:
+    """Do something before each step is recorded, by its number."""
+    real = Journal.log
 
-    def epoch(self: Recorder, one: Epoch) -> None:
-        act(one.number)
-        real(self, one)
+    def log(self: Journal, metrics: Mapping[str, float], step: int) -> None:
+        act(step)
+        real(self, metrics, step)
 
-    monkeypatch.setattr(Recorder, "epoch", epoch)
+    monkeypatch.setattr(Journal, "log", log)
 
 
-def on_result(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+def on_finish(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Do something before the first result is recorded."""
-    real, done = Recorder.result, []
+    real, done = Journal.finish, []
 
-    def result(self: Recorder, *words: object) -> None:
+    def finish(self: Journal, metrics: Mapping[str, float]) -> None:
         if not done:
             done.append(act())
-        real(self, *words)  # type: ignore[arg-type]
+        real(self, metrics)
 
-    monkeypatch.setattr(Recorder, "result", result)
+    monkeypatch.setattr(Journal, "finish", finish)
+
+
+def recorded(store: Store, study: Study, fingerprint: str = "") -> AbstractContextManager[Journal]:
+    """A run of the study's baseline, without the runner."""
+    label = Label(study.name, "slow", 0, fingerprint or f"{next(NUMBERS):016x}", "1", "2")
+    return recording(store, store.experiment(study.name, {}), label, study.experiment, study.baseline)
 
 
 # At the start.
@@ -259,7 +258,7 @@ def test_an_answer_that_is_cut_off_says_that_the_server_is_away(
     monkeypatch.setattr(_Strange, "announced", 1)
     with pytest.raises(mlflow.MlflowException) as cut:
         mlflow.MlflowClient(strange).log_batch("0" * 32, tags=[RunTag("name", "value")])
-    assert away(cut.value)
+    assert is_unavailable(cut.value)
 
 
 # In the middle.
@@ -271,9 +270,9 @@ def test_training_goes_on_while_the_tracking_server_is_away(
     store = Store(tmp_path)
 
     def act(number: int) -> None:
-        {2: tracking.shut, EPOCHS: tracking.open}.get(number, lambda: None)()
+        {2: tracking.shut, STEPS: tracking.open}.get(number, lambda: None)()
 
-    on_epoch(monkeypatch, act)
+    on_step(monkeypatch, act)
     # Who waited for the server in an epoch would wait for ever: a later epoch brings it back.
     progress = run_study(study, store, InlineEngine(), workers=1)
     assert progress.failed == {}
@@ -284,25 +283,24 @@ def test_training_goes_on_while_the_tracking_server_is_away(
 def test_a_server_that_says_nothing_takes_little_of_the_training(
     study: Study, tmp_path: Path, tracking: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, spec = Store(tmp_path), study.baseline
+    store = Store(tmp_path)
     store.create()
-    label = Label(study.name, "latent 8", f"{next(NUMBERS):016x}", "fedcba9876543210")
-    with recording(store, store.experiment(study.name, {}), spec, label) as recorder:
-        recorder.epoch(Epoch(1, 1, 1, {"train_mse": 1.0}, 0.1))
-        monkeypatch.setattr(record, "WORK_A_WAIT", 10)
+    with recorded(store, study) as run:
+        run.log({"train_loss": 1.0}, 1)
+        monkeypatch.setattr(journal, "WORK_A_WAIT", 10)
         tracking.shut()
         tracking.dumb = True
         tracking.open()
         with monkeypatch.context() as counting:
             asked, probe = [], Store.probe
             counting.setattr(Store, "probe", lambda self, *s: (asked.append(s), probe(self, *s)))
-            for number in range(2, 50):
-                recorder.epoch(Epoch(number, number, number, {"train_mse": 1 / number}, 0.1))
+            for step in range(2, 50):
+                run.log({"train_loss": 1 / step}, step)
         assert len(asked) == 1  # it says nothing for two seconds; then we work for twenty
         tracking.shut()
         tracking.dumb = False
         tracking.open()
-    points = store.client.get_metric_history(recorder.run_id, "train_mse")
+    points = store.client.get_metric_history(run.run_id, "train_loss")
     assert [(point.step, point.value) for point in points] == [(n, 1 / n) for n in range(1, 50)]
 
 
@@ -315,8 +313,13 @@ def test_a_result_waits_for_the_tracking_server(
         tracking.shut()
         timers.append(tracking.open_in(1.5))
 
-    on_result(monkeypatch, act)
-    monkeypatch.setattr(record, "keep", lambda *words: kept.append(keep(*words)) or kept[-1])
+    def waits(self: Journal) -> None:
+        kept.extend(waiting(store))
+        wait(self)
+
+    wait = Journal._wait
+    on_finish(monkeypatch, act)
+    monkeypatch.setattr(Journal, "_wait", waits)
     assert run_study(study, store, InlineEngine(), workers=1).failed == {}
     timers[0].join()
     assert len(kept) == 1  # before the wait: who is killed in it loses nothing
@@ -351,19 +354,17 @@ def test_a_file_that_does_not_come_is_not_taken_for_one_that_is_not_kept(
 
     with monkeypatch.context() as patched:
         patched.setattr(HttpArtifactRepository, "_download_file", unavailable)
-        with pytest.raises(
-            ServerUnavailable, match=f"the run {run_id} keeps {WEIGHTS}, but it cannot be read"
-        ):
-            artifact(store, run_id, WEIGHTS)
+        with pytest.raises(ServerUnavailable, match=f"the run {run_id} keeps {KEPT}, but it cannot be read"):
+            artifact(store, run_id, KEPT)
         assert artifact(store, run_id, "another.csv") is None
-    assert artifact(store, run_id, WEIGHTS)
+    assert artifact(store, run_id, KEPT)
 
 
 @pytest.mark.parametrize("verb", ["create_run", "log_batch", "log_artifacts", "set_terminated"])
 def test_what_was_written_though_the_answer_was_lost_is_not_doubled(
     verb: str, study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.0)
     real, calls = getattr(mlflow.MlflowClient, verb), []
 
     def lost(*words: object, **named: object) -> object:
@@ -388,14 +389,14 @@ def test_databases_that_are_away_for_a_moment_are_waited_for(
             here = os.environ[name].replace(str(database_server.port), str(before.port))
             monkeypatch.setenv(name, here)
         monkeypatch.setenv("ABLATION_PATIENCE", "20")
-        monkeypatch.setattr(record, "FLUSH_SECONDS", 0.0)
+        monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.0)
         store, timers = Store(tmp_path), []
 
         def away_for_a_moment(*_: object) -> None:
             before.shut()
             timers.append(before.open_in(1.0))
 
-        on_result(monkeypatch, away_for_a_moment)
+        on_finish(monkeypatch, away_for_a_moment)
         complete = Ledger.complete
 
         def completes(self: Ledger, number: int, metrics: dict[str, float]) -> None:
@@ -489,18 +490,18 @@ def kept(study: Study, tmp_path: Path, tracking: Gate, monkeypatch: pytest.Monke
     store = Store(tmp_path / "kept")
     monkeypatch.setenv("ABLATION_PATIENCE", "0.5")
     with monkeypatch.context() as patched:
-        on_result(patched, tracking.shut)
+        on_finish(patched, tracking.shut)
         engine = InlineEngine()
         progress = run_study(study, store, engine, workers=1)
     assert len(engine.tasks) == 1  # the other cell is not handed out to wait for nothing
     (sentence,) = progress.failed.values()
     (fingerprint,) = waiting(store)
-    place = store.root / "undelivered" / fingerprint
+    place = store.root / "journal" / fingerprint
     assert f"the result is kept in {place}, and `ablation doctor`, or the next run" in sentence
-    account = json.loads((place / "account.json").read_text())
-    assert account["fingerprint"] == fingerprint
-    assert load_file(place / "files" / WEIGHTS)
-    assert {path.suffix for path in place.rglob("*.*")} <= {".json", ".safetensors", ".png", ".csv", ".diff"}
+    assert read(place).fingerprint == fingerprint
+    assert len(read(place).points) == 3 * STEPS
+    assert (place / "files" / KEPT).exists()
+    assert {path.suffix for path in place.rglob("*.*")} <= {".json", ".jsonl", ".csv", ".diff"}
     tracking.open()
     monkeypatch.setenv("ABLATION_PATIENCE", "20")
     return store
@@ -516,7 +517,7 @@ def rerun(study: Study, store: Store) -> InlineEngine:
 
 
 def test_doctor_delivers_what_was_kept_and_nothing_is_trained_twice(
-    study: Study, kept: Store, faces: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    study: Study, kept: Store, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (fingerprint,) = waiting(kept)
     (begun,) = running(kept) and cell_runs(kept, study.name).run_id
@@ -539,7 +540,7 @@ def test_the_next_run_delivers_what_was_kept(study: Study, kept: Store) -> None:
 
 def test_what_was_kept_of_a_run_that_was_ended_meanwhile_becomes_a_new_run(study: Study, kept: Store) -> None:
     (fingerprint,) = waiting(kept)
-    (ended,) = bury(kept, fingerprint)
+    (ended,) = mark_killed(kept, fingerprint)
     run_id = deliver(kept, fingerprint)
     assert run_id not in ("", ended)
     one, other = (kept.client.get_run(number).data for number in (run_id, ended))
@@ -550,11 +551,10 @@ def test_what_was_kept_of_a_run_that_was_ended_meanwhile_becomes_a_new_run(study
 
 def test_what_was_kept_is_dropped_where_another_run_finished_meanwhile(study: Study, kept: Store) -> None:
     (fingerprint,) = waiting(kept)
-    place = kept.root / "undelivered"
+    place = kept.root / "journal"
     shutil.copytree(place / fingerprint, kept.root / "elsewhere")
     assert deliver(kept, fingerprint)
-    account = json.loads((kept.root / "elsewhere" / "account.json").read_text()) | {"run_id": "f" * 32}
-    (kept.root / "elsewhere" / "account.json").write_text(json.dumps(account))
+    replace(read(kept.root / "elsewhere"), run_id="f" * 32).write(kept.root / "elsewhere")
     (kept.root / "elsewhere").rename(place / fingerprint)
     assert f"result of {fingerprint}: waited on the disk; dropped, since another run of it" in " ".join(
         finding.what for finding in examine(kept)
@@ -566,12 +566,10 @@ def test_what_was_kept_is_delivered_though_another_study_has_a_run_that_measures
     study: Study, kept: Store
 ) -> None:
     (fingerprint,) = waiting(kept)
-    account = json.loads((kept.root / "undelivered" / fingerprint / "account.json").read_text())
-    cell = next(cell for cell in study.cells() if cell.arm == account["tags"]["arm"])
-    label = Label("less", cell.arm, fingerprint, account["tags"]["data"])
-    with recording(kept, kept.experiment("less", {}), cell.spec, label):
+    record = read(kept.root / "journal" / fingerprint)
+    with recorded(kept, replace(study, name="less"), fingerprint):
         pass  # finished, without a number
-    assert deliver(kept, fingerprint) == account["run_id"]
+    assert deliver(kept, fingerprint) == record.run_id
     assert waiting(kept) == []
     rerun(study, kept)
 
@@ -580,18 +578,18 @@ def test_what_was_kept_is_delivered_though_another_study_has_a_run_that_measures
 def test_a_result_whose_experiment_goes_while_it_waits_is_not_called_complete(
     lose: str, study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def keeps(*words: Any) -> Path:
-        place = keep(*words)
+    def loses(self: Journal) -> None:
         experiment = store.client.get_experiment_by_name(study.name)
         if experiment is not None and experiment.lifecycle_stage == "active":
             getattr(store.client, lose)(experiment.experiment_id, *["lost"][: lose.startswith("rename")])
-        return place
+        wait(self)
 
+    wait = Journal._wait
     monkeypatch.setattr(mlflow.MlflowClient, "log_artifacts", refusing(1, TROUBLE))
-    monkeypatch.setattr(record, "keep", keeps)
+    monkeypatch.setattr(Journal, "_wait", loses)
     failed = run_study(study, store, InlineEngine(), workers=1).failed
     (fingerprint,) = waiting(store)
-    place = store.root / "undelivered" / fingerprint
+    place = store.root / "journal" / fingerprint
     sentence = next(iter(failed.values()))
     assert f"MLflow is back, but the result waits in {place} for the experiment {study.name}" in sentence
     ledger = Ledger.open(store, study)
@@ -599,17 +597,26 @@ def test_a_result_whose_experiment_goes_while_it_waits_is_not_called_complete(
     assert ledger.states()[fingerprint] == TrialState.FAIL
 
 
-def test_what_another_server_waits_for_is_not_replaced(kept: Store) -> None:
+def test_what_another_server_waits_for_is_not_replaced(study: Study, kept: Store) -> None:
     (fingerprint,) = waiting(kept)
-    folder = kept.root / "undelivered"
-    account = read(folder / fingerprint)
-    stranger = replace(account, server="http://elsewhere:5000")
-    assert keep(kept, stranger, None) == folder / f"{fingerprint}-2"
-    assert keep(kept, stranger, None) == folder / f"{fingerprint}-2"  # its own is
-    assert keep(kept, account, folder / fingerprint / "files") == folder / fingerprint
+    folder = kept.root / "journal"
+    stranger = replace(read(folder / fingerprint), server="http://elsewhere:5000")
+    stranger.write(folder / fingerprint)
+    with recorded(kept, replace(study, name=f"{study.name}-again"), fingerprint) as run:
+        assert run.entry == folder / f"{fingerprint}-2"
     assert waiting(kept) == [fingerprint]
-    assert deliver(kept, fingerprint) == account.run_id
-    assert [path.name for path in folder.iterdir()] == [f"{fingerprint}-2"]
+    assert [path.name for path in folder.iterdir()] == [fingerprint]
+    assert read(folder / fingerprint) == stranger
+
+
+def test_what_another_server_computes_is_not_taken_for_dead(study: Study, kept: Store) -> None:
+    (fingerprint,) = waiting(kept)
+    folder = kept.root / "journal"
+    record = replace(read(folder / fingerprint), status="RUNNING")
+    for server, left in (("http://elsewhere:5000", [fingerprint]), (record.server, [])):
+        replace(record, server=server).write(folder / fingerprint)
+        mark_killed(kept, fingerprint)
+        assert [path.name for path in folder.iterdir()] == left
 
 
 @pytest.mark.parametrize("spelt", ["http://ann:pw@TRACKING:5000/", "http://tracking:5000"])
@@ -627,7 +634,7 @@ def test_what_was_kept_goes_to_no_other_server_and_no_other_study(
 ) -> None:
     (fingerprint,) = waiting(kept)
     address = os.environ["MLFLOW_TRACKING_URI"]
-    folder = kept.root / "undelivered" / fingerprint
+    folder = kept.root / "journal" / fingerprint
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store.root / 'mlflow.db'}")
     elsewhere = Store(kept.root)
     strangers = [elsewhere.client.create_experiment(f"another {number}") for number in range(9)]
@@ -669,9 +676,10 @@ def test_a_delivery_that_is_cut_off_is_taken_up_again(
     rerun(study, kept)
 
 
-def test_what_cannot_be_read_is_named_and_not_trained_over(study: Study, kept: Store) -> None:
+@pytest.mark.parametrize("name", [disk.RECORD, disk.POINTS])
+def test_what_cannot_be_read_is_named_and_not_trained_over(study: Study, kept: Store, name: str) -> None:
     (fingerprint,) = waiting(kept)
-    (kept.root / "undelivered" / fingerprint / "account.json").write_text("{")
+    (kept.root / "journal" / fingerprint / name).write_text("{")
     progress = run_study(study, kept, InlineEngine(), workers=1)
     assert "cannot be read" in next(iter(progress.failed.values()))
 
@@ -683,19 +691,19 @@ def test_a_run_that_diverged_is_delivered_as_diverged(
     store = Store(tmp_path)
     monkeypatch.setenv("ABLATION_PATIENCE", "0.5")
 
-    def diverges(*words: object) -> None:
+    def diverges(self: Tiny, settings: object, seed: int, run: Run) -> Mapping[str, float]:
         tracking.shut()
-        raise Diverged("train_mse is nan")
+        raise Diverged("train_loss is nan")
 
     with monkeypatch.context() as patched:
-        patched.setattr(worker, "run", diverges)
+        patched.setattr(Tiny, "train", diverges)
         run_study(study, store, InlineEngine(), workers=1)
     assert len(waiting(store)) == 1
     tracking.open()
     again = InlineEngine()
     monkeypatch.setenv("ABLATION_PATIENCE", "20")
     progress = run_study(study, store, again, workers=1)
-    assert list(progress.failed.values()) == ["Diverged: train_mse is nan"]
+    assert list(progress.failed.values()) == ["Diverged: train_loss is nan"]
     runs = cell_runs(store, study.name)
     assert sorted(runs.outcome) == ["", "diverged"]
     assert waiting(store) == []
@@ -709,12 +717,12 @@ def test_cells_that_trained_together_are_all_kept(
     monkeypatch.setenv("ABLATION_PATIENCE", "1.5")
 
     def stop(task: Task) -> None:
-        tasks.extend([task] if task.label.arm == "latent 8" else [])  # those of one network
+        tasks.extend([task] if task.label.arm == "slow" else [])  # those of one arm
         raise ValueError
 
     run_study(study, store, InlineEngine(stop), workers=1)
     with monkeypatch.context() as patched:
-        on_result(patched, tracking.shut)
+        on_finish(patched, tracking.shut)
         ended = work_together(tasks)
     assert [type(one) for one in ended] == [Undelivered, Undelivered]
     assert len(waiting(store)) == 2
@@ -736,7 +744,7 @@ def test_a_database_that_is_gone_for_good_ends_the_run_in_a_sentence_and_the_nex
         monkeypatch.setenv("ABLATION_PATIENCE", "0.5")
         store = Store(tmp_path)
         with monkeypatch.context() as patched:
-            on_result(patched, before.shut)
+            on_finish(patched, before.shut)
             with pytest.raises(
                 ServerUnavailable, match=r"does not answer .*run the same command again"
             ) as raised:

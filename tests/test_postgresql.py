@@ -8,18 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from ablation.report.publish import publish
+from ablation.runner.coordinate import run_study
+from ablation.tracking.retry import away
 from optuna.trial import TrialState
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import InternalError
 from sqlalchemy.pool import NullPool
 
 from ablation.errors import UserError
-from ablation.report.publish import publish
-from ablation.runner.coordinate import run_study
 from ablation.runner.ledger import Ledger
 from ablation.tracking.locks import AdvisoryLocks
 from ablation.tracking.read import running
-from ablation.tracking.retry import away
 from ablation.tracking.store import Store
 from doubles import small_study
 from engines import InlineEngine

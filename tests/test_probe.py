@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ablation.emoji.probe import LEAST_SUBJECTS, MOST_SUBJECTS, probe_accuracy, probe_pool
-from ablation.seeds import generator
+from ablation.emoji.seeds import generator
 
 
 def test_the_pool_has_one_image_a_subject_from_subgroups_that_are_large_enough() -> None:

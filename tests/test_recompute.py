@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ablation import catalogue
-from ablation.report.runs_csv import runs_csv
-from ablation.report.verdicts_csv import verdicts_csv
+from ablation import Claim, Difference, Interaction, Level, Same, Study, Trend, Tuned, catalogue
+from ablation.report.data_files import runs_csv, verdicts_csv
 from ablation.stats import analyse
-from ablation.study import Claim, Difference, Interaction, Level, Same, Study, Trend, Tuned
 from frames import Value, a_frame, a_study, noisy
 from recompute import Rows, read, recomputed
 
@@ -25,9 +23,9 @@ def check(study: Study, runs: str, verdicts: str) -> Rows:
     got, want = read(verdicts), recomputed(study, read(runs))
     assert [row["claim"] for row in got] == [claim.text for claim in study.claims]
     for row, claim, own in zip(got, study.claims, want, strict=True):
-        assert row["rule"] == type(claim.rule).__name__.lower()
+        assert row["rule"] == claim.rule.kind
         assert (row["measure"], row["verdict"]) == (claim.rule.measure, own["verdict"]), claim.text
-        assert row["direction"] == getattr(claim.rule, "direction", "")
+        assert row["direction"] == (claim.rule.direction or "")
         for name in NUMBERS:
             shown = float(row[name]) if row[name] else None
             assert shown == (None if own[name] is None else pytest.approx(own[name], rel=1e-6, abs=1e-12)), (
@@ -74,7 +72,7 @@ def sizes() -> tuple[Study, str, str]:
     )
     centre = {"64": 0.03, "128": 0.02, "256": 0.01, "gappy": 0.02}
     centre |= {"bare 64": 0.018, "bare 100": 0.02, "bare 200": 0.02, "bare 400": 0.021}
-    level = noisy(dict.fromkeys(study.specs, 0.5), 0.01)
+    level = noisy(dict.fromkeys(study.settings, 0.5), 0.01)
     return study, *exported(study, 8, noisy(centre, 0.0007), level, images_test=400.0)
 
 
@@ -159,7 +157,7 @@ def test_a_verdict_that_does_not_follow_is_found(column: str) -> None:
 
 def test_exploratory_and_smoke_studies_are_recomputed_too() -> None:
     study = a_study()
-    value = noisy(dict.fromkeys(study.specs, 0.02), 0.001)
+    value = noisy(dict.fromkeys(study.settings, 0.02), 0.001)
     for seeds in (1, 2, 4):
         rows = check(study, *exported(study, seeds, value, value))
         assert {row["verdict"] for row in rows} == {"inconclusive"}

@@ -1,39 +1,29 @@
 """Replicas trained as one program are what `fit` makes of each alone, whatever their company."""
 
 import itertools
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-import psutil
 import pytest
 import torch
 
+from ablation.emoji.experiment import EMOJI
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.replicas import TOLERANCE, Replica, fit_together
-from ablation.emoji.run import identify
-from ablation.emoji.spec import ModelSpec, RunSpec, TrainSpec, vary
-from ablation.emoji.train import Diverged, Epoch, fit
+from ablation.emoji.seeds import generator
+from ablation.emoji.spec import ModelSpec, TrainSpec
+from ablation.emoji.train import Epoch, fit
 from ablation.emoji.training_data import Pictures
 from ablation.errors import UserError
-from ablation.runner import together as together_module
-from ablation.runner.coordinate import run_study
-from ablation.runner.engines import Engine
-from ablation.runner.results import learning_curves, results
-from ablation.runner.together import TogetherEngine, by_program, work_together
-from ablation.runner.worker import Outcome, Task, work
-from ablation.seeds import generator
-from ablation.study import Study
-from ablation.tracking.label import Label
-from ablation.tracking.read import cell_runs
-from ablation.tracking.store import Store
-from doubles import small_spec, small_study
-from engines import InlineEngine
+from ablation.experiment import Diverged
+from ablation.settings import vary
+from doubles import FakeRun, small_spec
 
 SMALL = ModelSpec(channels=(4, 8), latent_dim=8)
-DEEP = ModelSpec(channels=(4, 4, 4, 4), latent_dim=8)  # whose inner maps are those that `layers` treats apart
+DEEP = ModelSpec(
+    channels=(4, 4, 4, 4), latent_dim=8
+)  # its inner maps are up to `model.SMALL`
 BUDGET = TrainSpec(epochs=3, batch_size=8, loss_weight=0.5)
 Trained = tuple[Autoencoder, list[Epoch | Diverged]]
 
@@ -162,101 +152,29 @@ def test_a_pass_that_a_budget_of_steps_cuts_short_is_measured_and_no_more_is_ask
     assert asked == [0, 1]
 
 
-def swept(study: Study, store: Store, engine: Callable[[int], Engine]) -> pd.DataFrame:
-    progress = run_study(study, store, engine, 4, seeds=2)
-    assert not progress.failed
-    return results(study, store)
-
-
-def test_a_study_trained_together_is_the_study_trained_apart(faces: Path, tmp_path: Path) -> None:
-    study = small_study(faces)
-    apart = swept(study, Store(tmp_path / "apart"), InlineEngine())
-    both = swept(study, Store(tmp_path / "together"), TogetherEngine)
-    assert both.state.tolist() == ["complete"] * len(apart)
-    assert both.fingerprint.tolist() == apart.fingerprint.tolist()
-    assert both.run_id.is_unique
-    for name in ("test_mse", "validation_mse", "train_mse", "test_cross_entropy"):
-        assert both[name].to_numpy() == pytest.approx(apart[name].to_numpy(), rel=1e-3)
-    stores = [Store(tmp_path / name) for name in ("apart", "together")]
-    curves = [learning_curves(frame, store) for frame, store in zip((apart, both), stores, strict=True)]
-    pd.testing.assert_frame_equal(*curves, rtol=1e-3, check_exact=False)
-
-
-def test_the_seeds_of_an_arm_are_handed_out_together(faces: Path, tmp_path: Path) -> None:
-    study, store = small_study(faces), Store(tmp_path / "store")
-    progress = run_study(study, store, TogetherEngine, 2, order=by_program)
-    assert not progress.failed
-    runs = [store.client.get_run(run).data.tags for run in results(study, store).run_id]
-    assert [tags["together"] for tags in runs] == ["2"] * 4
-
-
-def task(spec: RunSpec, store: Store, experiment: str) -> Task:
-    known = identify(spec)
-    return Task(spec, Label("small", "arm", known.fingerprint, known.data), experiment, store.root)
-
-
-def test_each_of_a_group_ends_as_it_went(faces: Path, tmp_path: Path) -> None:
-    store = Store(tmp_path / "store")
-    store.create()
-    experiment = store.experiment("small", {})
+def test_cells_trained_together_are_what_each_is_alone(faces: Path, tmp_path: Path) -> None:
     tame = vary(small_spec(faces), {"train.optimizer": "sgd"})
-    changes = ({}, {"train.lr": 1e30}, {"seed": 1}, {"compose.method": "mean"})
-    specs = [vary(tame, change) for change in changes]
-    tasks = [task(spec, store, experiment) for spec in specs]
-    first = work(tasks[0])
-    wrong = replace(tasks[2], label=replace(tasks[2].label, data="other images"))
-    unmeasured = replace(tasks[0], measures=("beauty",))
-    ended = work_together([unmeasured, tasks[3]])
-    assert "lacks beauty" in str(ended[0])
-    assert isinstance(ended[1], Outcome)
-    ended = work_together([*tasks[:2], wrong, tasks[3]])
-    assert isinstance(ended[0], Outcome)
-    assert (ended[0].run_id, ended[0].reused) == (first.run_id, True)
-    assert isinstance(ended[1], Outcome)
-    assert ended[1].diverged
-    assert "the images changed" in str(ended[2])
-    assert isinstance(ended[3], Outcome)
-    assert ended[3].reused
-    status = cell_runs(store, "small").set_index("fingerprint").status
-    assert status[tasks[1].label.fingerprint] == "FAILED"
-    assert status[tasks[3].label.fingerprint] == "FINISHED"
-    assert "RUNNING" not in status.tolist()
+    cells = [(tame, 0), (vary(tame, {"train.lr": 1e30}), 0), (vary(tame, {"train.loss_weight": 2.0}), 1)]
+    runs = [FakeRun(tmp_path / f"{n}") for n in range(len(cells) + 1)]
+    for run in runs:
+        run.folder.mkdir()
+    assert {EMOJI.program(spec) for spec, _ in cells} == {EMOJI.program(tame)}
+    found = EMOJI.train_together([(*cell, run) for cell, run in zip(cells, runs, strict=False)])
+    assert isinstance(found[1], Diverged)
+    assert not runs[1].artifacts
+    own = EMOJI.train(*cells[2], runs[3])
+    assert not isinstance(found[2], Exception)
+    assert found[2].keys() == own.keys()
+    for name in ("test_mse", "validation_mse", "train_mse", "test_cross_entropy"):
+        assert found[2][name] == pytest.approx(own[name], rel=1e-3)
+    assert runs[2].artifacts.keys() == runs[3].artifacts.keys()
+    steps = [[(name, step) for name, step, _ in run.points] for run in runs[2:]]
+    assert steps[0] == steps[1]
 
 
-def test_an_error_of_the_program_fails_every_run_of_the_group(
-    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = Store(tmp_path / "store")
-    store.create()
-    experiment = store.experiment("small", {})
-    tasks = [task(vary(small_spec(faces), {"seed": seed}), store, experiment) for seed in range(2)]
-
-    def broken(specs: object, on_epoch: object, composing: bool) -> None:
-        raise MemoryError("no room")
-
-    monkeypatch.setattr(together_module, "run_together", broken)
-    with pytest.raises(MemoryError):
-        work_together(tasks)
-    runs = cell_runs(store, "small")
-    assert runs.status.tolist() == ["FAILED", "FAILED"]
-    assert runs.error.tolist() == ["MemoryError: no room"] * 2
-
-
-def test_a_killed_process_is_lost_to_every_task_of_its_group(faces: Path, tmp_path: Path) -> None:
-    store = Store(tmp_path / "store")
-    store.create()
-    experiment = store.experiment("small", {})
-    specs = [vary(small_spec(faces), {"seed": seed, "train.epochs": 500}) for seed in range(2)]
-    engine = TogetherEngine(2)
-    try:
-        futures = [engine.submit(task(spec, store, experiment)) for spec in specs]
-        while len(cell_runs(store, "small")) < 2:
-            assert not any(future.done() for future in futures)
-            time.sleep(0.05)
-        # The process that computes is a child of the one that workers are forked from, as is no other.
-        for server in psutil.Process().children():
-            for worker in server.children():
-                worker.kill()
-        assert all(engine.lost(future.exception(timeout=60)) for future in futures)  # type: ignore[arg-type]
-    finally:
-        engine.close()
+def test_what_fails_of_one_cell_stops_no_other(faces: Path, tmp_path: Path) -> None:
+    here, nowhere = FakeRun(tmp_path), FakeRun(tmp_path / "gone")
+    spec = small_spec(faces)
+    lost, found = EMOJI.train_together([(spec, 0, nowhere), (spec, 1, here)])
+    assert isinstance(lost, OSError)
+    assert not isinstance(found, Exception)

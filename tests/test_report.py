@@ -1,4 +1,4 @@
-"""The report anew: one page complete in itself, every claim once, every number on the way to its runs."""
+"""The report page: one page complete in itself, every claim once, every number on the way to its runs."""
 
 import html.parser
 import re
@@ -9,26 +9,26 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
+import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 from PIL import Image
 
+from ablation import Claim, Difference, Measure, Study, UserError
 from ablation.cli.progress import duration
-from ablation.emoji.reconstructions import reconstructions
-from ablation.emoji.spec import vary
-from ablation.errors import UserError
+from ablation.files import write
 from ablation.report import page
-from ablation.report import report as module
-from ablation.report.chapters import BEYOND, Chapter, Evidence, parts
-from ablation.report.claimed import tally
-from ablation.report.formats import render, tabulate
-from ablation.report.render_page import write_report
-from ablation.report.sections import section
-from ablation.runner.coordinate import run_study
+from ablation.report.chapters import Chapter, Evidence, parts
+from ablation.report.formats import render, template
+from ablation.report.gallery import Gallery, Png
+from ablation.report.page import write_page
+from ablation.report.sections import section, word_counts
+from ablation.report.table import tabulate
+from ablation.runner.scheduler import run_study
+from ablation.settings import vary
 from ablation.stats import analyse
-from ablation.study import Claim, Difference, Study
-from ablation.tracking.artifacts import RECONSTRUCTIONS, artifact
+from ablation.tracking.artifacts import artifact
 from ablation.tracking.read import cell_runs
 from ablation.tracking.store import Store
 from doubles import small_study
@@ -36,7 +36,8 @@ from engines import InlineEngine
 from frames import ODD, a_frame, a_study, noisy, some_curves
 
 CENTRE = {"small": 0.020, "middle": 0.018, "large": 0.012, ODD: 0.020, "b": 0.018}
-TEMPLATES = Path(module.__file__).parent / "templates"
+CURVE_COLUMNS = ["arm", "seed", "step", "metric", "value"]
+TEMPLATES = Path(page.__file__).parent / "templates"
 
 
 def sheet(top: int, bottom: int) -> bytes:
@@ -49,16 +50,24 @@ def sheet(top: int, bottom: int) -> bytes:
     return buffer.getvalue()
 
 
-def a_chapter(name: str = "sizes", seeds: int = 5, drop: int = 0, **changes: object) -> Chapter:
+def a_gallery(*arms: str, caption: str = "Inputs that a rule chose.") -> Gallery:
+    """One picture for all inputs, and one for each of the arms."""
+    shown = {arm: Png(f"outputs-{n}.png", f"Outputs of {arm}", sheet(n, n)) for n, arm in enumerate(arms)}
+    return Gallery(caption, Png(f"inputs-{arms[0]}.png", "Inputs", sheet(9, 9)), shown)
+
+
+def a_chapter(
+    name: str = "sizes", seeds: int = 5, drop: int = 0, galleries: tuple[Gallery, ...] = (), **changes: object
+) -> Chapter:
     """A chapter of invented runs, `drop` of its cells not run."""
     study = a_study(name=name, seeds=seeds, **{"part": "1 f", **changes})
     frame = a_frame(study, seeds, noisy(CENTRE, 0.0005)).assign(
         code="c0ffee" * 6, started="2026-01-02T03:04:05+00:00"
     )
     frame = frame.head(len(frame) - drop)
-    evidence = Evidence(analyse(study, frame, seeds), frame, some_curves(study, seeds))
+    evidence = Evidence(analyse(study, frame, seeds), frame, some_curves(study, seeds), galleries)
     return Chapter(
-        name, study, f"ablation run {name} --seeds {seeds}", len(study.specs) * seeds, "", evidence
+        name, study, f"ablation run {name} --seeds {seeds}", len(study.settings) * seeds, "", evidence
     )
 
 
@@ -71,7 +80,7 @@ CHAPTERS = [
     unrun("later", "2 f, 10"),
     unrun("sooner", "2 f, 9", claims=()),
     unrun("own", ""),
-    replace(a_chapter(), evidence=replace(a_chapter().evidence, sheets={"small": sheet(10, 20)})),
+    a_chapter(galleries=(a_gallery("small"),)),
     Chapter(
         "changed", a_study(part="1 c"), "ablation run changed", 15, problem="the plan has changed: mend."
     ),
@@ -120,7 +129,7 @@ class Page(html.parser.HTMLParser):
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     to = tmp_path_factory.mktemp("report")
-    write_report(CHAPTERS, to)
+    write_page(CHAPTERS, to)
     return to
 
 
@@ -144,11 +153,43 @@ def test_every_link_has_its_place_and_every_place_one_name(text: str) -> None:
 
 
 def test_studies_stand_in_the_reports_order(text: str) -> None:
-    names = [heading.split(" report,")[0].strip() for heading in Page(text).headings]
+    names = [re.sub(" part .*", "", heading).strip() for heading in Page(text).headings]
     first = ["Part 1: MSE autoencoder", "Changed", "Sizes", "Part 2: Encoder-classifier", "Sooner", "Later"]
-    assert names == [*first, "Part 3: Composite image generator", BEYOND, "Broken", "Own"]
-    assert "what the report claims here has not been studied" in text
-    assert list(parts([])) == names[:1] + names[3:4] + names[6:7]
+    assert names == [*first, "Part 3: Composite image generator", "Further studies", "Broken", "Own"]
+    assert "No study yet: the claims of this part have not been studied." in text
+    assert list(parts([a_chapter()])) == names[:1] + names[3:4] + names[6:7]
+
+
+def score(settings: dict[str, float], seed: int) -> dict[str, float]:
+    return {"score": settings["rate"] + seed}
+
+
+def test_studies_of_an_experiment_without_an_outline_stand_in_one_part(tmp_path: Path) -> None:
+    study = Study(
+        name="rates",
+        question="Does the rate matter?",
+        source="It is said.",
+        train=score,
+        baseline={"rate": 0.1},
+        arms={"fast": {"rate": 0.2}},
+        measures={"score": Measure("higher", matters=0.05)},
+    )
+    chapter = Chapter("rates", study, "ablation run rates")
+    assert parts([chapter]) == {"Studies": (chapter,)}
+    assert list(parts([chapter, a_chapter()]))[-1] == "Further studies"
+    cells = [
+        {"arm": c.arm, "seed": c.seed, "state": "complete", "fingerprint": c.name, "run_id": ""}
+        | score(c.settings, c.seed)
+        for c in study.cells()
+    ]
+    frame = pd.DataFrame(cells)
+    evidence = Evidence(analyse(study, frame, 5), frame, some_curves(study, 0).reindex(columns=CURVE_COLUMNS))
+    one = section(replace(chapter, evidence=evidence))
+    assert one.table is not None
+    assert [panel.label for panel in one.table.panels] == ["score"]
+    assert one.about_galleries == ""
+    write_page([replace(chapter, evidence=evidence)], tmp_path)
+    assert "What the runs of seed" not in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
 def test_every_claim_is_in_the_summary_once_and_is_counted(text: str) -> None:
@@ -158,7 +199,7 @@ def test_every_claim_is_in_the_summary_once_and_is_counted(text: str) -> None:
     bare = [one for one in sections if not one.claims]
     assert len(summary) == len(claims) + len(bare)
     assert Counter(row[1] for row in summary if row[2] != "no result")["larger is sharper"] == 3
-    counts = tally(claims)
+    counts = word_counts(claims)
     assert sum(counts.values()) == len(claims) == 8
     assert counts == {
         **dict.fromkeys(("supported", "inconclusive"), 1),
@@ -188,7 +229,7 @@ def test_what_has_not_been_run_is_named_with_its_command_and_time(written: Path,
 
 
 def test_two_reports_are_equal_to_the_byte(written: Path, tmp_path: Path) -> None:
-    paths = write_report(reversed(CHAPTERS), tmp_path / "new" / "folder")
+    paths = write_page(reversed(CHAPTERS), tmp_path / "new" / "folder")
     for path in paths:
         assert path.read_bytes() == (written / path.relative_to(tmp_path / "new" / "folder")).read_bytes()
     assert sorted(paths) == sorted(path for path in (tmp_path / "new").rglob("*.*") if path.is_file())
@@ -211,9 +252,9 @@ def test_any_name_of_an_arm_survives_in_both() -> None:
     arms = {ODD: {"model.latent_dim": 64}, "b": {"model.latent_dim": 128}}
     study_claim = (Claim(ODD, Difference("test_mse", "up", ODD)),)
     chapter = a_chapter("odd", arms=arms, claims=study_claim, question=ODD, source=ODD, part="3 a")
-    content = module._content([chapter])
-    html_page = module._environment("html").get_template("report.html").render(content)
-    markdown = module._environment("md").get_template("report.md").render(content)
+    content = page._content([chapter])
+    html_page = template("report.html").render(content)
+    markdown = template("report.md").render(content)
     rows = Page(html_page).rows
     assert '<b>"a_b"</b>' not in html_page
     assert [row[1] for row in rows if row[0] == "3 a"] == [ODD]
@@ -259,27 +300,31 @@ def test_tables_look_as_in_an_export_of_the_study(text: str) -> None:
 
 
 def test_inputs_are_shown_once_where_arms_share_them() -> None:
-    same = reconstructions("x", {"a": sheet(10, 20), "b": sheet(10, 30)})
-    assert [list(rows.arms) for rows in same] == [["a", "b"]]
-    other = reconstructions("x", {"a": sheet(10, 20), "b": sheet(11, 30)})
-    assert [list(rows.arms) for rows in other] == [["a"], ["b"]]
-    inputs, first = (Image.open(BytesIO(p.png)).convert("L") for p in (same[0].inputs, same[0].arms["a"]))
+    gallery = a_study().experiment.gallery
+    same = gallery({"a": sheet(10, 20), "b": sheet(10, 30)})
+    assert [list(one.arms) for one in same] == [["a", "b"]]
+    other = gallery({"a": sheet(10, 20), "b": sheet(11, 30)})
+    assert [list(one.arms) for one in other] == [["a"], ["b"]]
+    inputs, first = (Image.open(BytesIO(p.content)).convert("L") for p in (same[0].inputs, same[0].arms["a"]))
     assert (inputs.size, inputs.getpixel((0, 0)), first.getpixel((0, 4))) == ((28, 5), 10, 20)
-    names = [picture.file for rows in other for picture in (rows.inputs, *rows.arms.values())]
+    names = [png.file for one in other for png in (one.inputs, *one.arms.values())]
     assert len(set(names)) == 4
 
 
-def test_absent_reconstructions_are_named() -> None:
-    words = section(CHAPTERS[3]).about_rows
-    assert "a rule chose them, the same in every arm" in words
-    assert words.endswith("No reconstructions of seed 0 are kept for middle and large.")
+def test_arms_of_which_nothing_is_kept_are_named() -> None:
+    words = section(CHAPTERS[3]).about_galleries
+    assert words == "Inputs that a rule chose. Nothing is kept for middle and large."
+    apart = section(a_chapter(galleries=(a_gallery("small"), a_gallery("middle", "large"))))
+    assert apart.about_galleries == "Inputs that a rule chose. Arms with other inputs stand apart."
+    files = [png.file for png in apart.pngs if "puts" in png.file]
+    assert files[:2] == ["sizes-inputs-small.png", "sizes-outputs-0.png"]
 
 
 def test_a_studys_own_figures_come_after_the_others() -> None:
     chapter = a_chapter()
-    own = replace(chapter, evidence=replace(chapter.evidence, extra={"Front of two losses": Figure()}))
+    own = replace(chapter, evidence=replace(chapter.evidence, figures={"Front of two losses": Figure()}))
     last = section(own).figures[-1]
-    assert [(p.file, p.alt) for p in last.pictures] == [("sizes-figure-1.png", "Front of two losses")]
+    assert [(p.file, p.alt) for p in last.pngs] == [("sizes-figure-1.png", "Front of two losses")]
     assert [group.own for group in section(own).figures] == [False, False, False, True]
 
 
@@ -287,7 +332,7 @@ def test_a_smoke_budget_is_marked_on_the_page_and_on_its_studies(tmp_path: Path)
     quick = a_study(part="1 f").smoke()
     frame = a_frame(quick, 2, noisy(CENTRE, 0.001))
     evidence = Evidence(analyse(quick, frame, 2), frame, some_curves(quick, 2))
-    write_report([Chapter("sizes", quick, "ablation run sizes --seeds 2 --quick", 6, "", evidence)], tmp_path)
+    write_page([Chapter("sizes", quick, "ablation run sizes --seeds 2 --quick", 6, "", evidence)], tmp_path)
     for name in ("index.html", "report.md"):
         text = (tmp_path / name).read_text(encoding="utf-8")
         assert text.count("Smoke budget: these numbers mean nothing.") == 3
@@ -298,9 +343,11 @@ def test_a_page_is_replaced_whole_and_after_its_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "index.html").write_text("old")
-    monkeypatch.setattr(module, "_draw", lambda picture, path: 1 / 0)
+    monkeypatch.setattr(
+        page, "write", lambda content, path: 1 / 0 if path.suffix == ".png" else write(content, path)
+    )
     with pytest.raises(ZeroDivisionError):
-        write_report(CHAPTERS, tmp_path)
+        write_page(CHAPTERS, tmp_path)
     assert (tmp_path / "index.html").read_text() == "old"
     assert not [path for path in tmp_path.rglob("*.*") if path.name != "index.html"]
 
@@ -338,10 +385,10 @@ def test_a_mirrored_run_shows_the_pictures_of_its_original(
     run_study(twin, store, InlineEngine(), workers=1)
     assert (cell_runs(store, "twin").reused_from != "").all()
     page.report({"twin": twin}, store, tmp_path, duration)
-    assert "No reconstructions" not in (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "Nothing is kept for" not in (tmp_path / "index.html").read_text(encoding="utf-8")
     mirrored = cell_runs(store, "twin").run_id[0]
-    assert artifact(store, mirrored, RECONSTRUCTIONS) is None
-    assert artifact(store, "f" * 32, RECONSTRUCTIONS) is None
+    assert artifact(store, mirrored, twin.experiment.sheet) is None
+    assert artifact(store, "f" * 32, twin.experiment.sheet) is None
 
 
 def test_without_a_store_there_is_no_page(tmp_path: Path) -> None:

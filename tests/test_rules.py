@@ -8,14 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablation.emoji.spec import vary
+from ablation import Claim, Difference, Interaction, Level, Same, Study, Trend
 from ablation.errors import UserError
-from ablation.stats import analyse, outlook
+from ablation.settings import vary
+from ablation.stats import analyse, power_of
 from ablation.stats.cells import planned
 from ablation.stats.effects import contrast, effects
-from ablation.stats.rules import rule_words, weights
 from ablation.stats.verdicts import verdicts
-from ablation.study import Claim, Difference, Interaction, Level, Same, Study, Trend
 from frames import a_frame, a_study, noisy
 
 ONE, TWO = {"model.latent_dim": 64}, {"augment.copies": 0}
@@ -38,7 +37,7 @@ def a_family(**changes: object) -> Study:
 @settings(max_examples=10, deadline=None)
 def test_an_interaction_is_what_is_left_over_and_has_no_order(seed: int) -> None:
     study = a_square()
-    frame = a_frame(study, 6, noisy(dict.fromkeys(study.specs, 0.02), 0.003, seed))
+    frame = a_frame(study, 6, noisy(dict.fromkeys(study.settings, 0.02), 0.003, seed))
     cells = planned(study, frame, 6)
     there = contrast(study, cells, BOTH)
     back = contrast(study, cells, replace(BOTH, first="two", second="one"))
@@ -73,7 +72,7 @@ def test_an_interaction_is_judged_by_its_direction(extra: float, word: str) -> N
         "Test MSE: the change from baseline to both lies above the changes from it to one and to two, added "
         "up, paired by seed."
     )
-    assert {source.arm for source in analysis.sources["claim 1/effect"]} == set(study.specs)
+    assert {source.arm for source in analysis.sources["claim 1/effect"]} == set(study.settings)
     few = analyse(study, a_frame(study, 3, noisy(centre, 0.0005)), 3).verdicts[0]
     assert "what was seen is an interaction of" in few.reason
 
@@ -118,10 +117,8 @@ def test_a_difference_is_to_the_arm_it_names_else_to_the_arm_it_is_set_against()
         (Difference("test_mse", "up", "middle", to="large"), "large"),
     ]
     for rule, other in pairs:
-        assert weights(study, rule) == {rule.arm: 1.0, other: -1.0}
-        assert rule_words(study, Claim("x", rule)) == (
-            f"Test MSE of {rule.arm} lies above that of {other}, paired by seed."
-        )
+        assert rule.weights(study) == {rule.arm: 1.0, other: -1.0}
+        assert rule.sentence(study) == (f"Test MSE of {rule.arm} lies above that of {other}, paired by seed.")
 
 
 def test_a_trend_around_an_arm_is_that_of_the_study_with_it_as_baseline() -> None:
@@ -130,14 +127,14 @@ def test_a_trend_around_an_arm_is_that_of_the_study_with_it_as_baseline() -> Non
     plain = replace(rule, around="")
     bare = {arm: study.arms[arm] for arm in study.arms if arm.startswith("bare")}
     moved = replace(study, baseline=vary(study.baseline, TWO), arms=bare, against={})
-    assert weights(study, rule) == weights(moved, plain)
-    assert list(weights(study, plain)) == ["small", "middle", "large"]
-    assert "from 64 to 256, all else as in bare 128: the change" in rule_words(study, Claim("x", rule))
-    assert "all else" not in rule_words(study, Claim("x", plain))
+    assert rule.weights(study) == plain.weights(moved)
+    assert list(plain.weights(study)) == ["small", "middle", "large"]
+    assert "from 64 to 256, all else as in bare 128: the change" in rule.sentence(study)
+    assert "all else" not in plain.sentence(study)
 
 
 def test_a_level_is_supported_near_it_refuted_beside_it_and_never_called_equivalent() -> None:
-    value = noisy(dict.fromkeys(a_study().specs, 0.02), 0.0003)
+    value = noisy(dict.fromkeys(a_study().settings, 0.02), 0.0003)
     claims = tuple(Claim(f"it is {v}", Level("test_mse", "middle", v)) for v in (0.02, 0.05, 0.0))
     study = a_study(seeds=8, claims=claims)
     judged = analyse(study, a_frame(study, 8, value), 8).verdicts
@@ -147,7 +144,7 @@ def test_a_level_is_supported_near_it_refuted_beside_it_and_never_called_equival
     assert judged[0].rule == "Test MSE of middle is 0.02, give or take 0.002, the smallest that matters."
     assert judged[1].estimate.mean == pytest.approx(judged[0].estimate.mean - 0.03)
     assert judged[0].arms == ("middle",)
-    wide = a_frame(study, 8, noisy(dict.fromkeys(study.specs, 0.02), 0.02))
+    wide = a_frame(study, 8, noisy(dict.fromkeys(study.settings, 0.02), 0.02))
     assert "neither shows another value (p" in analyse(study, wide, 8).verdicts[0].reason
     same = analyse(study, a_frame(study, 8, lambda arm, s: 0.02), 8).verdicts[0]
     assert "every seed gives the same difference to 0.02 (0.0000)" in same.reason.lower()
@@ -172,7 +169,7 @@ def test_a_sameness_is_supported_inside_the_margin_and_refuted_by_a_difference_i
 
 def test_effects_follow_the_arm_that_each_is_set_against() -> None:
     study = a_family()
-    value = noisy(dict.fromkeys(study.specs, 0.02), 0.002)
+    value = noisy(dict.fromkeys(study.settings, 0.02), 0.002)
     frame = a_frame(study, 6, value)
     analysis = analyse(study, frame, 6)
     effect = analysis.effect("bare 64", "test_mse")
@@ -196,7 +193,7 @@ def test_effects_follow_the_arm_that_each_is_set_against() -> None:
 
 def test_an_arm_that_is_set_against_none_has_the_effect_that_it_always_had() -> None:
     plain, family = a_family(against={}), a_family()
-    frame = a_frame(plain, 6, noisy(dict.fromkeys(plain.specs, 0.02), 0.002))
+    frame = a_frame(plain, 6, noisy(dict.fromkeys(plain.settings, 0.02), 0.002))
     before, after = analyse(plain, frame, 6), analyse(family, frame, 6)
     assert {e.reference for e in before.effects} == {"middle"}
     # Holm's p-values differ: their family has other members now.
@@ -210,13 +207,13 @@ def test_an_arm_that_is_set_against_none_has_the_effect_that_it_always_had() -> 
 
 def test_holm_spans_all_arms_whatever_they_are_set_against() -> None:
     study = a_family()
-    analysis = analyse(study, a_frame(study, 6, noisy(dict.fromkeys(study.specs, 0.02), 0.002)), 6)
+    analysis = analyse(study, a_frame(study, 6, noisy(dict.fromkeys(study.settings, 0.02), 0.002)), 6)
     found = [e for e in analysis.effects if e.measure == "test_mse"]
     least = min(found, key=lambda e: e.p or 1.0)
     assert len(found) == 5
     assert least.p_holm == pytest.approx(min(5 * (least.p or 1.0), 1.0))
 
 
-def test_the_outlook_of_a_study_with_any_rule_counts_its_claims() -> None:
-    assert outlook(a_square(), 5).comparisons == 1
-    assert outlook(a_family(), 5).comparisons == 5
+def test_the_power_of_a_study_with_any_rule_counts_its_claims() -> None:
+    assert power_of(a_square(), 5).comparisons == 1
+    assert power_of(a_family(), 5).comparisons == 5

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from ablation.emoji.composition.gains import ROOM, gains
-from ablation.emoji.composition.scores import Judge, errors, hits, inside
+from ablation.emoji.composition.scores import ROOM, Judge, errors, gains, hits, inside
 
 
 def test_the_input_left_alone_gains_nothing_and_the_ceiling_everything() -> None:

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from ablation.runner.coordinate import run_study
 from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.pool import NullPool
@@ -20,7 +21,6 @@ from typer.testing import CliRunner
 from ablation.cli import app
 from ablation.cli.store import ui
 from ablation.errors import UserError
-from ablation.runner.coordinate import run_study
 from ablation.runner.ledger import Ledger
 from ablation.tracking.addresses import hidden, shown, without_credentials
 from ablation.tracking.store import Store

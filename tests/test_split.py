@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.emoji.data.images import Images
 from ablation.emoji.data.classes import classify
+from ablation.emoji.data.images import Images
 from ablation.emoji.data.sources import load
 from ablation.emoji.data.split import SETS, Items, Splits, assign_sides, select, split
 from ablation.emoji.spec import DataSpec

@@ -23,11 +23,11 @@ from ablation.stats.statistics import (
     least_p,
     p_value,
     power,
-    replication_ratio,
     seeds_needed,
     smallest_detectable,
     standard_error,
 )
+from frames import a_study
 
 GOLDEN = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
 anything = st.lists(st.integers(-1000, 1000).map(lambda k: k / 16), min_size=2, max_size=9).map(np.array)
@@ -225,19 +225,20 @@ def test_no_number_of_seeds_passes_the_limit_of_one_pool() -> None:
     assert seeds_needed(0.1, 0.0, 1 / 3, 0.05) == 2
 
 
-def test_least_p_and_ratio() -> None:
+def test_the_least_p_and_tests_that_are_none() -> None:
     assert least_p(5, "sign_flip") == 0.0625
     assert p_value(np.array([1.0, 2, 3, 4, 5]), "sign_flip") == 0.0625
     assert least_p(5, "t") == 0
-    assert replication_ratio("corrected_t", (3, 1, 1)) == 1 / 3
-    assert replication_ratio("t", (3, 1, 1)) == replication_ratio("sign_flip", (3, 1, 1)) == 0
-    for call in (
-        lambda: replication_ratio("u", (3, 1, 1)),
-        lambda: least_p(5, "u"),
-        lambda: p_value(GOLDEN, "u"),
-    ):
+    for call in (lambda: least_p(5, "u"), lambda: p_value(GOLDEN, "u")):
         with pytest.raises(UserError, match="there is no test 'u'"):
             call()
+
+
+def test_the_ratio_is_that_of_the_split_for_the_corrected_test_alone() -> None:
+    assert [a_study(test=test).ratio for test in TESTS] == [1 / 3, 0, 0]
+    assert (a_study().test, a_study().ratio) == ("corrected_t", 1 / 3)
+    with pytest.raises(UserError, match="there is no test 'u'"):
+        a_study(test="u")
 
 
 def test_a_null_is_called_different_no_more_often_than_alpha() -> None:

@@ -13,7 +13,7 @@ import pytest
 from ablation.errors import UserError
 from ablation.runner.ledger import Ledger
 from ablation.tracking.store import Store
-from doubles import small_study
+from doubles_suite import tiny_study
 from engines import folder_of
 
 CREATE = """
@@ -21,10 +21,10 @@ import sys
 from pathlib import Path
 from ablation.runner.ledger import Ledger
 from ablation.tracking.store import Store
-from doubles import small_study
+from doubles_suite import tiny_study
 store = Store(Path(sys.argv[1]))
 store.create()
-Ledger.create(store, small_study(Path("faces.parquet")))
+Ledger.create(store, tiny_study())
 print(store.experiment("shared", {}))
 """
 
@@ -63,7 +63,7 @@ def test_a_store_whose_creator_was_killed_is_created_by_the_next(tmp_path: Path)
 
 def test_looking_at_a_store_that_is_not_there_writes_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path / "none")
-    assert Ledger.open(store, small_study(Path("faces.parquet"))) is None
+    assert Ledger.open(store, tiny_study()) is None
     with pytest.raises(UserError, match="holds no runs yet: run a study first"):
         _ = store.client
     assert folder_of(tmp_path) == []
@@ -91,7 +91,7 @@ def test_a_lock_dies_with_its_holder_and_names_it_while_it_lives(store: Store) -
 def test_a_file_that_is_no_database_is_said_in_a_sentence(store: Store) -> None:
     (store.root / "optuna.db").write_bytes(b"this is no database, and long enough to be looked at" * 10)
     with pytest.raises(UserError, match=r"Optuna's storage cannot be opened .*not a database"):
-        Ledger.open(store, small_study(Path("faces.parquet")))
+        Ledger.open(store, tiny_study())
 
 
 def test_a_broken_mlflow_database_is_said_in_a_sentence(store: Store) -> None:

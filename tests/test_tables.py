@@ -15,12 +15,11 @@ from markdown_it import MarkdownIt
 
 from ablation.errors import UserError
 from ablation.formatting import difference_digits, number
-from ablation.report.formats import COLUMNS, Table, markdown, page, render, tabulate
-from ablation.report.latex import latex
+from ablation.report.formats import COLUMNS, FORMATS, latex, markdown, page, render
+from ablation.report.table import Table, tabulate
 from ablation.stats import analyse
 from frames import ODD, a_frame, a_study, noisy
 
-FORMATS = ("md", "tex", "csv", "html")
 CENTRE = {"small": 0.020, "middle": 0.018, "large": 0.012, ODD: 0.020, "b": 0.018}
 ARMS = {ODD: {"model.latent_dim": 64}, "b": {"model.latent_dim": 128}}
 
@@ -107,7 +106,7 @@ def against_table(other: str = "bare a") -> Table:
     """Two arms beside the three sizes: one is set against another arm, the other against the baseline."""
     arms = dict(a_study().arms) | {other: BARE["bare a"], "bare b": BARE["bare b"]}
     study = a_study(arms=arms, against={"bare b": other}, claims=())
-    frame = a_frame(study, 5, noisy(dict.fromkeys(study.specs, 0.02), 0.0005), lambda arm, s: 0.01 * s)
+    frame = a_frame(study, 5, noisy(dict.fromkeys(study.settings, 0.02), 0.0005), lambda arm, s: 0.01 * s)
     return tabulate(analyse(study, frame, 5))
 
 

@@ -8,6 +8,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from ablation.report.publish import publish
+from ablation.runner.coordinate import run_study
+from ablation.tracking.version import STORE_VERSION, TAG
 from typer.testing import CliRunner
 
 import ablation
@@ -17,14 +20,11 @@ from ablation.cli.progress import duration
 from ablation.emoji.weights import model_of
 from ablation.errors import UserError
 from ablation.report.page import report
-from ablation.report.publish import publish
-from ablation.runner.coordinate import run_study
 from ablation.runner.ledger import Ledger
 from ablation.runner.results import results
 from ablation.study import Study
 from ablation.tracking.artifacts import artifact
 from ablation.tracking.store import Store
-from ablation.tracking.version import STORE_VERSION, TAG
 from engines import InlineEngine, folder_of
 
 STORES = Path(__file__).parent / "stores"

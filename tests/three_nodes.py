@@ -119,7 +119,7 @@ def run(cluster, nodes, folder: Path) -> dict[str, object]:  # type: ignore[no-u
         "complete": sorted(trial.user_attrs["fingerprint"] for trial in trials if trial.state == complete),
         "states": sorted({trial.state.name for trial in trials}),
         "runs": sorted(runs.status),
-        "errors": sorted(runs.error[runs.status == "FAILED"]),
+        "errors": sorted(runs.failure[runs.status == "FAILED"]),
         "finished": sorted(runs[runs.status == "FINISHED"].fingerprint),
         "leaks": [str(path) for path in kept if PASSWORD.encode() in path.read_bytes()],
     }

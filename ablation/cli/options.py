@@ -50,4 +50,3 @@ StudyName = Annotated[
 ]
 
 DEFAULT_STORE = Path("mlruns")
-

@@ -1,4 +1,4 @@
-"""The verb report: every study at its place, on one page."""
+"""The verb report: every study on one page."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +23,7 @@ def report(
     store: StoreFolder = DEFAULT_STORE,
     quick: Quick = False,
 ) -> None:
-    """Write the report anew: all studies, run or not, as one page (index.html) and as report.md."""
+    """Write all studies, run or not, as one page (index.html) and as report.md with its figures."""
     from ablation.report.page import report as write
     from ablation.tracking.store import Store
 
@@ -37,5 +37,5 @@ def _load(name: str, quick: bool) -> Study | UserError:
     try:
         study = catalogue.load(name)
         return study.smoke() if quick else study
-    except UserError as mistake:
-        return mistake
+    except UserError as error:
+        return error

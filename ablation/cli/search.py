@@ -65,7 +65,8 @@ def show_front(study: Study, trials: "pd.DataFrame", found: "Front") -> None:
     titles = [f"{study.label(k)} {'↓' if one.better == 'lower' else '↑'}" for k, one in measures.items()]
     grid = Table("trial", *study.search.ranges, *titles, "", **_PLAIN)
     marked = trials.assign(front=found.members)
-    for _, row in marked[marked.state == "complete"].sort_values(next(iter(measures)), kind="stable").iterrows():
+    shown = marked[marked.state == "complete"].sort_values(next(iter(measures)), kind="stable")
+    for _, row in shown.iterrows():
         settings = [f"{row[name]:.3g}" for name in study.search.ranges]
         values = [number(row[name], one.digits) for name, one in measures.items()]
         cells = [str(row.number), *settings, *values, "front" if row.front else ""]

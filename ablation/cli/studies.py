@@ -9,8 +9,8 @@ from ablation import catalogue
 from ablation.cli.options import (
     DEFAULT_STORE,
     Address,
-    Gpus,
     EngineName,
+    Gpus,
     Quick,
     Seeds,
     StoreFolder,
@@ -175,8 +175,8 @@ def table(
     quick: Quick = False,
 ) -> None:
     """Print the study's table: means, intervals, differences to the baseline, verdicts, caveats."""
-    from ablation.report.formats import render
     from ablation.report.export import read
+    from ablation.report.formats import render
     from ablation.report.table import tabulate
 
     reading = read(_load(study, quick), _store(store), seeds)

@@ -1,4 +1,4 @@
-"""What a reader must know of the network's runs: their splits, truths and budgets, and one picture's worth."""
+"""What a reader must know of the runs: their splits, truths and budgets, and how far one picture counts."""
 
 from collections.abc import Iterator
 

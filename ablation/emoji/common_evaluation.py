@@ -12,8 +12,8 @@ from sklearn.metrics import recall_score
 from torch import Tensor
 from torch.nn import functional as F
 
-from ablation.emoji.data.images import Images
 from ablation.emoji.data.classes import class_names, classify, scheme_of
+from ablation.emoji.data.images import Images
 from ablation.emoji.data.split import TEST, TRAIN
 from ablation.emoji.evaluate import encode, evaluating, reconstruct
 from ablation.emoji.model import Autoencoder
@@ -46,12 +46,12 @@ def common_images(images: Images, data: DataSpec, sides: Tensor) -> CommonImages
     pool = probe_pool(images.subject, images.subgroup)
     if len({images.subgroup[index] for index in pool.tolist()}) < 2:
         pool = nothing
-    sides = pool[sides[pool] == TRAIN], pool[sides[pool] == TEST]
+    probe = pool[sides[pool] == TRAIN], pool[sides[pool] == TEST]
     if data.split == "copy":
-        return CommonImages(nothing, nothing, *sides)
+        return CommonImages(nothing, nothing, *probe)
     word = data.common.casefold()
     common = [i for i, text in enumerate(images.text) if held_out[i] and word in text.casefold()]
-    return CommonImages(torch.tensor(common, dtype=torch.int64), _mood(images, held_out, data), *sides)
+    return CommonImages(torch.tensor(common, dtype=torch.int64), _mood(images, held_out, data), *probe)
 
 
 def measure_common(model: Autoencoder, images: Images, found: CommonImages, scheme: str) -> dict[str, float]:

@@ -17,7 +17,7 @@ COMPOSED = 5000  # images encoded or decoded, about, where codes are composed an
 def run_flops(spec: RunSpec, trained: int, validated: int) -> float:
     """Floating-point operations of a run with `trained` pictures in a pass and `validated` after it.
 
-    Training is forward and backward; validation after every pass, and the common evaluation at the end, forward.
+    Training is forward and backward. Validation after every pass and the common evaluation are forward.
     """
     forward, both = _flops_of_an_image(spec.model, len(class_names(spec.data.classes)))
     measured = passes(spec.train, trained) * validated + COMMON

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -10,22 +11,22 @@ THREADS = 1  # of every run, whoever computes it: the number of workers changes 
 
 
 @contextmanager
-def deterministic() -> Iterator[None]:
-    """Compute with one thread and deterministic algorithms; what the process had before comes back.
+def deterministic(threads: int = THREADS) -> Iterator[None]:
+    """Compute with so many threads and deterministic algorithms; what the process had before comes back.
 
     Determinism by torch's own switch also fills every tensor as it is made, in case somebody reads it before
     it is written. No operation of ours does, and it takes a fiftieth of a step: that part is off.
     """
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    memory = torch.utils.deterministic  # type: ignore[attr-defined]
+    before, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    memory: Any = torch.utils.deterministic
     filled = memory.fill_uninitialized_memory
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     memory.fill_uninitialized_memory = False
     try:
-        with threadpool_limits(THREADS):
+        with threadpool_limits(threads):
             yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
         torch.use_deterministic_algorithms(strict)
         memory.fill_uninitialized_memory = filled

@@ -72,7 +72,7 @@ class EmojiExperiment(Experiment):
             return self._recorded(result, settings, seed, run)
 
     def _recorded(self, result: "Result", settings: RunSpec, seed: int, run: Run) -> Mapping[str, float]:
-        """Keep the run's files and items; its metrics, those of the last epoch included."""
+        """Keep the run's files and items; its numbers."""
         from ablation.emoji.run_files import items_of, write_files
         from ablation.emoji.weights import save
 
@@ -85,7 +85,7 @@ class EmojiExperiment(Experiment):
             run.artifact(path)
         if result.composition.rows:
             run.items(items_of(result.composition.rows))
-        return result.history[-1].metrics | result.metrics
+        return result.numbers
 
     def check(self, settings: RunSpec, seed: int, measures: Sequence[str]) -> None:
         """The images can be split as declared, and what is held out suffices for every measure."""
@@ -229,8 +229,9 @@ class EmojiExperiment(Experiment):
             results = run_together([(spec, seed) for spec, seed, _ in cells], on_epoch, composing)
             for result, (spec, seed, run) in zip(results, cells, strict=True):
                 try:
-                    failed = isinstance(result, Diverged)
-                    ended.append(result if failed else self._recorded(result, spec, seed, run))
+                    if isinstance(result, Diverged):
+                        raise result
+                    ended.append(self._recorded(result, spec, seed, run))
                 except Exception as error:
                     ended.append(error)
         return ended

@@ -52,7 +52,7 @@ def run_together(
     on_epoch: Callable[[int, Epoch], None] = lambda number, epoch: None,
     composing: bool = False,
 ) -> list[Result | Diverged]:
-    """What `run` makes of each, settings and seed, to `TOLERANCE`, trained on the accelerator where there is one.
+    """What `run` makes of each cell, to `TOLERANCE`, trained on the accelerator where there is one.
 
     `on_epoch` sees the number of a cell and its epoch as it ends. A cell that diverges stops no other.
     Raises `UserError` where the cells are not one program.

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from ablation.emoji.common_evaluation import CommonImages, common_images, measure_common
-from ablation.emoji.composition.measures import Composition, composition
-from ablation.emoji.composition.tasks import AnalogyTask, askings
-from ablation.emoji.data.images import Images
+from ablation.emoji.composition.analogies import AnalogyTask, analogy_tasks
+from ablation.emoji.composition.evaluator import Composition, composition
 from ablation.emoji.data.classes import class_names
+from ablation.emoji.data.images import Images
 from ablation.emoji.data.sources import load
 from ablation.emoji.data.split import Splits, assign_sides
 from ablation.emoji.evaluate import evaluate, reconstruct
@@ -56,6 +56,14 @@ class Result:
     composition: Composition = field(repr=False)
     examples: Tensor = field(repr=False)
     reconstructions: Tensor = field(repr=False)
+    seconds: float
+    images_per_second: float
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Every number of the run: those of the last epoch, the final ones, and its speed."""
+        speed = {"seconds": self.seconds, "images_per_second": self.images_per_second}
+        return self.history[-1].metrics | self.metrics | speed
 
 
 def run(
@@ -72,27 +80,30 @@ def run(
     curves are taken. `composing` adds what composing measures, a fifteenth of a run of part 2. Raises
     `Diverged` where a loss or a final number is not finite.
     """
-    one = prepare(spec, seed, composing)
-    model, pictures, history = one.model, one.pictures, []
-    for epoch in (
-        restore(model, trained) if trained else fit(model, pictures.passes, pictures.validation, spec.train, seed)
-    ):
+    prepared = prepare(spec, seed, composing)
+    model, pictures = prepared.model, prepared.pictures
+    if trained is not None:
+        epochs = restore(model, trained)
+    else:
+        epochs = fit(model, pictures.passes, pictures.validation, spec.train, seed)
+    history = []
+    for epoch in epochs:
         history.append(epoch)
         on_epoch(epoch)
-    return finish(one, history)
+    return finish(prepared, history)
 
 
 def lacking(spec: RunSpec, seed: int, needs: Iterable[str]) -> set[str]:
-    """Those of `needs`, of `EmojiMeasure.needs`, for which the images that training never sees do not suffice.
+    """Those of `needs` (`EmojiMeasure.needs`) for which the images that training never sees do not suffice.
 
     Raises `UserError` where the images cannot be split as declared.
     """
     images, data = load(spec.data.sources), spec.data
-    split_of(images, data, spec.augment, seed)
-    common = common_images(images, data, assign_sides(images, data, seed))
+    sides, sets = assign_sides(images, data, seed), split_of(images, data, spec.augment, seed)
+    common = common_images(images, data, sides)
     found = {need: common.suffices(need) for need in needs if need != "analogies"}
     if "analogies" in needs:  # the dearest to find, so for who asks
-        found["analogies"] = bool(askings(images, data, seed))
+        found["analogies"] = bool(analogy_tasks(images, data, seed, sides, sets.train.index))
     return {need for need, suffices in found.items() if not suffices}
 
 
@@ -106,9 +117,11 @@ def prepare(spec: RunSpec, seed: int, composing: bool = False) -> Prepared:
     """Everything that a run has before it trains; what the seed assigns is decided here, once."""
     images = load(spec.data.sources)  # once a process: not a part of the time that the next cell will take
     started = perf_counter()
+    sides = assign_sides(images, spec.data, seed)
     pictures = training_data(images, spec.data, spec.augment, seed)
-    common = common_images(images, spec.data, assign_sides(images, spec.data, seed))
-    tasks = askings(images, spec.data, seed) if composing else ()
+    common = common_images(images, spec.data, sides)
+    trained = pictures.sets.train.index
+    tasks = analogy_tasks(images, spec.data, seed, sides, trained) if composing else ()
     model = Autoencoder(spec.model, len(class_names(spec.data.classes)), seed)
     model.to(memory_format=torch.channels_last)  # a twentieth faster on a CPU; `_pictures` come alike
     return Prepared(spec, seed, images, pictures, common, tasks, model, started)
@@ -125,9 +138,16 @@ def finish(prepared: Prepared, history: Sequence[Epoch], among: int = 1) -> Resu
     metrics |= measure_common(model, prepared.images, prepared.common, spec.data.classes)
     metrics |= _counts(pictures.sets, pictures.test, model) | composed.numbers
     examples = _examples(prepared)
-    reconstructions = reconstruct(model, examples)
-    metrics |= {"seconds": (perf_counter() - prepared.started) / among, "images_per_second": _speed(history)}
-    return Result(tuple(history), metrics, model, composed, examples, reconstructions)
+    return Result(
+        history=tuple(history),
+        metrics=metrics,
+        model=model,
+        composition=composed,
+        examples=examples,
+        reconstructions=reconstruct(model, examples),
+        seconds=(perf_counter() - prepared.started) / among,
+        images_per_second=_speed(history),
+    )
 
 
 def _on_test(model: Autoencoder, test: Pictures, spec: RunSpec) -> dict[str, float]:

@@ -12,8 +12,8 @@ from matplotlib import image
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ablation.emoji.composition.gains import Row, gain_of_truths, portions
-from ablation.emoji.composition.measures import Composition
+from ablation.emoji.composition.evaluator import Composition
+from ablation.emoji.composition.scores import Row, gain_of_truths, rows_by_measure
 from ablation.emoji.data.images import grid
 from ablation.emoji.measures import CURVES
 from ablation.emoji.run import Result
@@ -46,7 +46,7 @@ def items_of(rows: Sequence[Row]) -> pd.DataFrame:
     """
     found = [
         (measure, family, truth, gain)
-        for measure, families in portions(rows).items()
+        for measure, families in rows_by_measure(rows).items()
         for family, part in families.items()
         for truth, gain in gain_of_truths(part).items()
     ]
@@ -87,15 +87,15 @@ def save_composites(composition: Composition, path: Path) -> None:
 
 
 def gallery(sheets: Mapping[str, bytes]) -> "list[Gallery]":
-    """Inputs over what each arm makes of them: sheets of `save_reconstructions` with equal inputs together."""
-    from ablation.report.gallery import Gallery, Picture
+    """Inputs over what each arm makes of them, of sheets by `save_reconstructions`; equal inputs once."""
+    from ablation.report.gallery import Gallery, Png
 
-    tops: dict[bytes, Picture] = {}
-    rows: dict[bytes, dict[str, Picture]] = {}
+    tops: dict[bytes, Png] = {}
+    rows: dict[bytes, dict[str, Png]] = {}
     for number, (arm, sheet) in enumerate(sheets.items(), 1):
         inputs, outputs = _halves(sheet)
-        tops.setdefault(inputs, Picture(f"inputs-{len(tops) + 1}.png", "Inputs", inputs))
-        made = Picture(f"reconstructions-{number}.png", f"Reconstructions by {arm}", outputs)
+        tops.setdefault(inputs, Png(f"inputs-{len(tops) + 1}.png", "Inputs", inputs))
+        made = Png(f"reconstructions-{number}.png", f"Reconstructions by {arm}", outputs)
         rows.setdefault(inputs, {})[arm] = made
     return [Gallery(CAPTION, top, rows[inputs]) for inputs, top in tops.items()]
 

@@ -5,29 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ablation.emoji.composition.directions import METHODS, SUBSPACES
 from ablation.errors import UserError
 from ablation.settings import Settings, setting, vary
 
 if TYPE_CHECKING:
     from ablation.emoji.experiment import EmojiExperiment
-
-METHODS = (
-    "pair",
-    "mean",
-    "balanced",
-    "nearest",
-    "additive",
-    "boundary",
-    "pca",
-    "scatter",
-    "random",
-    "variance",
-    "shortened",
-    "centre",
-)
-"""Ways to a direction: `ablation.emoji.composition.directions` has a function of each."""
-SUBSPACES = ("pca", "scatter", "random", "variance", "shortened")
-"""Those with a rank."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +110,7 @@ class ComposeSpec(Settings):
     It changes no weight: runs that differ in it alone are one training. The neutral values are the report's.
     """
 
-    method: str = setting("pair", "the way to a direction", choices=METHODS, neutral="pair")
+    method: str = setting("pair", "the way to a direction", choices=tuple(METHODS), neutral="pair")
     rank: int = setting(
         0, "of the subspace, where there is one; 0 chooses on validation", at_least=0, neutral=0
     )

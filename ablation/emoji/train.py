@@ -70,7 +70,7 @@ def fit(
 
 def batches(count: int, spec: TrainSpec, steps: int, order: torch.Generator) -> Sequence[Tensor]:
     """The places of the pictures of every step of a pass over `count` of them, after `steps` steps."""
-    found = torch.randperm(count, generator=order).split(spec.batch_size)
+    found: Sequence[Tensor] = torch.randperm(count, generator=order).split(spec.batch_size)
     return found[: spec.steps - steps] if spec.steps else found
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ablation.emoji.augment import augment
-from ablation.emoji.data.images import Images
 from ablation.emoji.data.classes import classify
+from ablation.emoji.data.images import Images
 from ablation.emoji.data.split import Items, Splits, split
 from ablation.emoji.seeds import generator
 from ablation.emoji.spec import AugmentSpec, DataSpec

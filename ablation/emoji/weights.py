@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ablation.tracking import Store
 
 FILE = "model.safetensors"
+SETTINGS = "settings.json"  # that every run keeps: the flat form of its settings
 
 
 def save(model: Autoencoder, fingerprint: str, path: Path) -> None:
@@ -91,3 +92,35 @@ def best_run(store: "Store") -> str:
         raise UserError(f"{store.root} has no finished run with weights: run a study first.")
     better, falls = ("gain", False) if "gain" in runs and runs.gain.notna().any() else ("test_mse", True)
     return str(runs.sort_values(better, ascending=falls, kind="stable").run_id.iloc[0])
+
+
+def model_of(store: "Store", run_id: str) -> tuple[RunSpec, int, Autoencoder]:
+    """Settings, seed and trained network of a finished run; of one that took another's weights, those.
+
+    Raises `UserError` where there is no such run, or none of its files.
+    """
+    from ablation.tracking import artifact, tags_of
+
+    tags = tags_of(store, run_id)
+    if tags is None:
+        raise UserError(
+            f"{store.root} has no run {run_id!r}: take an id from MLflow, or leave --run out for the best."
+        )
+    original = tags.get("reused_from", run_id)
+    author = (tags_of(store, original) or tags).get("built_on", original)
+    settings, kept = artifact(store, original, SETTINGS), artifact(store, author, FILE)
+    if settings is None or kept is None:
+        raise UserError(f"the run {run_id!r} keeps no weights: name one that finished, or leave --run out.")
+    spec, seed = _settings(settings, original), int(tags["seed"])
+    model = Autoencoder(spec.model, len(class_names(spec.data.classes)), seed)
+    restore(model, Trained(author, (tags_of(store, author) or {}).get("fingerprint", ""), kept, {}))
+    return spec, seed, model
+
+
+def _settings(kept: bytes, run_id: str) -> RunSpec:
+    try:
+        return parse(json.loads(kept))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"the settings that the run {run_id} keeps ({SETTINGS}) cannot be read: name another run."
+        ) from error

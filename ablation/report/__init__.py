@@ -1,1 +1,1 @@
-"""Effects to tables, figures and files. `tables` loads quickly; `figures` and `export` load matplotlib."""
+"""Effects to tables, figures and pages. `table` and `formats` load quickly; what draws loads matplotlib."""

@@ -1,39 +1,37 @@
-"""What a report is made of: a chapter a study, in the order of the report's own parts."""
+"""What the report page is made of: a chapter per study, in the order of the experiment's outline."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ablation.report.gallery import Gallery
 from ablation.stats import Analysis
 from ablation.study import Study
-
-PARTS = {"1": "MSE autoencoder", "2": "Encoder-classifier", "3": "Composite image generator"}
-BEYOND = "Beyond the report"
 
 
 @dataclass(frozen=True)
 class Evidence:
     """What the store holds of a study: its cells, a row each, and its learning curves.
 
-    sheets[arm] is the PNG of the first seed's inputs over their reconstructions; extra[caption] is a figure
-    of the study's own, shown after those that every study has.
+    galleries: what its first seed's runs keep. figures[caption] is a figure of the study's own, shown after
+    those that every study has.
     """
 
     analysis: Analysis
     cells: pd.DataFrame
     curves: pd.DataFrame
-    sheets: Mapping[str, bytes] = field(default_factory=dict)
-    extra: Mapping[str, Figure] = field(default_factory=dict)
+    galleries: Sequence[Gallery] = ()
+    figures: Mapping[str, Figure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Chapter:
     """One study: how to run it, how many cells that is and how long it takes, and its evidence.
 
-    Without evidence it has not been run yet, or `problem` says why its runs cannot be shown. `study` is
+    Without evidence the study was not run yet, or `problem` says why its runs cannot be shown. `study` is
     None where its file cannot be read. `time` is "" where it is not known.
     """
 
@@ -47,8 +45,14 @@ class Chapter:
 
     @property
     def part(self) -> str:
-        """The place in the report, as in "2 f, 2"; "" for none."""
+        """The place in the outline, as in "2 f, 2"; "" for none."""
         return self.study.part if self.study else ""
+
+    @property
+    def outline(self) -> dict[str, str]:
+        """The titles of the parts that its experiment declares, by their numbers."""
+        declared = self.study.experiment.outline if self.study else {}
+        return {number: f"Part {number}: {title}" for number, title in declared.items()}
 
     @property
     def anchor(self) -> str:
@@ -57,18 +61,17 @@ class Chapter:
 
 
 def parts(chapters: Iterable[Chapter]) -> dict[str, tuple[Chapter, ...]]:
-    """The chapters of every part of the report, in its order, by the part's title; what is beyond it last."""
+    """The chapters of every part by its title, in the order of the outlines; those of no part come last."""
     ordered = sorted(chapters, key=lambda chapter: (_place(chapter.part), chapter.name))
-    found = {
-        f"Part {number}: {title}": tuple(c for c in ordered if _number(c.part) == number)
-        for number, title in PARTS.items()
+    found: dict[str, tuple[Chapter, ...]] = {
+        title: () for chapter in ordered for title in chapter.outline.values()
     }
-    beyond = tuple(c for c in ordered if _number(c.part) not in PARTS)
-    return found | ({BEYOND: beyond} if beyond else {})
-
-
-def _number(part: str) -> str:
-    return next(iter(_words(part)), "")
+    rest = "Further studies" if found else "Studies"
+    for chapter in ordered:
+        title = chapter.outline.get(next(iter(_words(chapter.part)), ""), rest)
+        # A title that is met first here is that of the rest, and is put last.
+        found[title] = (*found.get(title, ()), chapter)
+    return found
 
 
 def _place(part: str) -> list[tuple[int, str]]:

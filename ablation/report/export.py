@@ -1,7 +1,9 @@
 """A study to a folder: tables, figures, every run, and the way back from each number to its runs."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -9,45 +11,98 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ablation.errors import UserError
+from ablation.files import folder, replace, write
 from ablation.formatting import SMOKE
 from ablation.report import figures
-from ablation.files import folder, replace, write
-from ablation.report.formats import render, tabulate
-from ablation.report.panels import curve_panels, effect_panels, measure_panels
-from ablation.report.provenance import provenance as provenance_json
-from ablation.report.runs_csv import runs_csv
-from ablation.report.verdicts_csv import truths_csv, verdicts_csv
+from ablation.report.data_files import items_csv, provenance_json, runs_csv, verdicts_csv
+from ablation.report.formats import FORMATS, render
+from ablation.report.search import write_search
+from ablation.report.table import tabulate
+from ablation.runner.results import learning_curves, opened, results
+from ablation.runner.search import search_results
+from ablation.runner.tuning import with_tuned_values
+from ablation.settings import flat
 from ablation.stats import Analysis, analyse
 from ablation.study import Study
+from ablation.tracking.arms import record_arm
+from ablation.tracking.read import items_of
+from ablation.tracking.store import Store
 
-FORMATS = ("md", "tex", "csv", "html")
+
+@dataclass(frozen=True)
+class StudyResults:
+    """A study and what a store holds of it: its cells, a row each, and the values of single test items.
+
+    seed_counts: with how many seeds the study was run, each time, in order.
+    """
+
+    study: Study
+    cells: pd.DataFrame
+    seed_counts: tuple[int, ...]
+    items: pd.DataFrame
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        """What follows from them."""
+        return analyse(self.study, self.cells, int(self.cells.seed.nunique()), self.seed_counts, self.items)
 
 
-def export(
+def read(study: Study, store: Store, seeds: int | None = None) -> StudyResults:
+    """The study's results in the store; `seeds` as it was last run if not given."""
+    study = with_tuned_values(study, store)
+    cells = results(study, store, seeds)
+    return StudyResults(study, cells, tuple(opened(study, store).seed_counts), items_of(store, cells))
+
+
+def summarise(study: Study, store: Store, seeds: int | None = None) -> Analysis:
+    """Write a summary run for every arm into MLflow, in place of older ones; the analysis that they show."""
+    analysis = read(study, store, seeds).analysis
+    experiment = store.experiment(study.name, {})
+    for arm, one in analysis.study.settings.items():
+        settings = flat(one)
+        params = {name: settings[name] for name in study.columns}
+        other = analysis.study.reference_of(arm)
+        note = f"{arm}: means over seeds, their intervals, and differences to {other}.\n\n"
+        record_arm(store, experiment, arm, params, _numbers(analysis, arm), note + analysis.conclusion)
+    return analysis
+
+
+def publish(study: Study, store: Store, to: Path, seeds: int | None = None) -> list[Path]:
+    """Write all files of a study in the store into `to`, and those of its search; their paths."""
+    found = read(study, store, seeds)
+    curves = learning_curves(found.study, found.cells, store)
+    runs = _provenance(found.cells)
+    paths = write_files(found.study, found.cells, curves, to, runs, found.seed_counts, found.items)
+    trials = search_results(found.study, store)
+    return paths if trials is None else paths + write_search(found.study, trials, to)
+
+
+def write_files(
     study: Study,
     frame: pd.DataFrame,
     curves: pd.DataFrame,
     to: Path,
     provenance: Mapping[str, Mapping[str, Any]] | None = None,
-    looks: Sequence[int] = (),
-    truths: pd.DataFrame | None = None,
+    seed_counts: Sequence[int] = (),
+    items: pd.DataFrame | None = None,
 ) -> list[Path]:
     """Write tables, figures, runs.csv, verdicts.csv and provenance.json into `to`; return their paths.
 
-    Where the study measures gains, truths.csv has what every truth gained in every run, and verdicts.csv
-    the effect of each claim drawn anew over truths and seeds.
-
-    `frame` has one row per cell of the plan, `curves` the columns arm, seed, epoch, metric and value;
-    provenance[fingerprint] is added to that run in provenance.json; `looks` are the numbers of seeds that
-    the study was run with, in order. A file is replaced whole or not at all.
+    `frame` has one row per cell of the plan, `curves` the columns arm, seed, step, metric and value;
+    provenance[fingerprint] is added to that run in provenance.json; `seed_counts` is as in `StudyResults`.
+    Where there are `items` (arm, seed, measure, group, item, value), items.csv lists them, and verdicts.csv
+    also has the effect of each claim clustered by item and seed. A file is replaced whole or not at all.
     """
     seeds = int(frame["seed"].nunique())
     if not seeds:
         raise UserError(f"study {study.name!r} has no cells to export: run it first.")
-    analysis = analyse(study, frame, seeds, looks, truths)
-    texts = _written(analysis, frame) | {"provenance.json": provenance_json(analysis, provenance)}
-    if truths is not None and len(truths):
-        texts["truths.csv"] = truths_csv(truths)
+    analysis = analyse(study, frame, seeds, seed_counts, items)
+    table = tabulate(analysis)
+    texts = {f"table.{format}": render(table, format) for format in FORMATS}
+    texts |= {"runs.csv": runs_csv(study, frame, seeds), "verdicts.csv": verdicts_csv(analysis)}
+    texts |= {"provenance.json": provenance_json(analysis, provenance)}
+    if items is not None and len(items):
+        texts["items.csv"] = items_csv(items)
     drawn = _drawn(analysis, frame, curves)
     folder(to)
     writers = {name: partial(write, text) for name, text in texts.items()}
@@ -55,19 +110,32 @@ def export(
     return [replace(to / name, writer) for name, writer in writers.items()]
 
 
-def _written(analysis: Analysis, frame: pd.DataFrame) -> dict[str, str]:
-    table = tabulate(analysis)
-    texts = {f"table.{format}": render(table, format) for format in FORMATS}
-    runs = runs_csv(analysis.study, frame, analysis.seeds)
-    return texts | {"runs.csv": runs, "verdicts.csv": verdicts_csv(analysis)}
-
-
 def _drawn(analysis: Analysis, frame: pd.DataFrame, curves: pd.DataFrame) -> dict[str, Figure]:
     drawn = {
-        "effects": figures.effects(effect_panels(analysis)),
-        "measures": figures.measures(measure_panels(analysis, frame)),
-        "curves": figures.curves(curve_panels(analysis, curves)),
+        "effects": figures.effects(figures.effect_panels(analysis)),
+        "measures": figures.measures(figures.measure_panels(analysis, frame)),
+        "curves": figures.curves(figures.curve_panels(analysis, curves)),
     }
     for figure in drawn.values() if analysis.study.quick else ():
         figures.warn(figure, SMOKE)
     return drawn
+
+
+def _numbers(analysis: Analysis, arm: str) -> dict[str, float]:
+    """The arm's finite numbers: mean, interval and difference of each measure, and the least n of them."""
+    numbers: dict[str, float] = {}
+    for name in analysis.study.measures:
+        mean, effect = analysis.means[arm, name], analysis.effect(arm, name)
+        numbers |= {name: mean.mean, f"{name} low": mean.low, f"{name} high": mean.high}
+        numbers["n"] = min(numbers.get("n", mean.n), float(mean.n))
+        if effect is not None:
+            numbers[f"{name} difference"] = effect.estimate.mean
+    return {name: value for name, value in numbers.items() if isfinite(value)}
+
+
+def _provenance(cells: pd.DataFrame) -> dict[str, Any]:
+    """What MLflow knows of each complete run, by fingerprint: where and when it was computed, how fast."""
+    place = ["arm", "seed", "run_id", "reused_from", "built_on", "experiment"]
+    known = [*place, "started", "code", "packages", "seconds"]
+    kept = cells[cells.state == "complete"].set_index("fingerprint").reindex(columns=known)
+    return {str(key): values for key, values in kept.to_dict("index").items()}

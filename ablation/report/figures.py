@@ -1,17 +1,20 @@
-"""Numbers to axes: effects as a forest plot, measures by arm, learning curves. Owns seaborn and matplotlib.
+"""The figures of a study: effects as a forest plot, measures by arm, learning curves.
 
-Figures are made without pyplot, so nothing global is left open, and are saved byte for byte alike.
+First their numbers, as panels, then the axes. Owns seaborn and matplotlib. Figures are made without pyplot,
+so that nothing global is left open, and are saved byte for byte alike.
 """
 
 import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -22,14 +25,136 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
-from ablation.report.panels import Curve, CurvePanel, EffectPanel, MeasurePanel
+from ablation.experiment import SIDES
+from ablation.stats import Analysis, Estimate
+from ablation.stats.cells import planned, values
 
 PANEL_WIDTH = 3.3
 """Inches: the width of a column of a two-column paper."""
 INK, SOFT, BAND, ALARM = "#22252a", "#7a7f88", "#e9e4da", "#a8431b"
-LINES: dict[str, Literal["--", "-"]] = {"train": "--", "validation": "-"}
+LINES: dict[str, Literal["--", "-"]] = {"train": "--", "validation": "-", "": "-"}
+"""How each side of a curve is drawn."""
 COLUMNS = 3
 DPI = 200
+MOST_LINES = 100  # of seeds in one panel: more are a grey surface, and a file of megabytes
+
+
+@dataclass(frozen=True)
+class EffectPanel:
+    """Differences in one measure; an arm without a pair of seeds has n = 0.
+
+    others[arm] is the arm that the difference of `arm` is to, where it is not the baseline.
+    """
+
+    label: str
+    better: str
+    sesoi: float
+    estimates: dict[str, Estimate]
+    others: dict[str, str]
+
+
+@dataclass(frozen=True)
+class MeasurePanel:
+    """One measure: the mean and interval of every arm, and points[arm][seed] of `MOST_LINES` seeds at most.
+
+    grey: in words, which seeds these are.
+    """
+
+    label: str
+    better: str
+    estimates: dict[str, Estimate]
+    points: dict[str, dict[int, float]]
+    grey: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One arm's mean, least and greatest value over its seeds, by step; all of length (steps,).
+
+    side: "train", "validation", or "" for a curve without sides.
+    """
+
+    arm: str
+    side: str
+    steps: tuple[float, ...]
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class CurvePanel:
+    """The learning curves of one metric, arm by arm, training before validation."""
+
+    label: str
+    curves: tuple[Curve, ...]
+
+
+def effect_panels(analysis: Analysis) -> tuple[EffectPanel, ...]:
+    """One panel per measure, the arms in the order of the study."""
+    return tuple(
+        EffectPanel(
+            analysis.study.label(name),
+            analysis.study.measure(name).better,
+            sesoi,
+            {e.arm: e.estimate for e in analysis.effects if e.measure == name},
+            analysis.others,
+        )
+        for name, sesoi in analysis.study.measures.items()
+    )
+
+
+def measure_panels(analysis: Analysis, frame: pd.DataFrame) -> tuple[MeasurePanel, ...]:
+    """One panel per measure, with the values of the complete cells of the study's first seeds."""
+    study, grey = analysis.study, seeds_in_grey(analysis.seeds)
+    last = study.first_seed + MOST_LINES
+    cells = planned(study, frame, analysis.seeds)
+    panels = []
+    for name in study.measures:
+        points = {}
+        for arm in study.settings:
+            seeds, table = values(cells, name, [arm])
+            found = zip(seeds, map(float, table[:, 0]), strict=True)
+            points[arm] = {seed: value for seed, value in found if seed < last}
+        estimates = {arm: analysis.means[arm, name] for arm in study.settings}
+        better = study.measure(name).better
+        panels.append(MeasurePanel(study.label(name), better, estimates, points, grey))
+    return tuple(panels)
+
+
+def seeds_in_grey(seeds: int) -> str:
+    """Which seeds have a line of their own in a panel of measures, in words."""
+    if seeds <= MOST_LINES:
+        return "one line per seed"
+    return f"one line for each of the first {MOST_LINES} of {seeds} seeds"
+
+
+def curve_panels(analysis: Analysis, curves: pd.DataFrame) -> tuple[CurvePanel, ...]:
+    """A panel for each of the experiment's curves that some run recorded.
+
+    `curves` has the columns arm, seed, step, metric and value.
+    """
+    study = analysis.study
+    seeds = {cell.seed for cell in study.cells(analysis.seeds)}
+    finite = curves[np.isfinite(curves["value"].astype(float)) & curves["seed"].isin(seeds)]
+    # In one pass: to pick every curve out of all points takes most of the time of a large study.
+    groups = finite.groupby(["arm", "metric", "step"], observed=True)["value"]
+    table = groups.agg(["mean", "min", "max"]).sort_index()
+    apart = table.groupby(level=["arm", "metric"], observed=True)
+    recorded: dict[Any, pd.DataFrame] = {key: one.droplevel(["arm", "metric"]) for key, one in apart}
+    panels = []
+    for name, label in study.experiment.curves.items():
+        metrics = {side: f"{side}_{name}" if side else name for side in LINES}
+        wanted = ((arm, side, (arm, metrics[side])) for arm in study.settings for side in LINES)
+        found = tuple(_curve(recorded[key], arm, side) for arm, side, key in wanted if key in recorded)
+        if found:
+            panels.append(CurvePanel(label, found))
+    return tuple(panels)
+
+
+def _curve(table: pd.DataFrame, arm: str, side: str) -> Curve:
+    columns = (tuple(float(v) for v in table[name]) for name in ("mean", "min", "max"))
+    return Curve(arm, side, tuple(float(step) for step in table.index), *columns)
 
 
 def effects(panels: Sequence[EffectPanel]) -> Figure:
@@ -55,11 +180,12 @@ def curves(panels: Sequence[CurvePanel]) -> Figure:
     """A panel per metric: means over seeds in bands from least to greatest; training is dashed."""
     figure = _figure(panels, _curve_axes, height=2.6)
     arms = list(dict.fromkeys(curve.arm for panel in panels for curve in panel.curves))
-    parts = [part for part in LINES if any(c.part == part for panel in panels for c in panel.curves)]
+    drawn = {curve.side for panel in panels for curve in panel.curves}
+    sides = [side for side in SIDES if side in drawn]
     handles = [Line2D([], [], color=color, lw=1.6) for color in _colors(len(arms))]
-    handles += [Line2D([], [], color=INK, lw=1.2, linestyle=LINES[part]) for part in parts]
+    handles += [Line2D([], [], color=INK, lw=1.2, linestyle=LINES[side]) for side in sides]
     if handles:
-        with _style():
+        with style():
             # Labels are set afterwards: a legend drops those that begin with an underscore.
             legend = figure.legend(
                 handles,
@@ -68,7 +194,7 @@ def curves(panels: Sequence[CurvePanel]) -> Figure:
                 ncols=2 * min(len(panels), COLUMNS),
                 frameon=False,
             )
-        for text, name in zip(legend.get_texts(), _wrapped([*arms, *parts]), strict=True):
+        for text, name in zip(legend.get_texts(), _wrapped([*arms, *sides]), strict=True):
             text.set_text(name)
         _literal(legend.get_texts())
     return figure
@@ -76,13 +202,13 @@ def curves(panels: Sequence[CurvePanel]) -> Figure:
 
 def warn(figure: Figure, text: str) -> None:
     """Write `text` across the top of `figure`, in the colour of alarm."""
-    with _style():
+    with style():
         figure.suptitle(text, fontsize="medium", fontweight="bold", color=ALARM)
 
 
 def save(figure: Figure, path: Path) -> None:
     """Write `figure` as PNG or PDF, by the suffix of `path`, without the time of writing."""
-    with _style(), warnings.catch_warnings():
+    with style(), warnings.catch_warnings():
         # An arm's name may hold characters that the font lacks; they are drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.dpi = DPI
@@ -98,14 +224,15 @@ def save(figure: Figure, path: Path) -> None:
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
+    """What all figures have in common; within it alone."""
     with mpl.rc_context(), sns.axes_style("ticks"), sns.plotting_context("paper", font_scale=0.9):
         mpl.rcParams.update({"font.family": "DejaVu Sans", "pdf.fonttype": 42, "text.usetex": False})
         yield
 
 
 def _figure(panels: Sequence[Any], draw: Callable[[Axes, Any], None], height: float) -> Figure:
-    with _style():
+    with style():
         columns = min(max(len(panels), 1), COLUMNS)
         rows = max(-(-len(panels) // columns), 1)
         figure = Figure(figsize=(PANEL_WIDTH * columns, height * rows), layout="constrained")
@@ -129,7 +256,7 @@ def _effect_axes(axes: Axes, panel: EffectPanel) -> None:
     _literal(axes.get_yticklabels())
     axes.set_title(panel.label)
     other = " or the arm named" if panel.others else ""
-    axes.set_xlabel(f"difference to the baseline{other}\n{_arrow(panel.better)}")
+    axes.set_xlabel(f"difference to the baseline{other}\n{arrow(panel.better)}")
     axes.locator_params(axis="x", nbins=4)
 
 
@@ -159,17 +286,18 @@ def _curve_axes(axes: Axes, panel: CurvePanel) -> None:
     for curve in panel.curves:
         _draw_curve(axes, curve, colors[curve.arm])
     axes.set_title(panel.label)
-    axes.set_xlabel("epoch")
+    axes.set_xlabel("step")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
 
 
 def _draw_curve(axes: Axes, curve: Curve, color: Any) -> None:
-    axes.plot(curve.epochs, curve.mean, color=color, lw=1.3, linestyle=LINES[curve.part])
-    if curve.part == "validation":
-        axes.fill_between(curve.epochs, curve.low, curve.high, color=color, alpha=0.15, lw=0)
+    axes.plot(curve.steps, curve.mean, color=color, lw=1.3, linestyle=LINES[curve.side])
+    if curve.side != "train":
+        axes.fill_between(curve.steps, curve.low, curve.high, color=color, alpha=0.15, lw=0)
 
 
-def _arrow(better: str) -> str:
+def arrow(better: str) -> str:
+    """Which way is better, for an axis; "" where neither is."""
     return {"lower": "← better", "higher": "better →"}.get(better, "")
 
 

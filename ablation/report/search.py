@@ -1,7 +1,5 @@
 """A search to a folder: every trial as a row of CSV, and the front that they draw as a figure."""
 
-import csv
-import io
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,78 +13,81 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from seaborn import despine
 
-from ablation.formatting import SMOKE
-from ablation.measures import measure
-from ablation.report import figures
 from ablation.files import folder, replace, write
-from ablation.report.runs_csv import text as cell
+from ablation.formatting import SMOKE
+from ablation.report import figures
+from ablation.report.data_files import as_csv
 from ablation.stats.pareto import Front, front_of
-from ablation.study import Search, Study
+from ablation.study import Study
+from ablation.tuning import Search
 
 SIZE = (4.6, 3.6)
 """Inches: wider than a column, for the bar of colours."""
 FEW_LABELS = 8  # trials on a front that are each named beside their point
 
 
-def export_search(study: Study, frame: pd.DataFrame, to: Path) -> list[Path]:
+def write_search(study: Study, trials: pd.DataFrame, to: Path) -> list[Path]:
     """Write search.csv, pareto.png and pareto.pdf into `to`; return their paths.
 
-    `frame` is what `sweep.search.search_results` gives. A file is replaced whole or not at all.
+    `trials` is what `runner.search.search_results` gives. A file is replaced whole or not at all.
     """
-    found = front_of(study, frame)
-    figure, rows = pareto(frame, study, found), search_csv(frame, study, found)
+    found = front_of(study, trials)
+    figure, rows = pareto(trials, study, found), search_csv(trials, study, found)
     folder(to)
     drawn = [replace(to / f"pareto.{suffix}", partial(figures.save, figure)) for suffix in ("png", "pdf")]
     return [replace(to / "search.csv", partial(write, rows)), *drawn]
 
 
-def search_csv(frame: pd.DataFrame, study: Study, found: Front) -> str:
-    """One row a settled trial, by its number: its settings, its objectives, and whether it is on the front.
+def search_csv(trials: pd.DataFrame, study: Study, found: Front) -> str:
+    """One row per finished trial, by its number: settings, objectives, and whether it is on the front.
 
-    Numbers have full precision; run ids, which a store draws at random, are left out.
+    Numbers have full precision. Run ids, which a store draws at random, are left out.
     """
     search = _search(study)
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
     columns = ["number", "state", "fingerprint", *search.ranges, *search.objectives]
-    writer.writerow(["study", "quick", *columns, "front"])
-    for row, member in zip(frame[columns].itertuples(index=False), found.members, strict=True):
-        values = [study.name or "study", str(study.quick).lower(), *row, str(bool(member)).lower()]
-        writer.writerow([cell(value) for value in values])
-    return out.getvalue()
+    first = (study.name or "study", str(study.quick).lower())
+    rows = zip(trials[columns].itertuples(index=False), found.members, strict=True)
+    return as_csv(
+        ["study", "quick", *columns, "front"],
+        ((*first, *row, str(bool(member)).lower()) for row, member in rows),
+    )
 
 
-def pareto(frame: pd.DataFrame, study: Study, found: Front) -> Figure:
+def pareto(trials: pd.DataFrame, study: Study, found: Front) -> Figure:
     """Every complete trial by its two objectives, coloured by the first searched setting; the front as steps.
 
-    What lies beyond the steps, seen from the better corner, is worse than a trial in both objectives. The
-    caption has the hypervolume and the reference point up to which it is measured.
+    A trial that the steps separate from the better corner is worse than one of the front in both objectives.
+    The caption has the hypervolume and the reference point up to which it is measured.
     """
     search = _search(study)
-    complete = frame[frame.state == "complete"]
-    with figures._style():
+    complete = trials[trials.state == "complete"]
+    with figures.style():
         figure = Figure(figsize=SIZE, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
         if complete.empty:
             axes.text(0.5, 0.5, "No trial was completed.", ha="center", transform=axes.transAxes)
         else:
-            _draw(figure, axes, complete, found.members[(frame.state == "complete").to_numpy()], search)
-        across, up = (measure(name) for name in search.objectives)
-        axes.set_xlabel(f"{across.label}   {figures._arrow(across.better)}")
-        axes.set_ylabel(f"{up.label}   {figures._arrow(up.better)}")
+            _draw(figure, axes, complete, found.members[(trials.state == "complete").to_numpy()], study)
+        across, up = (
+            f"{study.label(name)}   {figures.arrow(study.measure(name).better)}" for name in search.objectives
+        )
+        axes.set_xlabel(across)
+        axes.set_ylabel(up)
         despine(ax=axes)
-        figure.supxlabel(_caption(frame, search, found), fontsize="x-small", color=figures.SOFT)
+        figure.supxlabel(_caption(trials, found), fontsize="x-small", color=figures.SOFT)
     if study.quick:
         figures.warn(figure, SMOKE)
     return figure
 
 
-def _draw(figure: Figure, axes: Axes, trials: pd.DataFrame, members: Any, search: Search) -> None:
+def _draw(figure: Figure, axes: Axes, trials: pd.DataFrame, members: Any, study: Study) -> None:
+    search = _search(study)
     setting = next(iter(search.ranges))
     first, second = (trials[name].to_numpy(dtype=float) for name in search.objectives)
     norm = LogNorm(*search.ranges[setting])
-    axes.plot(*_steps(first[members], second[members], search), color=figures.INK, lw=1, zorder=1)
+    steps = _steps(first[members], second[members], study.measure(search.objectives[0]).better)
+    axes.plot(*steps, color=figures.INK, lw=1, zorder=1)
     for chosen, size, edge in ((~members, 28, "white"), (members, 46, figures.INK)):
         points = axes.scatter(
             first[chosen], second[chosen], size, trials[setting].to_numpy(dtype=float)[chosen],
@@ -101,9 +102,12 @@ def _draw(figure: Figure, axes: Axes, trials: pd.DataFrame, members: Any, search
             axes.annotate(str(number), (x, y), (5, 4), textcoords="offset points", fontsize="x-small")
 
 
-def _steps(first: Any, second: Any, search: Search) -> tuple[list[float], list[float]]:
-    """The border of what the front dominates: from point to point, always over the worse corner."""
-    order = np.argsort(first if measure(search.objectives[0]).better == "lower" else -first, kind="stable")
+def _steps(first: Any, second: Any, better: str) -> tuple[list[float], list[float]]:
+    """The border of what the front dominates: from point to point, always over the worse corner.
+
+    better: which way is better in the first objective.
+    """
+    order = np.argsort(first if better == "lower" else -first, kind="stable")
     xs, ys = first[order].tolist(), second[order].tolist()
     steps = [(xs[0], ys[0])]
     for x, y in zip(xs[1:], ys[1:], strict=True):
@@ -111,8 +115,8 @@ def _steps(first: Any, second: Any, search: Search) -> tuple[list[float], list[f
     return [x for x, _ in steps], [y for _, y in steps]
 
 
-def _caption(frame: pd.DataFrame, search: Search, found: Front) -> str:
-    states = frame.state.value_counts()
+def _caption(trials: pd.DataFrame, found: Front) -> str:
+    states = trials.state.value_counts()
     parts = [f"{states.get('complete', 0)} trials, {int(found.members.sum())} of them on the front"]
     if diverged := states.get("diverged", 0):
         parts.append(f"{diverged} more diverged")

@@ -1,13 +1,12 @@
-"""The table of a study as text: every number is formatted here, once, and printed in four formats."""
+"""The table of a study as text: every number of it is formatted here, once, for all formats."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from ablation.formatting import ABSENT, SMOKE, difference_digits, number
+from ablation.formatting import ABSENT, SMOKE, difference_digits, number, p_words
 from ablation.measures import Measure
-from ablation.measures import measure as find_measure
 from ablation.stats.analysis import Analysis
 from ablation.stats.effects import Effect
 from ablation.stats.statistics import Estimate, interval
@@ -21,9 +20,8 @@ EQUIVALENT = "≡"
 class Entry:
     """One arm in one measure; every field is text as printed, "–" or "" where there is nothing to say.
 
-    `reference` is the arm that the difference is to, and `to` says so, as in "to middle", where it is not
-    the baseline. `mark` holds the stars of Holm's p and `EQUIVALENT`; `best` whether no mean is printed
-    better.
+    `reference` is the arm that the difference is to. Where that is not the baseline, `to` names it, as in
+    "to middle". `mark` holds the stars of Holm's p and `EQUIVALENT`. `best`: no arm's printed mean is better.
     """
 
     arm: str
@@ -57,7 +55,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Table:
-    """A study's table: a panel per measure, and under it the verdicts and everything that limits it.
+    """A study's table: a panel per measure, and under it the verdicts and all that limits them.
 
     `warning` stands above the numbers of a study on a smoke budget (`quick`); it is "" for any other.
     """
@@ -78,7 +76,7 @@ class Table:
 
 
 def tabulate(analysis: Analysis) -> Table:
-    """The table of `analysis`, all numbers formatted."""
+    """The table of `analysis`."""
     study = analysis.study
     return Table(
         study.name or "study",
@@ -86,7 +84,7 @@ def tabulate(analysis: Analysis) -> Table:
         study.question,
         study.source,
         f"{analysis.level_words} interval",
-        tuple(_panel(analysis, find_measure(name)) for name in study.measures),
+        tuple(_panel(analysis, name) for name in study.measures),
         _notes(analysis),
         analysis.verdicts,
         analysis.conclusion,
@@ -97,28 +95,29 @@ def tabulate(analysis: Analysis) -> Table:
     )
 
 
-def _panel(analysis: Analysis, measure: Measure) -> Panel:
-    study = analysis.study
-    digits = difference_digits(measure.digits, study.measures[measure.name])
-    best = _best(measure, {arm: analysis.means[arm, measure.name] for arm in study.specs})
-    rows = tuple(_entry(analysis, measure, arm, best, digits) for arm in study.specs)
-    sesoi = number(study.measures[measure.name], digits)
-    return Panel(measure.name, measure.label, measure.better, sesoi, rows)
+def _panel(analysis: Analysis, name: str) -> Panel:
+    study, measure = analysis.study, analysis.study.measure(name)
+    digits = difference_digits(measure.digits, study.measures[name])
+    best = _best(measure, [analysis.means[arm, name] for arm in study.settings])
+    rows = tuple(_entry(analysis, arm, name, best, digits) for arm in study.settings)
+    return Panel(name, study.label(name), measure.better, number(study.measures[name], digits), rows)
 
 
-def _best(measure: Measure, means: Mapping[str, Estimate]) -> str:
-    """The best mean as printed, so that arms a reader cannot tell apart are best together."""
+def _best(measure: Measure, means: Iterable[Estimate]) -> str:
+    """The best mean as printed, so that arms that a reader cannot tell apart are best together."""
     if measure.better == "neither":
         return ABSENT
-    found = [e.mean for e in means.values() if e.n]
+    found = [estimate.mean for estimate in means if estimate.n]
     best = (min if measure.better == "lower" else max)(found, default=float("nan"))
     return number(best, measure.digits)
 
 
-def _entry(analysis: Analysis, measure: Measure, arm: str, best: str, digits: int) -> Entry:
-    mean, effect = analysis.means[arm, measure.name], analysis.effect(arm, measure.name)
+def _entry(analysis: Analysis, arm: str, name: str, best: str, difference: int) -> Entry:
+    """`difference`: the decimals of a difference."""
+    mean, effect = analysis.means[arm, name], analysis.effect(arm, name)
+    digits = analysis.study.measure(name).digits
     gap = effect.estimate if effect else interval(np.empty(0), 0.95, 0.0)
-    text = number(mean.mean, measure.digits)
+    text = number(mean.mean, digits)
     return Entry(
         arm,
         effect is None,
@@ -126,24 +125,20 @@ def _entry(analysis: Analysis, measure: Measure, arm: str, best: str, digits: in
         f"to {analysis.others[arm]}" if arm in analysis.others else "",
         str(mean.n),
         text,
-        number(mean.low, measure.digits),
-        number(mean.high, measure.digits),
-        number(gap.mean, digits, signed=True),
-        number(gap.low, digits, signed=True),
-        number(gap.high, digits, signed=True),
-        _p(effect.p_holm if effect else None),
-        _p(effect.p_equivalence_holm if effect else None),
-        _mark(effect, analysis.study.alpha),
+        number(mean.low, digits),
+        number(mean.high, digits),
+        number(gap.mean, difference, signed=True),
+        number(gap.low, difference, signed=True),
+        number(gap.high, difference, signed=True),
+        p_words(effect.p_holm if effect else None, in_table=True),
+        p_words(effect.p_equivalence_holm if effect else None, in_table=True),
+        _mark(effect),
         effect.verdict if effect and effect.p is not None else "",
         text == best != ABSENT,
     )
 
 
-def _p(p: float | None) -> str:
-    return ABSENT if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _mark(effect: Effect | None, alpha: float) -> str:
+def _mark(effect: Effect | None) -> str:
     if effect is None or effect.p_holm is None:
         return ""
     stars = next((mark for bound, mark in STARS if effect.p_holm < bound), "")

@@ -1,6 +1,7 @@
 """Look a store over, end what died while RUNNING, and say what was found and done."""
 
 from dataclasses import dataclass
+
 from optuna.trial import TrialState
 
 from ablation import catalogue
@@ -10,10 +11,11 @@ from ablation.runner.results import results
 from ablation.runner.search import search_results, searched
 from ablation.runner.tuning import tuning_of, with_tuned_values
 from ablation.study import Study
-from ablation.tracking.origin import origin
-from ablation.tracking.read import mark_killed_if_free, cell_lock, running
 from ablation.tracking.availability import ServerUnavailable
-from ablation.tracking.sender import awaited, deliver, places, waiting
+from ablation.tracking.origin import origin
+from ablation.tracking.read import cell_lock, mark_killed_if_free, running
+from ablation.tracking.record import places, waiting
+from ablation.tracking.sender import awaited, deliver
 from ablation.tracking.store import Store
 
 

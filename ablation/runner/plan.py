@@ -14,7 +14,7 @@ Versions = Mapping[str, str]
 
 
 def plan_of(study: Study, versions: Versions) -> dict[str, Any]:
-    """What must not change once runs exist: arms, what they are set against, claims, measures, test and data."""
+    """What must not change once runs exist: arms and their references, claims, measures, test and data."""
     return {
         "versions": dict(versions),
         "test": study.test,

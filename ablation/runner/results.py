@@ -49,7 +49,7 @@ def opened(study: Study, store: Store) -> Ledger:
 
 
 def learning_curves(study: Study, frame: pd.DataFrame, store: Store) -> pd.DataFrame:
-    """The learning curves of the complete cells of `results`: arm, seed, epoch, metric, value."""
+    """The learning curves of the complete cells of `results`: arm, seed, step, metric, value."""
     names = [f"{side}{name}" for name in study.experiment.curves for side in (*(f"{s}_" for s in SIDES), "")]
     return curves(store, frame[frame.state == "complete"], names)
 
@@ -61,7 +61,7 @@ def _joined(plan: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     counted = plan.fingerprint[plan.state.isin(["complete", "diverged"])]
     own = runs.drop(columns=["arm", "seed"], errors="ignore").loc[counted]
     kept = own.reindex(plan.fingerprint).reset_index(drop=True)
-    texts = {name: kept[name].fillna("") if name in kept else "" for name in ("run_id", "error")}
+    texts = {name: kept[name].fillna("") if name in kept else "" for name in ("run_id", "failure")}
     return pd.concat([plan, kept.assign(**texts)], axis=1)
 
 

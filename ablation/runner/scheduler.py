@@ -256,7 +256,7 @@ def _lacking(
         if found.state[key] == "complete":
             progress.there += 1
         elif found.state[key] == "diverged":
-            progress.failed[cell.name] = str(found.error[key])
+            progress.failed[cell.name] = str(found.failure[key])
         else:
             lacking[key] = cell
     return lacking

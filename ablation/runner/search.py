@@ -56,7 +56,7 @@ def run_search(
         settled = _settled(trials, store)
         if settled.empty:
             trials.plan = plan_of_search(study, versions)
-        progress = Progress(search.trials, failed=dict(settled.error[settled.state == "diverged"]))
+        progress = Progress(search.trials, failed=dict(settled.failure[settled.state == "diverged"]))
         progress.there = int((settled.state == "complete").sum())
         lacking = [number for number in range(search.trials) if number not in set(settled.number)]
         if progress.done:
@@ -73,8 +73,8 @@ def run_search(
 def search_results(study: Study, store: Store) -> pd.DataFrame | None:
     """One row a settled trial, by its number; None where the study has no search or no trial of it settled.
 
-    Columns: number (from 0), state ("complete" or "diverged"), fingerprint, run_id, error, then the searched
-    settings and the objectives (NaN where it diverged). Raises `UserError` where the plan changed.
+    Columns: number (from 0), state ("complete" or "diverged"), fingerprint, run_id, failure, then the
+    searched settings and the objectives (NaN where it diverged). Raises `UserError` where the plan changed.
     """
     trials = Trials.open(store, searched(study)) if study.search else None
     if trials is None or trials.plan is None:
@@ -220,14 +220,14 @@ def _settled(trials: Trials, store: Store) -> pd.DataFrame:
     runs = cell_runs(store, trials.study.name)
     runs = runs[(runs.status == "FINISHED") | (runs.outcome == "diverged")]
     runs = runs.drop_duplicates("fingerprint").set_index("fingerprint")
-    names, columns = list(trials.study.measures), ["number", "state", "fingerprint", "run_id", "error"]
+    names, columns = list(trials.study.measures), ["number", "state", "fingerprint", "run_id", "failure"]
     rows = {}
     for number, trial in sorted(trials.last().items()):
         key = trial.user_attrs["fingerprint"]
-        run = runs.loc[key] if key in runs.index else pd.Series({"run_id": "", "error": "", "outcome": ""})
+        run = runs.loc[key] if key in runs.index else pd.Series({"run_id": "", "failure": "", "outcome": ""})
         if trial.state == TrialState.COMPLETE or run.outcome == "diverged":
             state = "complete" if trial.state == TrialState.COMPLETE else "diverged"
-            place = dict(zip(columns, (number, state, key, run.run_id, run.error), strict=True))
+            place = dict(zip(columns, (number, state, key, run.run_id, run.failure), strict=True))
             values = dict(zip(names, trial.values or (float("nan"),) * len(names), strict=True))
             rows[f"trial {number}"] = place | trial.params | values
     return pd.DataFrame.from_dict(rows, orient="index", columns=None if rows else columns)

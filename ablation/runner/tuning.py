@@ -1,4 +1,4 @@
-"""Tuning: a setting that every arm gets the best value of, from the same values, by its own validation measure.
+"""Tuning: every arm gets the best value of a setting, from the same values, by its own validation measure.
 
 The trials are the cells of a study of their own, so that they are recorded, resumed and kept like any
 other. Their seed is that of no cell: what is chosen has seen no number that the study will report.
@@ -60,9 +60,7 @@ def with_tuned_values(study: Study, store: Store) -> Study:
     if not frame.state.isin(["complete", "diverged"]).all():
         return study
     complete = frame[frame.state == "complete"]
-    losses = (
-        dict(zip(complete.arm, complete[study.tuned.measure], strict=True)) if len(complete) else {}
-    )
+    losses = dict(zip(complete.arm, complete[study.tuned.measure], strict=True)) if len(complete) else {}
     return replace(study, chosen={arm: _best(study, arm, losses) for arm in study.declared})
 
 

@@ -15,9 +15,9 @@ from ablation.runner.results import results
 from ablation.runner.tuning import with_tuned_values
 from ablation.runner.worker import as_worker
 from ablation.study import Cell, Study
+from ablation.tracking.artifacts import artifact
 from ablation.tracking.journal import metric_key
 from ablation.tracking.origin import origin
-from ablation.tracking.read import artifact
 from ablation.tracking.store import Store
 
 OF_NO_EFFECT = ("cores", "memory_gb")

@@ -23,11 +23,10 @@ from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment, Trained
 from ablation.tracking.availability import as_user_error, retry, retry_entering, user_errors
 from ablation.tracking.journal import Journal, Label, recording
-from ablation.tracking.mirror import mirror
 from ablation.tracking.read import Settled, cell_lock, mark_killed, settled
+from ablation.tracking.reuse import mirror, training_of
 from ablation.tracking.sender import deliver
 from ablation.tracking.store import Store
-from ablation.tracking.training import training_of
 
 THREADS = 1  # of every worker, whatever their number: so that the number of workers changes no result
 

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ablation.formatting import percent
-from ablation.stats.caveats import caveats
+from ablation.stats.caveats import caveats, clustered_caveats, fixed_words
 from ablation.stats.cells import planned, values
 from ablation.stats.effects import Effect, effects
-from ablation.stats.items import crossed_caveats
-from ablation.stats.roles import fixed_words
-from ablation.stats.statistics import Estimate, interval, replication_ratio
-from ablation.stats.two_way_bootstrap import Crossed, crossed
+from ablation.stats.statistics import Estimate, interval
+from ablation.stats.two_way_bootstrap import Clustered, clustered
 from ablation.stats.verdicts import Verdict, conclusion, verdicts
 from ablation.study import Study
 
@@ -33,7 +31,8 @@ class Analysis:
 
     means[arm, measure] is the arm's mean over its complete seeds. `fixed` lists the settings that
     every arm shares. sources[key] are the cells behind a number; the keys are "ARM/MEASURE/mean",
-    "ARM/MEASURE/difference" and "claim N/effect", N from 1.
+    "ARM/MEASURE/difference" and "claim N/effect", N from 1. clustered[n] is the effect of claim n with its
+    interval over items and seeds; None where there are no values of single items.
     """
 
     study: Study
@@ -45,7 +44,7 @@ class Analysis:
     caveats: tuple[str, ...]
     fixed: str
     sources: Mapping[str, tuple[Source, ...]]
-    crossed: tuple[Crossed | None, ...] = ()
+    clustered: tuple[Clustered | None, ...] = ()
 
     @property
     def exploratory(self) -> bool:
@@ -64,7 +63,7 @@ class Analysis:
         return {arm: other for arm, other in against if other not in (arm, self.study.reference)}
 
     def effect(self, arm: str, measure: str) -> Effect | None:
-        """The effect of `arm` on `measure`; None for a baseline, which is set against nothing."""
+        """The effect of `arm` on `measure`; None for a baseline, which is compared to nothing."""
         return next((e for e in self.effects if (e.arm, e.measure) == (arm, measure)), None)
 
 
@@ -72,21 +71,22 @@ def analyse(
     study: Study,
     frame: pd.DataFrame,
     seeds: int,
-    looks: Sequence[int] = (),
-    truths: pd.DataFrame | None = None,
+    seed_counts: Sequence[int] = (),
+    items: pd.DataFrame | None = None,
 ) -> Analysis:
     """Means, effects and verdicts of `study` over its first `seeds` seeds.
 
     `frame` has one row per cell, in any order, with the columns arm, seed, state, fingerprint, run_id
-    and every measure; a cell without a row is missing. Tests and caveats also read the columns
-    images_test, images_test_rarest, images_mood_rarest, images_probe, code and packages where there are
-    any. `looks` are the numbers of seeds that the study was run with, in order; `truths` what every truth
-    gained, where the study measures gains (`crossed`).
+    and every measure; a cell without a row is missing. Caveats also read the columns code and packages, and
+    the experiment's own caveats read other metrics of its runs. `seed_counts` are the numbers of seeds that
+    the study was run with, in order. `items` has the values of single test items (`clustered`).
+
+    Raises `UserError` where the frame is not one of this study (`cells.planned`).
     """
     cells = planned(study, frame, seeds)
-    means = {(arm, name): _mean(study, cells, arm, name) for name in study.measures for arm in study.specs}
+    means = {(arm, name): _mean(study, cells, arm, name) for name in study.measures for arm in study.settings}
     found, judged = effects(study, cells), verdicts(study, cells)
-    twice = tuple(None if truths is None else crossed(study, v.claim.rule, truths) for v in judged)
+    over_items = tuple(None if items is None else clustered(study, v.claim.rule, items) for v in judged)
     return Analysis(
         study,
         seeds,
@@ -94,16 +94,16 @@ def analyse(
         found,
         judged,
         conclusion(study, judged),
-        (*caveats(study, cells, found, looks), *crossed_caveats(judged, twice)),
+        (*caveats(study, cells, found, seed_counts), *clustered_caveats(study, judged, over_items)),
         fixed_words(study),
         _sources(study, cells, found, judged),
-        twice,
+        over_items,
     )
 
 
 def _mean(study: Study, cells: pd.DataFrame, arm: str, name: str) -> Estimate:
     table = values(cells, name, [arm])[1]
-    return interval(table[:, 0], 1 - study.alpha, replication_ratio(study.test, study.baseline.data.parts))
+    return interval(table[:, 0], 1 - study.alpha, study.ratio)
 
 
 def _sources(
@@ -123,7 +123,7 @@ def _sources(
     numbers = {
         f"{arm}/{name}/mean": of([arm], values(cells, name, [arm])[0])
         for name in study.measures
-        for arm in study.specs
+        for arm in study.settings
     }
     numbers |= {f"{e.arm}/{e.measure}/difference": of([e.arm, e.reference], e.seeds) for e in found}
     return numbers | {f"claim {i}/effect": of(v.arms, v.seeds) for i, v in enumerate(judged, 1)}

@@ -6,37 +6,102 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from ablation.emoji.budgets import budget_caveats
-from ablation.emoji.metric_resolution import one_picture
-from ablation.emoji.split_caveats import split_caveats
-from ablation.formatting import SMOKE, count, difference_digits, listing, number, percent
-from ablation.measures import measure as find_measure
-from ablation.stats.cells import lacking, values
+from ablation.formatting import SMOKE, bracket, count, difference_digits, listing, number, percent
+from ablation.settings import flat
+from ablation.stats.cells import COMPLETE, lacking, values
 from ablation.stats.effects import FEWEST_SEEDS, Effect
-from ablation.stats.items import truth_caveats
-from ablation.stats.roles import edge_warnings, tuned_caveats
 from ablation.stats.statistics import TESTS
+from ablation.stats.two_way_bootstrap import DRAWS, Clustered
+from ablation.stats.verdicts import Verdict
 from ablation.study import Study
+from ablation.tuning import TUNING_SEED, Tuned
 
 
 def caveats(
-    study: Study, cells: pd.DataFrame, found: Sequence[Effect], looks: Sequence[int] = ()
+    study: Study, cells: pd.DataFrame, found: Sequence[Effect], seed_counts: Sequence[int] = ()
 ) -> tuple[str, ...]:
     """What limits the numbers of `study`, the gravest first; `cells` has one row per planned cell.
 
-    `looks` are the numbers of seeds that the study was run with, in order.
+    `seed_counts` are the numbers of seeds that the study was run with, in order.
     """
     return (
         *_warnings(study, cells),
         *edge_warnings(study),
         *_spreads(study, cells, found),
-        *_history(cells, looks),
+        *_history(cells, seed_counts),
         *_method(study, cells),
         *tuned_caveats(study),
-        *split_caveats(study, cells),
-        *truth_caveats(study, cells),
-        *_data(study, cells),
+        *study.experiment.caveats(study, cells),
+        *_pairing(study, cells),
     )
+
+
+def fixed_words(study: Study) -> str:
+    """The settings that every arm shares, as one sentence."""
+    if not study.fixed:
+        return "No setting is held fixed: the arms vary all of them."
+    settings = ", ".join(f"{name} = {_value(value)}" for name, value in study.fixed.items())
+    return f"Held fixed in every arm{'' if study.tuned else ' and tuned in none'}: {settings}."
+
+
+def tuned_caveats(study: Study) -> Iterator[str]:
+    """What was tuned, how, and what was chosen for each arm; nothing where nothing is tuned."""
+    if study.tuned is None:
+        return
+    name, tuned = study.tuned.setting, study.tuned
+    pool = ", on a split of its own that is drawn from the same pool as the test sets of the table"
+    yield (
+        f"{name} is tuned afresh for every arm, over {count(tuned.trials, 'trial')} each: the same values "
+        f"from {tuned.least:g} to {tuned.largest:g}, evenly spaced on a logarithmic scale. Each arm gets the "
+        f"value with the least {study.label(tuned.measure)} in its own trials, under seed {TUNING_SEED} "
+        f"(study {study.name}-tuning){pool if study.replication.kind == 'split' else ''}."
+    )
+    if chosen := [f"{study.chosen[arm]:g} for {arm}" for arm in study.settings if arm in study.chosen]:
+        yield f"Chosen {name}: {listing(chosen)}."
+    if open_ := [arm for arm in study.settings if arm not in study.chosen]:
+        yield f"Not chosen yet for {listing(open_)}: there {name} is {_value(flat(study.baseline)[name])}."
+
+
+def edge_warnings(study: Study) -> Iterator[str]:
+    """A warning where the best value of an arm is the least or the largest that was tried."""
+    if study.tuned is None:
+        return
+    edge = [arm for arm in study.settings if arm in study.chosen and _on_edge(study.tuned, study.chosen[arm])]
+    if edge:
+        yield (
+            f"The best {study.tuned.setting} lies on the edge of the range tried for {listing(edge)}: a "
+            "better one may lie beyond it, so that such an arm may be tuned less well than others."
+        )
+
+
+def clustered_caveats(
+    study: Study, judged: Sequence[Verdict], over: Sequence[Clustered | None]
+) -> Iterator[str]:
+    """What becomes of claims on measures of items when items are drawn anew like seeds; over[n]: claim n."""
+    drawn = [(n, v, c) for n, (v, c) in enumerate(zip(judged, over, strict=True), 1) if c is not None]
+    if not drawn:
+        return
+    each = [f"claim {n} {_clustered_words(study, v.claim.rule.measure, c)}" for n, v, c in drawn]
+    yield (
+        f"Clustered by test item and seed (both drawn anew, {DRAWS:,} times), the effects are: "
+        f"{listing(each)}. The effective n is the number of independent items that would give the same "
+        "spread: items that come back under other seeds, and seeds that move many items, lower it."
+    )
+    if weak := [f"claim {n}" for n, v, c in drawn if _decided(v) and c.low <= 0 <= c.high]:
+        yield f"Clustered by test item and seed {listing(weak)} may be 0: not shown for new items."
+
+
+def _clustered_words(study: Study, name: str, found: Clustered) -> str:
+    digits = difference_digits(study.measure(name).digits, study.measures[name])
+    spread = bracket(found.low, found.high, digits, signed=True)
+    return (
+        f"{number(found.estimate, digits, signed=True)} {spread} ({count(found.items, 'item')}, effective n "
+        f"{found.effective_n:.0f})"
+    )
+
+
+def _decided(verdict: Verdict) -> bool:
+    return verdict.word in ("supported", "refuted") and verdict.p_holm is not None
 
 
 def _warnings(study: Study, cells: pd.DataFrame) -> Iterator[str]:
@@ -47,7 +112,7 @@ def _warnings(study: Study, cells: pd.DataFrame) -> Iterator[str]:
         yield f"Exploratory: {count(seeds, 'seed')}, fewer than {FEWEST_SEEDS}, so no test is made."
     elif seeds != study.seeds:
         yield f"The study declares {count(study.seeds, 'seed')}, but this is an analysis of {seeds}."
-    if gaps := lacking(cells, list(study.specs)):
+    if gaps := lacking(cells, list(study.settings)):
         states = listing([f"{n} {state}" for state, n in gaps.items()])
         yield (
             f"Of {len(cells)} cells {states}: numbers are over the seeds that are left, and what rests on an "
@@ -56,25 +121,25 @@ def _warnings(study: Study, cells: pd.DataFrame) -> Iterator[str]:
 
 
 def _spreads(study: Study, cells: pd.DataFrame, found: Sequence[Effect]) -> Iterator[str]:
-    if same := [f"{e.arm} on {find_measure(e.measure).label}" for e in found if e.equal]:
+    if same := [f"{e.arm} on {study.label(e.measure)}" for e in found if e.equal]:
         yield (
             f"Every seed gives the same difference for {listing(same)}: the measure is too coarse, or the "
-            "seeds too few, to show a spread, so no test is made; an interval of no width "
-            "is no certainty."
+            "seeds too few, to show a spread, so no test is made; an interval of zero "
+            "width does not mean certainty."
         )
-    steps = {name: one_picture(study, cells, name) for name in study.measures}
-    coarse = [_amount(name, step) for name, step in steps.items() if step]
+    steps = {name: study.experiment.resolution(study, cells, name) for name in study.measures}
+    coarse = [_amount(study, name, step) for name, step in steps.items() if step]
     if coarse and any(e.p is not None and steps[e.measure] for e in found):
         yield (
-            "Where equivalence is tested, the deviation over seeds is taken as no less than what one test "
-            f"picture, of the rarest class, can move the measure: {listing(coarse)}."
+            "Where equivalence is tested, the deviation over seeds is taken as no less than the most that "
+            f"one test item can move the measure: {listing(coarse)}."
         )
 
 
-def _history(cells: pd.DataFrame, looks: Sequence[int]) -> Iterator[str]:
-    if any(later > earlier for earlier, later in pairwise(looks)):
+def _history(cells: pd.DataFrame, seed_counts: Sequence[int]) -> Iterator[str]:
+    if any(later > earlier for earlier, later in pairwise(seed_counts)):
         yield (
-            f"Seeds were added after results could be seen ({', then '.join(map(str, looks))}), so the "
+            f"Seeds were added after results could be seen ({', then '.join(map(str, seed_counts))}), so the "
             "p-values are optimistic unless the number was fixed before."
         )
     for column, noun in (("code", "versions of the code"), ("packages", "sets of packages")):
@@ -88,7 +153,7 @@ def _distinct(cells: pd.DataFrame, column: str) -> list[str]:
     """The texts in `column` of the complete cells, each once, in the order of the plan."""
     if column not in cells:
         return []
-    kept = cells.loc[cells["state"] == "complete", column]
+    kept = cells.loc[cells["state"] == COMPLETE, column]
     return list(dict.fromkeys(text for text in kept if isinstance(text, str) and text))
 
 
@@ -99,13 +164,13 @@ def _commit(text: str) -> str:
 
 
 def _method(study: Study, cells: pd.DataFrame) -> Iterator[str]:
+    yield _replication(study)
     level = percent(1 - study.alpha)
-    if study.test == "corrected_t":
-        parts = " : ".join(map(str, study.baseline.data.parts))
+    if study.ratio:
         yield (
             f"Intervals are {level} Student t intervals with the variance of Nadeau and Bengio (2003), since "
-            f"all splits are drawn from one pool of images, as test : train of the deal ({parts}) has it, "
-            "whatever part of its side a measure is taken on."
+            f"the splits overlap; n_test / n_train is taken as {study.ratio:.3g}, also for a measure of a "
+            "part of the test data."
         )
     else:
         yield f"Intervals are {level} Student t intervals over seeds, taken as independent replications."
@@ -115,14 +180,26 @@ def _method(study: Study, cells: pd.DataFrame) -> Iterator[str]:
             "t tests; both adjusted by Holm over the arms within a measure, and for claims over the study's "
             "claims."
         )
-    bounds = [_sesoi(study, name) for name in study.measures]
+    bounds = [_amount(study, name, sesoi) for name, sesoi in study.measures.items()]
     yield f"Smallest effects that matter, declared before the runs: {listing(bounds)}."
 
 
-def _data(study: Study, cells: pd.DataFrame) -> Iterator[str]:
-    yield from budget_caveats(study, cells)
+def _replication(study: Study) -> str:
+    """What a seed varies, and so what a conclusion is about."""
+    how = f" ({study.replication.words})" if study.replication.words else ""
+    if study.replication.kind == "split":
+        return (
+            f"What replicates is the split, and the training on it{how}: conclusions are about training and "
+            "test sets that are drawn like these."
+        )
+    return (
+        f"What replicates is the training alone, on one fixed split{how}: conclusions are about its test set."
+    )
+
+
+def _pairing(study: Study, cells: pd.DataFrame) -> Iterator[str]:
     if unpaired := list(_unpaired(study, cells)):
-        other = "the arm that it is set against" if study.against else "baseline"
+        other = "the arm that it is compared to" if study.against else "baseline"
         yield (
             f"Pairing by seed did not help for {listing(unpaired)}: over seeds, arm and {other} correlate "
             "negatively."
@@ -131,17 +208,23 @@ def _data(study: Study, cells: pd.DataFrame) -> Iterator[str]:
 
 def _unpaired(study: Study, cells: pd.DataFrame) -> Iterator[str]:
     for name in study.measures:
-        for arm in study.specs:
+        for arm in study.settings:
             table = values(cells, name, [arm, study.reference_of(arm)])[1]
             spread = len(table) > 2 and bool((np.ptp(table, axis=0) > 0).all())
             if arm != study.reference_of(arm) and spread and np.corrcoef(table.T).min() < 0:
-                yield f"{arm} on {find_measure(name).label}"
+                yield f"{arm} on {study.label(name)}"
 
 
-def _sesoi(study: Study, name: str) -> str:
-    return _amount(name, study.measures[name])
+def _on_edge(tuned: Tuned, value: float) -> bool:
+    return not tuned.values[0] < value < tuned.values[-1]
 
 
-def _amount(name: str, amount: float) -> str:
-    measure = find_measure(name)
-    return f"{measure.label} {number(amount, difference_digits(measure.digits, amount))}"
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return ":".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value) or "(empty)"
+
+
+def _amount(study: Study, name: str, amount: float) -> str:
+    digits = difference_digits(study.measure(name).digits, amount)
+    return f"{study.label(name)} {number(amount, digits)}"

@@ -1,34 +1,44 @@
-"""The frame of a study in the order of its plan, and arrays of values paired by seed out of it."""
+"""The cells of a study: their states, their frame in the order of the plan, and their values paired by seed.
 
-import numpy as np
-import pandas as pd
+The command line and the runner import the states alone, so numpy and pandas are loaded where they are used.
+"""
+
+from typing import TYPE_CHECKING
 
 from ablation.errors import UserError
-from ablation.stats.statistics import Array
 from ablation.study import Study
 
-STATES = ("complete", "missing", "running", "failed", "diverged")
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ablation.stats.statistics import Array
+
+STATES = COMPLETE, MISSING, RUNNING, FAILED, DIVERGED = "complete", "missing", "running", "failed", "diverged"
 """A cell is "running" while it is computed, and after its coordinator was killed until it runs again."""
+SETTLED = (COMPLETE, DIVERGED)
+"""The states of a cell that is not run again: the settings decided its result."""
 
 
-def planned(study: Study, frame: pd.DataFrame, seeds: int) -> pd.DataFrame:
+def planned(study: Study, frame: "pd.DataFrame", seeds: int) -> "pd.DataFrame":
     """One row per cell of the plan, in its order; a cell that `frame` lacks is "missing".
 
-    Rows of other arms or seeds are left out. Two rows of one cell are refused, and so is a frame of
-    complete cells without a column that the study measures.
+    Rows of other arms or seeds are left out. Raises `UserError` where a cell has two rows or an unknown
+    state, and where complete cells lack a measure of the study.
     """
+    import pandas as pd
+
     _check(study, frame)
     index = pd.MultiIndex.from_tuples([(c.arm, c.seed) for c in study.cells(seeds)], names=["arm", "seed"])
     cells = frame.set_index(["arm", "seed"]).reindex(index).reset_index()
     cells = cells.assign(**{name: float("nan") for name in study.measures if name not in cells})
-    for column, absent in (("state", "missing"), ("fingerprint", ""), ("run_id", "")):
+    for column, absent in (("state", MISSING), ("fingerprint", ""), ("run_id", "")):
         cells[column] = cells[column].astype(object).fillna(absent)
     return cells
 
 
-def _check(study: Study, frame: pd.DataFrame) -> None:
+def _check(study: Study, frame: "pd.DataFrame") -> None:
     wanted = ["arm", "seed", "state", "fingerprint", "run_id"]
-    if "state" in frame and (frame["state"] == "complete").any():
+    if "state" in frame and (frame["state"] == COMPLETE).any():
         wanted += study.measures
     if absent := [column for column in wanted if column not in frame]:
         raise UserError(
@@ -43,11 +53,13 @@ def _check(study: Study, frame: pd.DataFrame) -> None:
         raise UserError(f"a cell is {', '.join(STATES)}, but got the state {strange[0]!r}.")
 
 
-def values(cells: pd.DataFrame, measure: str, arms: list[str]) -> tuple[tuple[int, ...], Array]:
+def values(cells: "pd.DataFrame", measure: str, arms: list[str]) -> "tuple[tuple[int, ...], Array]":
     """The seeds under which all of `arms` are complete, and their values as (len(seeds), len(arms))."""
+    import numpy as np
+
     arm, seed = cells["arm"].to_numpy(), cells["seed"].to_numpy()
     value = cells[measure].to_numpy(dtype=np.float64)
-    good = (cells["state"].to_numpy() == "complete") & np.isfinite(value)
+    good = (cells["state"].to_numpy() == COMPLETE) & np.isfinite(value)
     # By hand: a pivot takes ten times as long, and an analysis asks two hundred times.
     columns = []
     for name in arms:
@@ -58,7 +70,7 @@ def values(cells: pd.DataFrame, measure: str, arms: list[str]) -> tuple[tuple[in
     return tuple(map(int, seeds)), np.array(table, dtype=np.float64).reshape(len(seeds), len(arms))
 
 
-def lacking(cells: pd.DataFrame, arms: list[str]) -> dict[str, int]:
+def lacking(cells: "pd.DataFrame", arms: list[str]) -> dict[str, int]:
     """How many cells of `arms` are in each state but complete; empty where all are complete."""
     states = cells.loc[cells["arm"].isin(arms), "state"].value_counts()
     return {state: int(states[state]) for state in STATES[1:] if state in states.index}

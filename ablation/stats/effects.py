@@ -8,19 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ablation.claims import Difference, Rule
-from ablation.emoji.metric_resolution import one_picture
-from ablation.measures import measure as find_measure
 from ablation.stats.cells import values
-from ablation.stats.rules import offset, weights
-from ablation.stats.statistics import (
-    Estimate,
-    equal,
-    equivalence,
-    holm,
-    interval,
-    p_value,
-    replication_ratio,
-)
+from ablation.stats.statistics import Estimate, equal, equivalence, holm, interval, p_value
 from ablation.study import Study
 
 Judgement = Literal["better", "worse", "higher", "lower", "equivalent", "inconclusive"]
@@ -33,8 +22,8 @@ class Contrast:
     """The effect of a rule: one number per seed, and what the declared test says of their mean.
 
     seeds[i] is the seed of differences[i]. The p-values are None where no test is made: fewer than
-    `FEWEST_SEEDS` seeds, a cell not complete, a smoke budget, or equal differences. `equal` says that
-    the last is the reason.
+    `FEWEST_SEEDS` seeds, a cell not complete, a smoke budget, or equal differences. `equal`: the last is
+    the only reason.
     """
 
     rule: Rule
@@ -51,9 +40,9 @@ class Contrast:
 class Effect:
     """The paired difference of `arm` to `reference` in `measure`, in the unit of the measure.
 
-    `reference` is the arm that the study sets `arm` against: the baseline unless it says another. p_holm
-    and p_equivalence_holm are adjusted over the arms of the study within the measure. `equal` says that no
-    test is made for the sole reason that every seed gives the same difference.
+    `reference` is the arm that `arm` is compared to: the baseline, unless the study's `against` names
+    another. p_holm and p_equivalence_holm are adjusted over the arms of the study within the measure.
+    `equal`: no test is made, and the only reason is that every seed gives the same difference.
     """
 
     arm: str
@@ -69,7 +58,7 @@ class Effect:
 
 
 def effects(study: Study, cells: pd.DataFrame) -> tuple[Effect, ...]:
-    """The effect of every arm that is set against another on every measure, measure by measure.
+    """The effect of every arm that is compared to another on every measure, measure by measure.
 
     `cells` has one row per planned cell. Seeds under which the arm or its reference is not complete
     are left out of the estimate, and such an effect is not tested: what is left is not the sample that
@@ -80,25 +69,25 @@ def effects(study: Study, cells: pd.DataFrame) -> tuple[Effect, ...]:
 
 def contrast(study: Study, cells: pd.DataFrame, rule: Rule) -> Contrast:
     """The differences that `rule` speaks of, one per seed, and their test."""
-    parts = weights(study, rule)
+    parts = rule.weights(study)
     seeds, table = values(cells, rule.measure, list(parts))
     factors = np.array(list(parts.values()))
-    differences = table @ factors - offset(rule)
-    scale = np.abs(table) @ np.abs(factors) + abs(offset(rule))
+    differences = table @ factors - rule.offset
+    scale = np.abs(table) @ np.abs(factors) + abs(rule.offset)
     same = equal(differences, float(np.max(scale, initial=0)))
-    ratio = replication_ratio(study.test, study.baseline.data.parts)
-    # Every planned seed has to count: a gap, or a number that is none, breaks the declared sample.
+    # Every planned seed has to count: a missing cell or value breaks the declared sample.
     whole = FEWEST_SEEDS <= len(seeds) == cells["seed"].nunique() and not study.quick
     tested, sesoi = whole and not same, study.measures[rule.measure]
-    least = one_picture(study, cells, rule.measure) * float(np.abs(factors).max())
+    # A spread below the step of the measure shows that the seeds are few, not that the mean is precise.
+    step = study.experiment.resolution(study, cells, rule.measure) * float(np.abs(factors).max())
     return Contrast(
         rule,
         tuple(parts),
         seeds,
         tuple(float(d) for d in differences),
-        interval(differences, 1 - study.alpha, ratio),
-        p_value(differences, study.test, ratio) if tested else None,
-        equivalence(differences, sesoi, ratio, least) if tested else None,
+        interval(differences, 1 - study.alpha, study.ratio),
+        p_value(differences, study.test, study.ratio) if tested else None,
+        equivalence(differences, sesoi, study.ratio, step) if tested else None,
         whole and same,
     )
 
@@ -110,7 +99,7 @@ def adjusted(ps: Iterable[float | None]) -> tuple[float | None, ...]:
 
 
 def _of_measure(study: Study, cells: pd.DataFrame, name: str) -> Iterable[Effect]:
-    arms = [arm for arm in study.specs if arm != study.reference_of(arm)]
+    arms = [arm for arm in study.settings if arm != study.reference_of(arm)]
     found = [contrast(study, cells, Difference(name, "up", arm)) for arm in arms]
     ps, equals = adjusted(c.p for c in found), adjusted(c.p_equivalence for c in found)
     for arm, c, p, p_equal in zip(arms, found, ps, equals, strict=True):
@@ -125,7 +114,8 @@ def _verdict(study: Study, name: str, mean: float, p: float | None, p_equal: flo
     if p_equal < study.alpha:
         return "equivalent"
     if p < study.alpha:
-        if find_measure(name).better == "neither":
+        better = study.measure(name).better
+        if better == "neither":
             return "higher" if mean > 0 else "lower"
-        return "better" if (mean > 0) == (find_measure(name).better == "higher") else "worse"
+        return "better" if (mean > 0) == (better == "higher") else "worse"
     return "inconclusive"

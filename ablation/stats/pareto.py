@@ -1,4 +1,4 @@
-"""What a search found: the trials that no other beats in both objectives, and the area that they command."""
+"""The Pareto front of a search: the trials that no other dominates, and their hypervolume."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ablation.measures import measure
+from ablation.stats.cells import COMPLETE
 from ablation.study import Study
 
 Better = Literal["lower", "higher"]
@@ -20,7 +20,7 @@ class Front:
     """members: whether each trial is on the front, (trials,); an incomplete one never is.
 
     hypervolume: of the front up to `reference`, in the product of the objectives' units; 0 where no trial
-    is better than the reference in both. outside: the complete trials that are not.
+    is better than the reference in both. outside: how many complete trials are not better than it in both.
     """
 
     members: NDArray[np.bool_]
@@ -37,9 +37,9 @@ def front_of(study: Study, frame: pd.DataFrame) -> Front:
     """
     assert study.search is not None
     directions: list[Better] = [
-        "lower" if measure(name).better == "lower" else "higher" for name in study.search.objectives
+        "lower" if study.measure(name).better == "lower" else "higher" for name in study.search.objectives
     ]
-    complete = (frame["state"] == "complete").to_numpy()
+    complete = (frame["state"] == COMPLETE).to_numpy()
     points = frame.loc[complete, list(study.search.objectives)].to_numpy(dtype=float)
     members = np.zeros(len(frame), dtype=bool)
     members[complete] = front(points, directions)

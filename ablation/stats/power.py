@@ -1,4 +1,4 @@
-"""What a study can find, said before any compute is spent."""
+"""The power of a study: what it can detect, said before any compute is spent."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,21 +6,20 @@ from math import isinf
 
 from ablation.formatting import count, percent
 from ablation.stats.effects import FEWEST_SEEDS
-from ablation.stats.reasons import POWER
 from ablation.stats.statistics import (
     EXACT_UP_TO,
     TESTS,
+    WANTED_POWER,
     detectable_limit,
     least_p,
-    replication_ratio,
     smallest_detectable,
 )
 from ablation.study import Study
 
 
 @dataclass(frozen=True)
-class Outlook:
-    """What `seeds` seeds of a study can show.
+class Power:
+    """What `seeds` seeds of a study can detect.
 
     `comparisons` is the size of Holm's family: the claims, or the arms where there are none.
     `detectable` is the smallest true effect found with 80 % power at Holm's first step, in standard
@@ -38,22 +37,20 @@ class Outlook:
     warnings: tuple[str, ...]
 
 
-def outlook(study: Study, seeds: int) -> Outlook:
-    """What `study` can find with `seeds` seeds, as numbers and as sentences."""
-    ratio = replication_ratio(study.test, study.baseline.data.parts)
-    comparisons = max(len(study.claims) or len(study.specs) - 1, 1)
-    alpha = study.alpha / comparisons
-    least = least_p(seeds, study.test)
-    detectable = smallest_detectable(seeds, ratio, alpha, POWER, least)
-    limit = detectable_limit(ratio, alpha, POWER)
-    cells = len(study.specs) * seeds
+def power_of(study: Study, seeds: int) -> Power:
+    """What `study` can detect with `seeds` seeds, as numbers and as sentences."""
+    comparisons = max(len(study.claims) or len(study.settings) - 1, 1)
+    alpha, least = study.alpha / comparisons, least_p(seeds, study.test)
+    detectable = smallest_detectable(seeds, study.ratio, alpha, least)
+    limit = detectable_limit(study.ratio, alpha)
+    cells = len(study.settings) * seeds
     sentences = tuple(_sentences(study, seeds, comparisons, detectable, limit))
-    warnings = tuple(_warnings(study, seeds, comparisons, least))
-    return Outlook(cells, seeds, comparisons, detectable, limit, least, sentences, warnings)
+    warnings = tuple(_warnings(study, seeds, alpha, least))
+    return Power(cells, seeds, comparisons, detectable, limit, least, sentences, warnings)
 
 
 def _sentences(study: Study, seeds: int, comparisons: int, detectable: float, limit: float) -> Iterator[str]:
-    arms = len(study.specs)
+    arms = len(study.settings)
     yield f"{count(arms, 'arm')} × {count(seeds, 'seed')} = {count(arms * seeds, 'cell')}."
     kind = "claim" if study.claims else "arm"
     yield f"Test: two-sided {TESTS[study.test]}, Holm over {count(comparisons, kind)}, alpha {study.alpha:g}."
@@ -62,17 +59,16 @@ def _sentences(study: Study, seeds: int, comparisons: int, detectable: float, li
     elif seeds >= FEWEST_SEEDS:
         floor = f" (no number of seeds gets below {limit:.2f})" if limit else ""
         yield (
-            f"The smallest effect found with {percent(POWER)} power is {detectable:.2f} standard deviations "
-            f"of the paired differences{floor}."
+            f"The smallest effect found with {percent(WANTED_POWER)} power is {detectable:.2f} standard "
+            f"deviations of the paired differences{floor}."
         )
 
 
-def _warnings(study: Study, seeds: int, comparisons: int, least: float) -> Iterator[str]:
+def _warnings(study: Study, seeds: int, alpha: float, least: float) -> Iterator[str]:
     if study.quick:
         yield "Smoke budget: its numbers will mean nothing."
     if seeds < FEWEST_SEEDS:
         yield f"{count(seeds, 'seed')}, fewer than {FEWEST_SEEDS}, are exploratory: no test will be made."
-    alpha = study.alpha / comparisons
     if least >= alpha:
         enough = next((n for n in range(2, EXACT_UP_TO + 1) if least_p(n, study.test) < alpha), 0)
         yield (

@@ -1,4 +1,4 @@
-"""Paired statistics on arrays of differences: differences[i] is arm minus baseline under seed i.
+"""Paired statistics on arrays of differences: differences[i] is arm minus reference under seed i.
 
 `ratio` is n_test / n_train of one split where splits are resampled from one pool, 0 where replications
 are independent. Nadeau and Bengio (Inference for the generalization error, Machine Learning 52, 2003)
@@ -25,6 +25,8 @@ TESTS = {
 }
 ROUNDING = 1e-12
 """Differences are equal where they lie this close, relative to the values that they come from."""
+WANTED_POWER = 0.8
+"""The power that "detectable" and "seeds needed" refer to."""
 EXACT_UP_TO = 20
 """Most differences whose 2^n sign flips are all enumerated; more are sampled, from a fixed seed."""
 
@@ -37,13 +39,6 @@ class Estimate:
     low: float
     high: float
     n: int
-
-
-def replication_ratio(test: str, parts: Sequence[int]) -> float:
-    """n_test / n_train of a train : validation : test split for "corrected_t"; 0 for the other tests."""
-    if test not in TESTS:
-        raise unknown("test", test, TESTS)
-    return parts[2] / parts[0] if test == "corrected_t" else 0.0
 
 
 def equal(values: Array, scale: float | None = None) -> bool:
@@ -89,7 +84,10 @@ def p_value(differences: Array, test: str, ratio: float = 0.0) -> float:
 def equivalence(differences: Array, sesoi: float, ratio: float = 0.0, least_spread: float = 0.0) -> float:
     """p of two one-sided t tests (TOST) that the mean difference lies outside (-sesoi, sesoi).
 
-    NaN for n < 2 or equal differences. A sample deviation below `least_spread` counts as that.
+    NaN for n < 2 or equal differences. A sample deviation below `least_spread`, the step of a coarse
+    measure, counts as that step: over a few seeds its differences can agree by luck, where no seed met the
+    rare item that would have shown the effect. The test for a difference has no such floor: luck would have
+    to take its interval off 0, which is rarer.
     """
     n = len(differences)
     if n < 2 or equal(differences):
@@ -141,8 +139,8 @@ def power(delta: float, sd: float, n: int, ratio: float, alpha: float) -> float:
     return float(stats.nct.sf(critical, n - 1, centre) + wrong_side)
 
 
-def smallest_detectable(n: int, ratio: float, alpha: float, wanted: float = 0.8, least: float = 0.0) -> float:
-    """The difference, in deviations of the paired differences, found with power `wanted`.
+def smallest_detectable(n: int, ratio: float, alpha: float, least: float = 0.0) -> float:
+    """The difference, in deviations of the paired differences, found with 80 % power.
 
     inf where none is: for n < 2, or where `least`, the smallest p that the test can give, is not below alpha.
     """
@@ -150,27 +148,27 @@ def smallest_detectable(n: int, ratio: float, alpha: float, wanted: float = 0.8,
         return float("inf")
     # Past this many standard errors the power is within 1e-9 of 1, whatever n.
     far = (stats.t.isf(alpha / 2, n - 1) + 8) * 8 * np.sqrt(1 / n + ratio)
-    return float(optimize.brentq(lambda d: power(d, 1.0, n, ratio, alpha) - wanted, 0.0, far))
+    return float(optimize.brentq(lambda d: power(d, 1.0, n, ratio, alpha) - WANTED_POWER, 0.0, far))
 
 
-def detectable_limit(ratio: float, alpha: float, wanted: float = 0.8) -> float:
+def detectable_limit(ratio: float, alpha: float) -> float:
     """What `smallest_detectable` tends to as n grows: 0 for independent replications."""
-    return float((stats.norm.isf(alpha / 2) + stats.norm.ppf(wanted)) * np.sqrt(ratio))
+    return float((stats.norm.isf(alpha / 2) + stats.norm.ppf(WANTED_POWER)) * np.sqrt(ratio))
 
 
-def seeds_needed(delta: float, sd: float, ratio: float, alpha: float, wanted: float = 0.8) -> int | None:
-    """The fewest seeds that find `delta` with power `wanted`; None where 10,000 do not suffice.
+def seeds_needed(delta: float, sd: float, ratio: float, alpha: float) -> int | None:
+    """The fewest seeds that find `delta` with 80 % power; None where 10,000 do not suffice.
 
-    With ratio > 0 the power has a ceiling: splits of one pool repeat each other.
+    With ratio > 0 the power has a limit that no number of seeds passes, since splits of one pool overlap.
     """
     enough = [2, 10_000]
-    if sd == 0 or power(delta, sd, 2, ratio, alpha) >= wanted:
+    if sd == 0 or power(delta, sd, 2, ratio, alpha) >= WANTED_POWER:
         return 2
-    if power(delta, sd, enough[1], ratio, alpha) < wanted:
+    if power(delta, sd, enough[1], ratio, alpha) < WANTED_POWER:
         return None
     while enough[1] - enough[0] > 1:
         middle = sum(enough) // 2
-        enough[power(delta, sd, middle, ratio, alpha) >= wanted] = middle
+        enough[power(delta, sd, middle, ratio, alpha) >= WANTED_POWER] = middle
     return enough[1]
 
 

@@ -1,9 +1,9 @@
-"""Gains over truths and seeds at once: a bootstrap that draws both anew, and the effective n.
+"""Effects over test items and seeds at once: a bootstrap that draws both anew, and the effective n.
 
-Seeds repeat truths and truths repeat under seeds, so neither may be taken for independent of the other. The
-pigeonhole bootstrap (Owen, The pigeonhole bootstrap, 2007) draws seeds and truths apart and weighs every
-gain by how often its seed and its truth were drawn. The interval is Student's around the estimate, with the
-bootstrap's spread and as many degrees of freedom as the fewer of seeds and truths less one (Cameron, Gelbach
+Seeds share items and items share seeds, so that neither are independent of the other. The pigeonhole
+bootstrap (Owen, The pigeonhole bootstrap, 2007) draws seeds and items separately and weighs every value by
+how often its seed and its item were drawn. The interval is Student's around the estimate, with the
+bootstrap's spread and as many degrees of freedom as the fewer of seeds and items less one (Cameron, Gelbach
 and Miller, Robust inference with multiway clustering, 2011).
 """
 
@@ -16,7 +16,6 @@ from scipy import stats
 
 from ablation.claims import Rule
 from ablation.seeds import derive
-from ablation.stats.rules import offset, weights
 from ablation.stats.statistics import Array
 from ablation.study import Study
 
@@ -25,75 +24,68 @@ Labels = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Crossed:
-    """The effect of a rule on a gain. estimate: as over seeds alone; low, high: of the two-way bootstrap.
+class Clustered:
+    """The effect of a rule on a measure of items. estimate: as over seeds alone; low, high: by bootstrap.
 
-    gains: how many truths were measured, each seed's counted; effective: how many independent ones would
-    have told as much; inf where nothing varies.
+    items: how many different ones there are; values: how many were measured, those of each seed counted.
+    effective_n: how many independent items would give the same spread; inf where nothing varies.
     """
 
     estimate: float
     low: float
     high: float
-    truths: int
+    items: int
     seeds: int
-    gains: int
-    effective: float
+    values: int
+    effective_n: float
 
 
-def crossed(study: Study, rule: Rule, gains: pd.DataFrame) -> Crossed | None:
-    """The effect of `rule`, clustered by truth and seed; None where its measure is not a gain of truths.
+def clustered(study: Study, rule: Rule, items: pd.DataFrame) -> Clustered | None:
+    """The effect of `rule`, clustered by item and seed; None where its measure is none of items.
 
-    `gains` has the columns arm, seed, measure, family, truth and gain; seeds under which an arm of the rule
-    has none are left out.
+    `items` has the columns arm, seed, measure, group, item and value. The number of a cell is the mean over
+    groups of the median over items. Seeds under which an arm of the rule lacks an item are left out.
     """
-    parts = weights(study, rule)
-    table = _paired(gains[gains["measure"] == rule.measure], list(parts))
+    weights = rule.weights(study)
+    table = _paired(items[items["measure"] == rule.measure], list(weights))
     if table.empty:
         return None
     values = table.to_numpy(dtype=np.float64)
-    seed, family, truth = (_numbered(table.index.to_frame(index=False)[names]) for names in _PLACES)
-    count = int(seed.max()) + 1
+    places = table.index.to_frame(index=False)
+    seed, group, item = (_numbered(places[names]) for names in (["seed"], ["group"], ["group", "item"]))
+    seeds, distinct = int(seed.max()) + 1, int(item.max()) + 1
 
-    def effects(of_truths: Array, of_seeds: Array) -> Array:
-        return _effects(values, np.array(list(parts.values())), seed, family, of_truths, of_seeds)
+    def effects(of_items: Array, of_seeds: Array) -> Array:
+        return _effects(values, np.array(list(weights.values())), seed, group, of_items, of_seeds)
 
     rng = np.random.default_rng(derive(0, "crossed", rule.measure))
-    seen = effects(np.ones((1, len(values))), np.ones((1, count)))[0]
-    clustered = effects(
-        _drawn(rng, truth, family), _drawn(rng, np.arange(count), np.zeros(count, dtype=np.int64))
-    )
-    # As if no truth came back under another seed, and no seed moved its truths together.
-    apart = _drawn(
-        rng, np.arange(len(values)), _numbered(table.index.to_frame(index=False)[["seed", "family"]])
-    )
-    free, spread = (np.nanvar(each) for each in (effects(apart, np.ones((DRAWS, count))), clustered))
+    seen = effects(np.ones((1, len(values))), np.ones((1, seeds)))[0]
+    both = effects(_drawn(rng, item, group), _drawn(rng, np.arange(seeds), np.zeros(seeds, dtype=np.int64)))
+    # As if every value were that of an item of its own, and no seed moved its items together.
+    apart = _drawn(rng, np.arange(len(values)), _numbered(places[["seed", "group"]]))
+    free, spread = (np.nanvar(each) for each in (effects(apart, np.ones((DRAWS, seeds))), both))
     # Percentiles would be too narrow: so few seeds are drawn that the spread needs Student's correction.
-    few = min(count, int(truth.max()) + 1)
+    few = min(seeds, distinct)
     reach = (
         float(stats.t.ppf(1 - study.alpha / 2, few - 1) * np.sqrt(spread * few / (few - 1)))
         if few > 1
         else np.inf
     )
-    estimate = float(seen) - offset(rule)
-    return Crossed(
+    estimate = float(seen) - rule.offset
+    return Clustered(
         estimate=estimate,
         low=estimate - reach,
         high=estimate + reach,
-        truths=int(truth.max()) + 1,
-        seeds=count,
-        gains=len(values),
-        effective=float(len(values) * free / spread) if spread > 0 else float("inf"),
+        items=distinct,
+        seeds=seeds,
+        values=len(values),
+        effective_n=float(len(values) * free / spread) if spread > 0 else float("inf"),
     )
 
 
-_PLACES = (["seed"], ["family"], ["family", "truth"])
-
-
-def _paired(gains: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
-    """A row a seed, family and truth, a column an arm; of the seeds under which every arm has every truth."""
-    places = ["seed", "family", "truth"]
-    table = gains.pivot(index=places, columns="arm", values="gain").reindex(columns=arms)
+def _paired(items: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
+    """A row a seed, group and item, a column an arm; of the seeds under which every arm has every item."""
+    table = items.pivot(index=["seed", "group", "item"], columns="arm", values="value").reindex(columns=arms)
     lacking = table.index.get_level_values("seed")[table.isna().any(axis=1)]
     return table.drop(index=lacking.unique(), level="seed")
 
@@ -115,22 +107,22 @@ def _drawn(rng: np.random.Generator, labels: Labels, groups: Labels) -> Array:
 
 
 def _effects(
-    values: Array, factors: Array, seed: Labels, family: Labels, of_truths: Array, of_seeds: Array
+    values: Array, weights: Array, seed: Labels, group: Labels, of_items: Array, of_seeds: Array
 ) -> Array:
-    """The effect in each draw, (draws,): the mean over seeds of that over families of medians over truths.
+    """The effect in each draw, (draws,): the mean over seeds of the mean over groups of medians over items.
 
-    values: (n, arms), weighed by `factors`; of_truths (draws, n) and of_seeds (draws, seeds): how often each
-    was drawn. A family of which nothing was drawn under a seed is left out there.
+    values: (n, arms), weighed by `weights`; of_items (draws, n) and of_seeds (draws, seeds): how often each
+    was drawn. A group of which nothing was drawn under a seed is left out there.
     """
-    total, weight = np.zeros(len(of_truths)), np.zeros(len(of_truths))
+    total, weight = np.zeros(len(of_items)), np.zeros(len(of_items))
     for one in range(of_seeds.shape[1]):
-        groups = [(seed == one) & (family == group) for group in np.unique(family[seed == one])]
-        found = [_medians(values[here], of_truths[:, here]) @ factors for here in groups]
+        groups = [(seed == one) & (group == each) for each in np.unique(group[seed == one])]
+        found = [_medians(values[here], of_items[:, here]) @ weights for here in groups]
         known = np.isfinite(found)
         mean = np.where(known, found, 0).sum(axis=0) / known.sum(axis=0).clip(min=1)
         times = of_seeds[:, one] * known.any(axis=0)
         total, weight = total + times * mean, weight + times
-    drawn = np.full(len(of_truths), np.nan)
+    drawn = np.full(len(of_items), np.nan)
     drawn[weight > 0] = total[weight > 0] / weight[weight > 0]
     return drawn
 

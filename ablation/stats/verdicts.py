@@ -1,23 +1,42 @@
-"""Verdicts: what the effects say of each claim, in words that follow from the study file alone."""
+"""Verdicts: how a claim is judged by its effect, and how the verdict is said.
+
+The first that holds decides. Cells that are not complete, a smoke budget, fewer than five seeds or the same
+difference under every seed leave a claim untested and inconclusive. An effect inside the smallest effect of
+interest (TOST) is equivalent; one that is significant in the claimed direction is supported, in the other
+refuted; any other is inconclusive. A claim without a direction (of a level, or that two arms are the same)
+is supported where it is equivalent, and refuted by a significant effect in either direction. All p-values
+are Holm's over the claims of the study.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from ablation.formatting import listing
-from ablation.stats.effects import Contrast, adjusted, contrast
-from ablation.stats.reasons import POWER, Word, tested, untested
-from ablation.stats.reasons import WORDS as WORDS
-from ablation.stats.rules import rule_words as rule_words
-from ablation.stats.statistics import Estimate, equal, least_p, replication_ratio, smallest_detectable
-from ablation.study import Claim, Study
+from ablation.claims import Claim
+from ablation.formatting import a, change, count, difference_digits, listing, number, p_words, percent
+from ablation.stats.cells import lacking
+from ablation.stats.effects import FEWEST_SEEDS, Contrast, adjusted, contrast
+from ablation.stats.statistics import (
+    EXACT_UP_TO,
+    WANTED_POWER,
+    Estimate,
+    equal,
+    least_p,
+    seeds_needed,
+    smallest_detectable,
+)
+from ablation.study import Study
+
+Word = Literal["supported", "refuted", "equivalent", "inconclusive"]
+WORDS: tuple[Word, ...] = get_args(Word)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the runs say of one claim.
+    """What the runs say of one claim; `rule` and `reason` are sentences.
 
     `estimate` and `detectable` are in the unit of the measure; `detectable` is the smallest true effect
     that these seeds find with 80 % power at Holm's first step, at the spread seen: None where there is
@@ -61,21 +80,20 @@ def conclusion(study: Study, verdicts: Sequence[Verdict]) -> str:
 def _verdict(
     study: Study, cells: pd.DataFrame, claim: Claim, found: Contrast, p: float | None, p_equal: float | None
 ) -> Verdict:
-    detectable = _detectable(study, found)
     if p is None or p_equal is None:
-        word, reason = untested(study, cells, found)
+        word, reason = _untested(study, cells, found)
     else:
-        word, reason = tested(study, found, p, p_equal)
+        word, reason = _tested(study, found, p, p_equal)
     return Verdict(
         claim,
-        rule_words(study, claim),
+        claim.rule.sentence(study),
         found.estimate,
         found.p,
         p,
         p_equal,
         word,
         _sentence(reason),
-        detectable,
+        _detectable(study, found),
         found.arms,
         found.seeds,
     )
@@ -85,9 +103,104 @@ def _detectable(study: Study, found: Contrast) -> float | None:
     n = len(found.differences)
     if n < 2 or found.equal or equal(np.array(found.differences)):
         return None
-    ratio, least = replication_ratio(study.test, study.baseline.data.parts), least_p(n, study.test)
-    units = smallest_detectable(n, ratio, study.alpha / len(study.claims), POWER, least)
+    units = smallest_detectable(n, study.ratio, study.alpha / len(study.claims), least_p(n, study.test))
     return units * float(np.std(found.differences, ddof=1))
+
+
+def _untested(study: Study, cells: pd.DataFrame, found: Contrast) -> tuple[Word, str]:
+    """The word and why no test is made, the gravest reason first; `cells` has one row per planned cell."""
+    gaps = lacking(cells, list(found.arms))
+    planned = int(cells["arm"].isin(found.arms).sum())
+    seen = f"what was seen is {a(_seen(study, found))}" if found.seeds else "there is no estimate"
+    if gaps:
+        states = listing([f"{n} {state}" for state, n in gaps.items()])
+        why = f"{sum(gaps.values())} of {count(planned, 'cell')} that it rests on are not complete ({states})"
+    elif found.equal:
+        return "inconclusive", _no_spread(study, found)
+    elif study.quick:
+        why = "a smoke budget only shows that the study runs"
+    elif cells["seed"].nunique() < FEWEST_SEEDS:
+        seeds = count(cells["seed"].nunique(), "seed")
+        why = f"{seeds}, fewer than {FEWEST_SEEDS}, are exploratory"
+    else:
+        why = f"{found.rule.measure} is not a number under every seed in every arm that it rests on"
+    return "inconclusive", f"{why}, so no test is made; {seen}"
+
+
+def _no_spread(study: Study, found: Contrast) -> str:
+    same = number(found.estimate.mean, _digits(study, found), signed=True)
+    return (
+        f"every seed gives the same {found.rule.effect_words} ({same}): {study.label(found.rule.measure)} is "
+        "too coarse, or the seeds too few, to show a spread, so no test is made"
+    )
+
+
+def _tested(study: Study, found: Contrast, p: float, p_equal: float) -> tuple[Word, str]:
+    """The word and what it rests on; `p` and `p_equal` are Holm's, of a difference and of equivalence."""
+    seen, sesoi, rule = _seen(study, found), _sesoi(study, found), found.rule
+    if p_equal < study.alpha:
+        return "supported" if rule.direction is None else "equivalent", (
+            f"the {seen} lies within ±{sesoi}, the smallest effect that matters "
+            f"(two one-sided tests, {p_words(p_equal)} after Holm)"
+        )
+    if p >= study.alpha:
+        return "inconclusive", (
+            f"the {seen} neither shows {rule.another} ({p_words(p)} after Holm) nor rules out {rule.one_of} "
+            f"±{sesoi}, the smallest that matters ({p_words(p_equal)} after Holm); {_needed(study, found)}"
+        )
+    word: Word
+    if rule.direction is None:
+        word, said = "refuted", f"shows {rule.refutation}"
+    elif (found.estimate.mean > 0) == (rule.direction == "up"):
+        word, said = "supported", "is in the direction claimed"
+    else:
+        word, said = "refuted", "is against the direction claimed"
+    return word, f"the {seen} {said} ({p_words(p)} after Holm){_size(study, found)}"
+
+
+def _size(study: Study, found: Contrast) -> str:
+    """A warning where an effect is shown, but not that it is as large as the one that matters."""
+    nearest = min(abs(found.estimate.low), abs(found.estimate.high))
+    if nearest >= study.measures[found.rule.measure]:
+        return f", and larger than {_sesoi(study, found)}, the smallest that matters"
+    return f"; whether it reaches {_sesoi(study, found)}, the smallest that matters, is open"
+
+
+def _needed(study: Study, found: Contrast) -> str:
+    """How many seeds would detect the smallest effect that matters, if their spread stayed as observed."""
+    alpha, seeds = study.alpha / len(study.claims), len(found.seeds)
+    sd = float(np.std(found.differences, ddof=1))
+    needed = seeds_needed(study.measures[found.rule.measure], sd, study.ratio, alpha)
+    detect = f"detect {_sesoi(study, found)} with {percent(WANTED_POWER)} power"
+    if needed is None and study.ratio:
+        return (
+            f"at the observed spread, no number of seeds could {detect}, since all splits are drawn from one "
+            "pool: more data would help, more seeds would not"
+        )
+    if needed is None:
+        return f"at the observed spread, it would take more than 10,000 seeds to {detect}"
+    while least_p(needed, study.test) >= alpha and needed < EXACT_UP_TO:
+        needed += 1
+    if needed > seeds:
+        return f"at the observed spread, about {count(needed, 'seed')} would {detect}"
+    enough = f"at the observed spread, {count(seeds, 'seed')} {detect} or more"
+    if found.rule.direction is None:
+        return f"{enough}, but to show that there is no such difference takes more seeds"
+    return f"{enough}, so that the number of seeds is not the reason, but chance"
+
+
+def _seen(study: Study, found: Contrast) -> str:
+    spread = change(found.estimate, 1 - study.alpha, _digits(study, found))
+    return f"{found.rule.effect_words} of {spread}"
+
+
+def _sesoi(study: Study, found: Contrast) -> str:
+    return number(study.measures[found.rule.measure], _digits(study, found))
+
+
+def _digits(study: Study, found: Contrast) -> int:
+    name = found.rule.measure
+    return difference_digits(study.measure(name).digits, study.measures[name])
 
 
 def _sentence(text: str) -> str:

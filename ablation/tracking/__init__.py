@@ -7,7 +7,7 @@ import warnings
 # Before MLflow is first imported: it reads these then.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-# Alone it tries for minutes, in the middle of a training, too; how long we wait is ours to say (patience.py).
+# Alone it tries for minutes, in the middle of a training, too; how long we wait: availability.py.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
@@ -17,3 +17,43 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 # They write a traceback, or a line a try, of what is raised as well and then said in a sentence.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+
+# A stranger's experiment may use these; they are loaded after the settings above.
+from ablation.tracking.artifacts import artifact, keep  # noqa: E402
+from ablation.tracking.availability import (  # noqa: E402
+    ServerUnavailable,
+    as_user_error,
+    is_refused,
+    is_unavailable,
+    retry,
+    retry_entering,
+    user_errors,
+    why,
+)
+from ablation.tracking.read import cell_runs, finished_with, metrics_of, standing, tags_of  # noqa: E402
+from ablation.tracking.record import waiting  # noqa: E402
+from ablation.tracking.sender import Undelivered, awaited, deliver  # noqa: E402
+from ablation.tracking.store import Store  # noqa: E402
+
+__all__ = [
+    "ServerUnavailable",
+    "Store",
+    "Undelivered",
+    "artifact",
+    "as_user_error",
+    "awaited",
+    "cell_runs",
+    "deliver",
+    "finished_with",
+    "is_refused",
+    "is_unavailable",
+    "keep",
+    "metrics_of",
+    "retry",
+    "retry_entering",
+    "standing",
+    "tags_of",
+    "user_errors",
+    "waiting",
+    "why",
+]

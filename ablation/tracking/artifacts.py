@@ -1,19 +1,13 @@
-"""Read back the files that runs keep."""
+"""Files that runs keep: read one back, or add one to a run that ended."""
 
 import tempfile
 from pathlib import Path
 
-from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from mlflow.exceptions import MlflowException
 
 from ablation.errors import UserError
-from ablation.tracking.retry import ServerUnavailable, away, reason, told
+from ablation.tracking.availability import ServerUnavailable, as_user_error, is_unavailable, reason
 from ablation.tracking.store import Store
-
-RECONSTRUCTIONS = "reconstructions.png"
-SPEC = "spec.json"
-WEIGHTS = "model.safetensors"
-COMPOSITION = "composition.csv"
 
 
 def keep(store: Store, run_id: str, path: Path) -> None:
@@ -26,12 +20,11 @@ def artifact(store: Store, run_id: str, name: str) -> bytes | None:
 
     A mirrored run keeps no files: ask for those of the run that its `reused_from` names.
     """
-    MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set("false")  # a bar a file would bury what the verb says
     with tempfile.TemporaryDirectory() as folder:
         try:
             return Path(store.client.download_artifacts(run_id, name, folder)).read_bytes()
         except (MlflowException, OSError) as error:
-            if isinstance(told(error), UserError):
+            if isinstance(as_user_error(error), UserError):
                 raise  # it may well be there
             if not _listed(store, run_id, name):
                 return None
@@ -47,7 +40,7 @@ def _listed(store: Store, run_id: str, name: str) -> bool:
     try:
         return any(kept.path == name for kept in store.client.list_artifacts(run_id))
     except (MlflowException, OSError) as error:
-        if away(error):
+        if is_unavailable(error):
             raise
         if isinstance(error, MlflowException):
             return False  # no such run

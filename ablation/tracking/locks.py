@@ -14,10 +14,10 @@ from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from ablation.tracking.retry import ServerUnavailable, reason
+from ablation.tracking.availability import ServerUnavailable, reason
 
-# A machine that loses its power says no farewell: PostgreSQL asks after it, and frees its locks, as who waits
-# for a lock asks after the database.
+# Keepalives detect dead clients, a machine that lost its power say, whose locks PostgreSQL then frees; and a
+# dead database, for whoever waits for a lock.
 LIVENESS = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 CONNECTING = LIVENESS | {"connect_timeout": 10}  # seconds
 # What a database may limit for its users, by the names that its version knows: it would free a lock while it

@@ -8,19 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psutil
-import torch
 
-PACKAGES = (
-    "ablation",
-    "torch",
-    "torchvision",
-    "datasets",
-    "mlflow",
-    "optuna",
-    "numpy",
-    "scikit-learn",
-    "pillow",
-)
+PACKAGES = ("ablation", "mlflow", "optuna", "numpy")
 
 
 @dataclass(frozen=True)
@@ -34,30 +23,35 @@ class Origin:
 
 
 @cache
-def origin() -> Origin:
-    """Of this process."""
-    commit = _git("rev-parse", "HEAD")
+def origin(packages: tuple[str, ...] = ()) -> Origin:
+    """Of this process, with the versions of these packages beside the suite's own.
+
+    The code is the git checkout of the working folder, where an experiment's own code is; else the suite's.
+    """
+    for place in (Path.cwd(), Path(__file__).parent):
+        commit = _git(place, "rev-parse", "HEAD")
+        if commit:
+            break
     return Origin(
         commit=commit,
         # Files that git does not know yet, such as a new study, are named; their text is not kept.
-        diff=_git("diff", "HEAD") + _git("status", "--porcelain") if commit else "",
-        packages={name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        diff=_git(place, "diff", "HEAD") + _git(place, "status", "--porcelain") if commit else "",
+        packages={name: version(name) for name in (*PACKAGES, *packages)}
+        | {"python": platform.python_version()},
         hardware={
             "processor": _processor(),
             "cores": str(psutil.cpu_count()),
             "memory_gb": f"{psutil.virtual_memory().total / 1e9:.0f}",
             "system": platform.platform(),
-            "threads": str(torch.get_num_threads()),
             "device": "cpu",
         },
     )
 
 
-def _git(*words: str) -> str:
-    here = Path(__file__).parent
+def _git(place: Path, *words: str) -> str:
     try:
         answer = subprocess.run(
-            ["git", *words], cwd=here, capture_output=True, text=True, timeout=10, check=False
+            ["git", *words], cwd=place, capture_output=True, text=True, timeout=10, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""

@@ -1,27 +1,54 @@
-"""Read runs back: the one that settles a fingerprint, and a study's runs and curves as data frames."""
+"""Read runs back: the one that settles a fingerprint, a study's runs, curves and items as data frames."""
 
+import gc
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from io import BytesIO
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from mlflow.exceptions import MlflowException
 
-from ablation.tracking.find import find, points
-from ablation.tracking.rows import RunRow
-from ablation.tracking.store import ROLE_CELL, Store
+from ablation.experiment import SIDES, Experiment
+from ablation.tracking.artifacts import artifact
+from ablation.tracking.availability import is_unavailable
+from ablation.tracking.cache import Curve, curve_of, recall, remember
+from ablation.tracking.record import remove_dead
+from ablation.tracking.store import ROLE_CELL, Store, paged
 
-KEPT_TAGS = ("arm", "fingerprint", "outcome", "error", "reused_from", "built_on", "packages")
+KEPT_TAGS = ("arm", "fingerprint", "outcome", "failure", "reused_from", "built_on", "packages")
+PLACE_COLUMNS = ("run_id", "status", "experiment", "started", "code", "seed", "state")
+RESERVED = frozenset((*PLACE_COLUMNS, *KEPT_TAGS))
+"""What a row a run has beside its metrics, so that no metric can be called so."""
 COMMIT = "mlflow.source.git.commit"
-ROW_TAGS = (*KEPT_TAGS, COMMIT, "dirty", "seed")
-CURVES = tuple(
-    f"{side}_{name}" for side in ("train", "validation") for name in ("mse", "cross_entropy", "accuracy")
-)
+SECTIONS = "sections"
+"""The tag of a run that names the sections of its metrics, as in "speed" for "speed/seconds"."""
+ITEMS = "items.csv"
+ITEM_COLUMNS = ("measure", "group", "item", "value")
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A recorded run; started in milliseconds of Unix time. metrics: the last value of each, by its name in
+    the experiment, without the section.
+    """
+
+    run_id: str
+    experiment: str
+    status: str
+    started: int
+    tags: dict[str, str]
+    metrics: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Settled:
-    """A run that needs no other: finished, or diverged, which the same spec would do again.
+    """A run that needs no other: finished, or diverged, which the same settings would do again.
 
     lacking: the measures that were asked for and that it does not have.
     """
@@ -33,48 +60,76 @@ class Settled:
     lacking: tuple[str, ...] = ()
 
 
-def settled(store: Store, fingerprint: str, experiment: str, measures: Iterable[str] = ()) -> Settled | None:
-    """The run of the fingerprint that finished or diverged, if any: the experiment's own before another's.
+def find(store: Store, tags: Mapping[str, str], *, status: str = "", experiment: str = "") -> list[RunRow]:
+    """The active runs with these tags, oldest first, of one experiment or of all that are ours."""
+    words = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
+    words += [f"attributes.status = '{status}'"] if status else []
+    places = [experiment] if experiment else [one.experiment_id for one in store.experiments()]
+    if not places:
+        return []
+    order = ["attributes.start_time ASC"]
+    with _without_collecting():
+        search = partial(store.client.search_runs, places, " and ".join(words), order_by=order)
+        return [_found(run) for run in paged(search)]
+
+
+def settled(store: Store, fingerprint: str, place: str, measures: Iterable[str] = ()) -> Settled | None:
+    """The run of the fingerprint that finished or diverged, if any: that of the experiment `place` first.
 
     Another experiment's run counts if it has all the `measures`; the own counts, and says what it lacks.
     """
     found = []
-    for run in find(store, {"fingerprint": fingerprint}, metrics=True):
+    for run in find(store, {"fingerprint": fingerprint}):
         if _final(run):
-            error, diverged = run.tags.get("error", ""), run.tags.get("outcome") == "diverged"
+            error, diverged = run.tags.get("failure", ""), run.tags.get("outcome") == "diverged"
             lacking = _lacking(run, measures)
-            elsewhere = run.experiment != experiment
+            elsewhere = run.experiment != place
             if not (elsewhere and lacking):
                 order = (elsewhere, "reused_from" in run.tags, run.started)
                 found.append((order, Settled(run.run_id, run.experiment, diverged, error, lacking)))
     return min(found, key=lambda pair: pair[0])[1] if found else None
 
 
-def finished_with(store: Store, trunk: str) -> list[str]:
-    """The finished runs, oldest first, that trained what has the fingerprint `trunk`; mirrors left out."""
-    runs = [run for tag in ("fingerprint", "trunk") for run in find(store, {tag: trunk}, status="FINISHED")]
+def finished_with(store: Store, training: str) -> list[str]:
+    """The finished runs, oldest first, that trained what has this fingerprint of training settings."""
+    runs = find(store, {"training": training}, status="FINISHED")
     return [run.run_id for run in runs if not {"reused_from", "built_on"} & run.tags.keys()]
 
 
 def standing(store: Store) -> pd.DataFrame:
-    """The finished cell runs whose network is that of their own settings, in any experiment, as `cell_runs`
-    has them: they trained it, or measured it anew.
+    """The finished cell runs, in any study, that hold what their own settings train, as `cell_runs` has them:
+    they trained it, or measured it anew.
     """
-    runs = find(store, {"role": ROLE_CELL}, status="FINISHED", metrics=True)
+    runs = find(store, {"role": ROLE_CELL}, status="FINISHED")
     return pd.DataFrame(
         [_row(run) for run in runs if not {"reused_from", "quick"} & run.tags.keys() and _own(run)]
     )
 
 
 def _own(run: RunRow) -> bool:
-    """Whether the run took no weights, or those of a run of its own fingerprint."""
-    return "built_on" not in run.tags or run.tags.get("trunk") == run.tags["fingerprint"]
+    """Whether the run took no training of another, or that of a run of its own fingerprint."""
+    return "built_on" not in run.tags or run.tags.get("training") == run.tags["fingerprint"]
 
 
 def finished(store: Store, measures: Sequence[str] = ()) -> list[str]:
     """The fingerprints of the runs that need no other: finished with all the `measures`, or diverged."""
-    found = find(store, {"role": ROLE_CELL}, metrics=bool(measures))
+    found = find(store, {"role": ROLE_CELL})
     return sorted({run.tags["fingerprint"] for run in found if _final(run) and not _lacking(run, measures)})
+
+
+def tags_of(store: Store, run_id: str) -> dict[str, str] | None:
+    """The tags of a run; None where the store has no such run."""
+    try:
+        return dict(store.client.get_run(run_id).data.tags)
+    except MlflowException as error:
+        if is_unavailable(error):
+            raise
+        return None
+
+
+def metrics_of(store: Store, run_id: str) -> dict[str, float]:
+    """The metrics of a run, as `RunRow` has them."""
+    return _found(store.client.get_run(run_id)).metrics
 
 
 def running(store: Store) -> list[str]:
@@ -83,11 +138,8 @@ def running(store: Store) -> list[str]:
     return sorted({run.tags["fingerprint"] for run in runs if "fingerprint" in run.tags})
 
 
-def bury(store: Store, fingerprint: str) -> list[str]:
-    """End as KILLED the runs of the fingerprint that still say RUNNING; their ids.
-
-    Call it under the fingerprint's lock alone: who holds it knows that their process is gone.
-    """
+def end_running(store: Store, fingerprint: str) -> list[str]:
+    """End as KILLED, in MLflow, the runs of the fingerprint that say RUNNING; their ids."""
     dead = []
     for run in find(store, {"fingerprint": fingerprint}, status="RUNNING"):
         store.client.set_tag(run.run_id, "outcome", "killed")
@@ -97,12 +149,21 @@ def bury(store: Store, fingerprint: str) -> list[str]:
     return dead
 
 
-def bury_free(store: Store, fingerprints: Iterable[str]) -> dict[str, list[str] | None]:
-    """`bury` each fingerprint whose lock is free: the ids that ended, or None where it is being computed."""
+def mark_killed(store: Store, fingerprint: str) -> list[str]:
+    """End as KILLED the runs of the fingerprint that still say RUNNING, and drop their journals; their ids.
+
+    Call it under the fingerprint's lock alone: holding the lock proves that their process died.
+    """
+    remove_dead(store, fingerprint)
+    return end_running(store, fingerprint)
+
+
+def mark_killed_if_free(store: Store, fingerprints: Iterable[str]) -> dict[str, list[str] | None]:
+    """`mark_killed` each fingerprint whose lock is free: the ids that ended, or None where it is computed."""
     ended: dict[str, list[str] | None] = {}
     for fingerprint in fingerprints:
         with store.free(cell_lock(fingerprint)) as dead:
-            ended[fingerprint] = bury(store, fingerprint) if dead else None
+            ended[fingerprint] = mark_killed(store, fingerprint) if dead else None
     return ended
 
 
@@ -117,11 +178,8 @@ def cell_runs(store: Store, study: str) -> pd.DataFrame:
     Columns: run_id, experiment, status, started (UTC), code (commit), packages, outcome, error, arm, seed,
     fingerprint, reused_from, and a column a metric.
     """
-    experiment = store.client.get_experiment_by_name(study)
-    if experiment is None:
-        return pd.DataFrame(columns=["run_id", "status", "outcome", "fingerprint"])
-    place = experiment.experiment_id
-    runs = find(store, {"role": ROLE_CELL}, experiment=place, metrics=True, kept=ROW_TAGS)
+    place = store.place_of(study)
+    runs = find(store, {"role": ROLE_CELL}, experiment=place) if place else []
     return (
         pd.DataFrame(map(_row, runs))
         if runs
@@ -129,20 +187,91 @@ def cell_runs(store: Store, study: str) -> pd.DataFrame:
     )
 
 
-def curves(store: Store, runs: pd.DataFrame) -> pd.DataFrame:
-    """Learning curves of the runs (columns run_id, arm, seed): arm, seed, epoch, metric, value."""
-    found = points(store, list(runs["run_id"]), CURVES)
-    place = found["run_id"].cat.codes.to_numpy()
-    cells = {
-        "arm": runs["arm"].astype("category").array.take(place),
-        "seed": runs["seed"].to_numpy()[place],
+def curve_names(experiment: Experiment) -> tuple[str, ...]:
+    """The names under which the curves that the experiment declares are logged: x, train_x, validation_x."""
+    return tuple(f"{side}{name}" for side in ("", *(f"{s}_" for s in SIDES)) for name in experiment.curves)
+
+
+def curves_of(store: Store, run_id: str, names: Sequence[str]) -> dict[str, Curve]:
+    """The curves of a run that ended, empty where it has none of that name."""
+    found = recall(store, run_id, names)
+    if found is None:
+        found = {name: _history(store, run_id, name) for name in names}
+        remember(store, run_id, found)
+    return found
+
+
+def curves(store: Store, runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Learning curves of runs that ended (columns run_id, arm, seed): arm, seed, step, metric, value.
+
+    Rows are in the order of runs, names and steps.
+    """
+    found = [curves_of(store, run_id, names) for run_id in runs["run_id"]]
+    lengths = np.array([[len(one[name]) for name in names] for one in found], dtype=np.int64)
+    points = [point for one in found for name in names for point in one[name]]
+    row = np.repeat(np.arange(len(found)), lengths.sum(axis=1) if len(found) else [])
+    metric = np.repeat(np.tile(np.arange(len(names)), len(found)), lengths.ravel())
+    return pd.DataFrame(
+        {
+            "arm": runs["arm"].astype("category").array.take(row),
+            "seed": runs["seed"].to_numpy()[row],
+            "step": np.array([step for step, _ in points], dtype=np.int64),
+            "metric": pd.Categorical.from_codes(metric, dtype=pd.CategoricalDtype(list(names))),
+            "value": np.array([value for _, value in points], dtype=np.float64),
+        }
+    )
+
+
+def items_of(store: Store, cells: pd.DataFrame) -> pd.DataFrame:
+    """What complete cells kept of single test items: arm, seed, measure, group, item, value.
+
+    cells: a row a cell with arm, seed, state, run_id and reused_from. No rows where no run kept any.
+    """
+    found = []
+    for cell in cells[cells["state"] == "complete"].to_dict("records") if len(cells) else ():
+        original = cell.get("reused_from")  # a mirrored run keeps no files of its own
+        kept = artifact(
+            store, str(original if isinstance(original, str) and original else cell["run_id"]), ITEMS
+        )
+        if kept is not None:
+            texts: Any = dict.fromkeys(ITEM_COLUMNS[:-1], str)
+            rows = pd.read_csv(
+                BytesIO(kept), dtype=texts, keep_default_na=False, float_precision="round_trip"
+            )
+            found.append(rows[list(ITEM_COLUMNS)].assign(arm=cell["arm"], seed=cell["seed"]))
+    columns = ["arm", "seed", *ITEM_COLUMNS]
+    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+
+
+def plain_metrics(metrics: Mapping[str, float], tags: Mapping[str, str]) -> dict[str, float]:
+    """The metrics of a run with these tags by their names in the experiment: without a section's name."""
+    sections = tuple(f"{name}/" for name in tags.get(SECTIONS, "").split(", ") if name)
+    return {
+        name.partition("/")[2] if name.startswith(sections or "/") else name: value
+        for name, value in metrics.items()
     }
-    named = found[["step", "name", "value"]].rename(columns={"step": "epoch", "name": "metric"})
-    return pd.DataFrame(cells | {name: named[name].array for name in named})
+
+
+def _found(run: Any) -> RunRow:
+    info, tags = run.info, run.data.tags
+    metrics = plain_metrics(run.data.metrics, tags)
+    return RunRow(info.run_id, info.experiment_id, info.status, info.start_time, tags, metrics)
+
+
+def _history(store: Store, run_id: str, name: str) -> Curve:
+    try:
+        points = store.client.get_metric_history(run_id, name)
+    except MlflowException as error:
+        if is_unavailable(error):
+            raise
+        return []
+    return curve_of(
+        (p.step, p.value) for p in sorted(points, key=lambda point: (point.step, point.timestamp))
+    )
 
 
 def _final(run: RunRow) -> bool:
-    """Whether the run finished, or diverged, which its spec would do again."""
+    """Whether the run finished, or diverged, which its settings would do again."""
     return run.status == "FINISHED" or run.tags.get("outcome") == "diverged"
 
 
@@ -159,6 +288,19 @@ def _row(run: RunRow) -> dict[str, object]:
     code = tags.get(COMMIT, "") + ("+dirty" if tags.get("dirty") == "True" else "")
     place = {"run_id": run.run_id, "status": run.status, "experiment": run.experiment}
     started = datetime.fromtimestamp(run.started / 1000, UTC).isoformat(timespec="seconds")
-    metrics: dict[str, object] = {name.rpartition("/")[2]: value for name, value in run.metrics.items()}
     seed = int(tags.get("seed", -1))
-    return {**place, "started": started, "code": code, **named, "seed": seed, **metrics}
+    return {**place, "started": started, "code": code, **named, "seed": seed, **run.metrics}
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """MLflow makes a hundred objects a run, and Python looks through all of them again and again: more than
+    half of the time of a search.
+    """
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()

@@ -1,185 +1,149 @@
-"""Write one run: parameters as the spec spells them, curves as they come, results and files at the end."""
+"""A run on the disk: a folder of the store's `journal`, from a run's beginning until MLflow has all of it.
 
-import tempfile
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+`run.json` has what MLflow is told of the run (twice: as it begins, and whole as it ends), `points.jsonl` a
+line for each point of a curve, and `files` what the run keeps. Nothing in it runs when it is read. A run that
+has not ended belongs to a process that computes it, or to one that died; who holds the lock of its
+fingerprint knows. The folder is called by its fingerprint; where another run already waits there,
+`<fingerprint>-2`, and so on.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from itertools import count
 from pathlib import Path
-from types import MappingProxyType
 
-from ablation.emoji.files import write_files, write_weights
-from ablation.emoji.run import Result, Trained
-from ablation.emoji.spec import RunSpec, fingerprint, flat, trunk
-from ablation.emoji.train import Diverged, Epoch
-from ablation.tracking.delivery import Undelivered, awaited, deliver
-from ablation.tracking.label import Label, dataset_of, origin_tags, shelved, spelt
-from ablation.tracking.outbox import keep
-from ablation.tracking.read import bury
-from ablation.tracking.retry import ServerUnavailable, away, patience, patiently, reason, refused
-from ablation.tracking.run_record import Account, Point, begin, describe, end, log
+from ablation.errors import UserError
 from ablation.tracking.store import Store
 
-FLUSH_SECONDS = 2.0  # so that quick epochs cost one write in two seconds, and a crash loses no more
-WORK_A_WAIT = 10  # times as long as we waited for a server that is away, we work before we ask it again
+RECORD, POINTS, FILES, SCRATCH = "run.json", "points.jsonl", "files", "scratch"
+RUNNING, FINISHED, FAILED, KILLED = "RUNNING", "FINISHED", "FAILED", "KILLED"
+
+Point = tuple[str, float, int, int]  # name, value, moment in milliseconds, step
 
 
-class Recorder:
-    """An open run: takes epochs as they end and the result at last.
+@dataclass
+class Record:
+    """All that MLflow is told of a run, as plain data. Moments are milliseconds since 1970.
 
-    A server that is away stops no training: what it was not told waits, and is told when it is back. A result
-    that it could not be told, or would not take, is kept on the disk first.
+    study: its experiment's name. dataset: name, digest, source and profile, or empty. metrics: the final
+    numbers, by their names in MLflow. points: of the curves, in the order they came; so many of them were
+    `sent` by this process. server: the store's.
     """
 
-    def __init__(self, store: Store, account: Account, how: Mapping[str, str]) -> None:
-        self.store, self.account, self.how = store, account, how
-        self._began = self._flushed = time.monotonic()
-        self._pause = FLUSH_SECONDS
-        self._waiting: list[Point] = []
-        self._kept: tuple[float, Path] | None = None  # when and where, if MLflow could not be told
+    fingerprint: str
+    study: str
+    server: str
+    tags: dict[str, str]
+    params: dict[str, str]
+    dataset: dict[str, str]
+    started: int
+    run_id: str = ""
+    status: str = RUNNING
+    ended: int = 0
+    metrics: dict[str, float] = field(default_factory=dict)
+    points: list[Point] = field(default_factory=list)
+    sent: int = 0
 
-    @property
-    def run_id(self) -> str:
-        """MLflow's id of the run."""
-        return self.account.run_id
+    def write(self, entry: Path) -> None:
+        """Write everything but the points, whole or not at all."""
+        draft = entry / f".{RECORD}"
+        draft.write_text(json.dumps(asdict(self) | {"points": [], "sent": 0}, indent=1) + "\n")
+        draft.replace(entry / RECORD)
 
-    def epoch(self, epoch: Epoch) -> None:
-        """Keep an epoch's measures; written with others, FLUSH_SECONDS later if the server answers."""
-        self._add(epoch.metrics, epoch.number)
-        if time.monotonic() - self._flushed > self._pause:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what waits; where the server is away, later: to ask for it takes little of our time."""
-        asked = time.monotonic()
-        try:
-            self.store.probe()
-            log(self.store.client, self.run_id, self._waiting)
-            self._waiting = []
-        except Exception as error:
-            if not away(error):
-                raise
-        self._flushed = time.monotonic()
-        self._pause = max(FLUSH_SECONDS, (self._flushed - asked) * WORK_A_WAIT)
-
-    def result(self, result: Result, trained: Trained | None = None) -> None:
-        """Write the final numbers and the run's files, and end it as FINISHED; the weights stay with the run
-        that trained them. Where the server is away all of it is kept on the disk, and the run's end waits.
-        """
-        speed = {"seconds": result.seconds, "images_per_second": result.images_per_second}
-        self._add({shelved(name): value for name, value in (result.metrics | speed).items()}, 0)
-        with tempfile.TemporaryDirectory() as folder:
-            write_files(result, Path(folder), self.how)
-            if trained is None:
-                write_weights(result, Path(folder))
-            self._end("FINISHED", Path(folder))
-
-    def close(self, status: str, why: Mapping[str, str] = MappingProxyType({})) -> None:
-        """End the run if its result did not, and wait for the server where it is away; else `Undelivered`."""
-        if self.account.status == "RUNNING":
-            self.account.tags |= why
-            self._end(status, None)
-        if self._kept is not None:
-            self._deliver(*self._kept)
-
-    def give_up(self, error: BaseException) -> None:
-        """Say why the run failed, if that can be said: else it is ended by whoever computes its cell next."""
-        if self.account.status == "RUNNING":
-            self.account.tags |= {"outcome": "failed", "error": _named(error)} if _failed(error) else {}
-            self.account.status, self.account.ended = "FAILED" if _failed(error) else "KILLED", self._now()
-            with suppress(Exception):
-                end(self.store.client, self.run_id, self.account, self._waiting, None)
-
-    def _end(self, status: str, files: Path | None) -> None:
-        ended = replace(self.account, status=status, ended=self._now())
-        gone = False
-        try:
-            end(self.store.client, self.run_id, ended, self._waiting, files)
-        except Exception as error:
-            gone = away(error) or refused(error)
-            if not gone:
-                raise
-        if gone:
-            place = keep(self.store, ended, files)
-            self._kept = time.monotonic(), place
-        self.account = ended
-
-    def _deliver(self, since: float, place: Path) -> None:
-        fingerprint = self.account.fingerprint
-        try:
-            delivered = patiently(lambda: deliver(self.store, fingerprint), until=since + patience())
-        except ServerUnavailable as error:
-            raise Undelivered(
-                f"MLflow did not come back ({reason(error)}): the result is kept in {place}, and `ablation "
-                "doctor`, or the next run of the study, delivers it."
-            ) from error
-        if place.is_dir():
-            raise Undelivered(f"MLflow is back, but the result {awaited(place)}.")
-        self.account.run_id = delivered or self.account.run_id
-
-    def _add(self, metrics: Mapping[str, float], step: int) -> None:
-        points: list[Point] = [(name, value, self._now(), step) for name, value in metrics.items()]
-        self.account.points += points
-        self._waiting += points
-
-    def _now(self) -> int:
-        """Milliseconds since 1970 by the clock as it was when the run began: it may jump in between."""
-        return self.account.started + int((time.monotonic() - self._began) * 1000)
+    def final_points(self) -> list[Point]:
+        """The final numbers as MLflow takes them: it shows the last point of a name, by step and moment."""
+        last: dict[str, Point] = {}
+        for point in self.points:
+            known = last.get(point[0])
+            last[point[0]] = point if known is None or point[3] >= known[3] else known
+        found = []
+        for name, value in self.metrics.items():
+            moment, step = last[name][2:] if name in last else (0, 0)
+            if name not in last or last[name][1] != value:
+                found.append((name, value, max(self.ended, moment + 1), step))
+        return found
 
 
-@contextmanager
-def recording(
-    store: Store,
-    experiment: str,
-    spec: RunSpec,
-    label: Label,
-    trained: Trained | None = None,
-    how: Mapping[str, str] = MappingProxyType({}),
-) -> Iterator[Recorder]:
-    """A new run that ends FINISHED, FAILED (an error) or KILLED (an interrupt), as its body ends.
+def make_entry(store: Store, fingerprint: str) -> Path:
+    """A new folder for a run of the fingerprint, under whose lock we are."""
+    for number in count(1):
+        entry = _root(store) / (fingerprint + (f"-{number}" if number > 1 else ""))
+        with suppress(FileExistsError):
+            (entry / FILES).mkdir(parents=True)
+            (entry / SCRATCH).mkdir()
+            return entry
+    raise AssertionError
 
-    A diverged run is FAILED with the tag outcome=diverged: the spec decides it, so it is a result. The tag
-    `trunk` is what it trains, and `built_on` the run whose weights it took, where it took any. `how` it is
-    trained, where that is not by one thread of the CPU, is added to the tags and to environment.json.
-    Raises `ServerUnavailable` where the server is not there to begin it, and `Undelivered` where it is not at its end.
-    """
-    tags = label.tags(spec.seed) | origin_tags() | {"trunk": fingerprint(trunk(spec), label.data)} | dict(how)
-    if trained is not None:
-        tags["built_on"] = trained.run_id
-    params = {name: spelt(value) for name, value in flat(spec).items()}
-    now = int(time.time() * 1000)
-    dataset = dataset_of(spec, label.data)
-    account = Account(label.fingerprint, experiment, tags, params, dataset, now, server=store.server)
-    recorder = Recorder(store, account, how)
+
+def append(entry: Path, points: Iterable[Point]) -> None:
+    """Write the points behind those that are there."""
+    with (entry / POINTS).open("a") as file:
+        file.writelines(f"{json.dumps(point)}\n" for point in points)
+
+
+def waiting(store: Store) -> list[str]:
+    """The fingerprints of the runs that ended and of which MLflow has not everything yet."""
+    return sorted({p.name.partition("-")[0] for p in _root(store).glob("[!.]*") if _ended(p)})
+
+
+def entries(store: Store, fingerprint: str) -> list[Path]:
+    """Where the runs of the fingerprint lie that wait for MLflow."""
+    return [entry for entry in _all(store, fingerprint) if _ended(entry)]
+
+
+def read(entry: Path) -> Record:
+    """The record of the run that lies there; a `UserError` where it cannot be read."""
     try:
-        patiently(lambda: _begin(recorder), lambda: _begin_anew(recorder))
-        yield recorder
-        recorder.close("FINISHED")
-    except Diverged as error:
-        recorder.close("FAILED", {"outcome": "diverged", "error": _named(error)})
-        raise
-    except BaseException as error:
-        if not isinstance(error, ServerUnavailable):
-            recorder.give_up(error)
-        raise
+        record = Record(**json.loads((entry / RECORD).read_text()))
+        lines = (entry / POINTS).read_text().splitlines() if (entry / POINTS).exists() else []
+        found = [(str(n), float(v), int(moment), int(step)) for n, v, moment, step in map(json.loads, lines)]
+        record.points = found
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{entry} wants a run that this version kept, but cannot be read ({type(error).__name__}): "
+            "delete it, and its cell is computed again."
+        ) from error
+    return record
 
 
-def _begin(recorder: Recorder) -> None:
-    client, account = recorder.store.client, recorder.account
-    account.run_id = begin(client, account)
-    describe(client, account.run_id, account)
+def remove(entry: Path) -> None:
+    """Remove what lies at `entry`, which is gone at once, and then piece by piece."""
+    if entry.is_dir():
+        gone = entry.with_name(f".{entry.name}.{os.getpid()}.gone")
+        entry.rename(gone)
+        shutil.rmtree(gone)
 
 
-def _begin_anew(recorder: Recorder) -> None:
-    """Begin again after a try of which nobody knows how far it came; its run is ours to end, by our lock."""
-    bury(recorder.store, recorder.account.fingerprint)
-    _begin(recorder)
+def remove_dead(store: Store, fingerprint: str) -> None:
+    """Remove what processes left that died in a run of the fingerprint, under whose lock we are.
+
+    Runs of another server are left: their lock may be another, too.
+    """
+    for left in _root(store).glob(f".{fingerprint}*"):
+        shutil.rmtree(left)
+    for entry in _all(store, fingerprint):
+        if not _ended(entry) and (not (entry / RECORD).exists() or read(entry).server == store.server):
+            remove(entry)
 
 
-def _failed(error: BaseException) -> bool:
-    """Whether it is an error, not an interrupt."""
-    return isinstance(error, Exception)
+def _ended(entry: Path) -> bool:
+    """Whether the run there ended; one that cannot be read counts, so that somebody is told of it."""
+    try:
+        return bool(json.loads((entry / RECORD).read_text())["status"] != RUNNING)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError, TypeError, KeyError):
+        return True
 
 
-def _named(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:4000]
+def _all(store: Store, fingerprint: str) -> list[Path]:
+    found = [_root(store) / fingerprint, *sorted(_root(store).glob(f"{fingerprint}-*"))]
+    return [entry for entry in found if entry.is_dir()]
+
+
+def _root(store: Store) -> Path:
+    return store.root / "journal"

@@ -1,36 +1,69 @@
-"""A cell that another study computed: its run is mirrored into this study's experiment, not trained again.
+"""What another cell computed is not computed again: a run is mirrored, or its training is handed on.
 
 MLflow's pages show one experiment at a time, so a table or chart of a study would have a hole where
 its cell is a run of another experiment. The mirror has the same parameters, curves and numbers, says
 `reused_from`, and keeps no files of its own.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from mlflow.entities import Metric, Param, RunTag
 
-from ablation.emoji.spec import RunSpec
-from ablation.tracking.label import Label
-from ablation.tracking.read import CURVES, Settled
+from ablation.experiment import Experiment, Trained
+from ablation.tracking.artifacts import artifact
+from ablation.tracking.journal import Label
+from ablation.tracking.read import COMMIT, SECTIONS, Settled, curve_names, curves_of, finished_with, tags_of
+from ablation.tracking.sender import AT_ONCE, PARAMS_AT_ONCE
 from ablation.tracking.store import Store
 
 
-def mirror(store: Store, experiment: str, spec: RunSpec, label: Label, original: Settled) -> str:
-    """Write a mirror of `original` into `experiment`; its run id."""
-    source = store.client.get_run(original.run_id)
-    run = store.client.create_run(experiment, tags=label.tags(spec.seed) | {"reused_from": original.run_id})
+def mirror(store: Store, place: str, label: Label, original: Settled, experiment: Experiment) -> str:
+    """Write a mirror of `original` into the MLflow experiment `place`; its run id."""
+    client = store.client
+    source = client.get_run(original.run_id)
+    run_id = str(client.create_run(place, tags=label.tags() | {"reused_from": original.run_id}).info.run_id)
     note = f"Reused: computed once, as run `{original.run_id}` of the study `{source.data.tags['study']}`."
-    origin = ("mlflow.source.git.commit", "dirty", "packages", "built_on")
     tags = [RunTag("mlflow.note.content", note)]
-    tags += [RunTag(name, source.data.tags[name]) for name in origin if name in source.data.tags]
+    copied = (COMMIT, "dirty", "packages", "built_on", SECTIONS)
+    tags += [RunTag(name, source.data.tags[name]) for name in copied if name in source.data.tags]
     if original.diverged:
-        tags += [RunTag("outcome", "diverged"), RunTag("error", original.error)]
-    curves = [point for name in CURVES for point in store.client.get_metric_history(original.run_id, name)]
-    final = {name: value for name, value in source.data.metrics.items() if name not in CURVES}
+        tags += [RunTag("outcome", "diverged"), RunTag("failure", original.error)]
+    drawn = [name for name in curve_names(experiment) if name in source.data.metrics]
+    points = [point for name in drawn for point in client.get_metric_history(original.run_id, name)]
     moment = source.info.end_time or source.info.start_time
-    store.client.log_batch(
-        run.info.run_id,
-        params=[Param(name, value) for name, value in source.data.params.items()],
-        metrics=curves + [Metric(name, value, moment, 0) for name, value in final.items()],
-        tags=tags,
-    )
-    store.client.set_terminated(run.info.run_id, "FAILED" if original.diverged else "FINISHED")
-    return str(run.info.run_id)
+    points += [
+        Metric(name, value, moment, 0) for name, value in source.data.metrics.items() if name not in drawn
+    ]
+    params = [Param(name, value) for name, value in source.data.params.items()]
+    for first in range(0, len(params), PARAMS_AT_ONCE):
+        client.log_batch(run_id, params=params[first : first + PARAMS_AT_ONCE])
+    for first in range(0, len(points), AT_ONCE):
+        client.log_batch(run_id, metrics=points[first : first + AT_ONCE])
+    client.log_batch(run_id, tags=tags)
+    client.set_terminated(run_id, "FAILED" if original.diverged else "FINISHED")
+    return run_id
+
+
+def trained_run(store: Store, training: str, experiment: Experiment) -> Trained | None:
+    """What a finished run left that has this fingerprint of training settings; None where none kept a file.
+
+    The first that trained it itself counts.
+    """
+    for run_id in finished_with(store, training) if experiment.kept_file else ():
+        content = artifact(store, run_id, experiment.kept_file)
+        if content is not None:
+            fingerprint = (tags_of(store, run_id) or {}).get("fingerprint", "")
+            curves = curves_of(store, run_id, curve_names(experiment))
+            return Trained(run_id, fingerprint, content, {k: v for k, v in curves.items() if v})
+    return None
+
+
+@contextmanager
+def training_of(store: Store, training: str, experiment: Experiment) -> Iterator[Trained | None]:
+    """What a finished run of the same training left, or None: then its lock is held, to train it once."""
+    if found := trained_run(store, training, experiment):
+        yield found
+        return
+    with store.lock(f"training-{training}"):
+        yield trained_run(store, training, experiment)

@@ -7,23 +7,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
+from mlflow.entities import Experiment
 
 from ablation.errors import UserError
 from ablation.tracking.addresses import named, shown, without_credentials
+from ablation.tracking.availability import (
+    ANSWER_SECONDS,
+    UNREACHABLE,
+    ServerUnavailable,
+    is_unavailable,
+    knock,
+    why,
+)
 from ablation.tracking.locks import AdvisoryLocks, FileLocks, Locks
-from ablation.tracking.moved import settle
-from ablation.tracking.reach import ANSWER_SECONDS, UNREACHABLE, knock, why
-from ablation.tracking.retry import ServerUnavailable, away
-from ablation.tracking.schema import create_database, index_tags, outdated, renew, upgrade_mlflow
-from ablation.tracking.version import STORE_VERSION, TAG, bring_up, check_version
 
 ODD = '?%"'  # what SQLite addresses, and the SQL that MLflow writes, take for something else
 OWN = "the folder's own database"
 PROBE_SECONDS = 2.0  # in the middle of a training
+PAGE = 1000  # runs or experiments asked for at once
 ROLE_CELL, ROLE_ARM = "cell", "arm"
+FORMAT, TAG = "3", "ablation.store"
+"""The format of a store, and the tag of every study's experiment that has it
+(docs/decisions/0027-public-interfaces.md).
+"""
 
 
 @dataclass(frozen=True)
@@ -119,45 +129,49 @@ class Store:
 
     @cached_property
     def client(self) -> MlflowClient:
-        """MLflow's client for this store; a `UserError` where there is no store yet."""
+        """MLflow's client; a `UserError` where there is no store yet, or one of another format."""
         if self.embedded and not self._database.exists():
             raise UserError(
                 f"{self.root} holds no runs yet: run a study first, or name another folder with --store."
             )
         try:
-            if self.embedded:
-                self._prepare()
-            else:
+            if not self.embedded:
                 self.probe(ANSWER_SECONDS)
             with self.schema(self.tracking_uri):
                 client = MlflowClient(tracking_uri=self.tracking_uri)
-            check_version(client, self.tracking_shown)
+            self._check(client)
             return client
         except UNREACHABLE as error:
-            raise (ServerUnavailable if away(error) else UserError)(
+            raise (ServerUnavailable if is_unavailable(error) else UserError)(
                 f"MLflow's store {self.tracking_shown} cannot be opened ({why(error, self.tracking_uri)}): "
                 "check --store or MLFLOW_TRACKING_URI."
             ) from None  # the error may quote the password
+
+    def _check(self, client: MlflowClient) -> None:
+        """Refuse a store of another format, and a folder that was moved: MLflow keeps absolute paths."""
+        files = self.root.absolute() / "artifacts"
+        for experiment in paged(client.search_experiments):
+            location = Path(experiment.artifact_location)
+            ours = self.embedded and location.parent.name == files.name
+            number = experiment.tags.get(TAG, "1" if ours else FORMAT)
+            if number != FORMAT:
+                newer = not number.isdecimal() or int(number) > int(FORMAT)
+                cure = "upgrade ablation" if newer else "read it with the version that wrote it"
+                raise UserError(
+                    f"the store {self.tracking_shown} wants the {'newer' if newer else 'older'} ablation "
+                    f"that wrote it in format {number}, but this one knows format {FORMAT} alone: {cure}, or "
+                    "name another --store."
+                )
+            if ours and not _same(location.parent, files):
+                raise UserError(
+                    f"the store {self.root} was moved or copied from {location.parents[1]}, where MLflow "
+                    "looks for its files: move it back, or make a link there to its new place."
+                )
 
     def probe(self, seconds: float = PROBE_SECONDS) -> None:
         """Ask the server that holds the runs, if one does, for a sign of life; an error where none comes."""
         if not self.embedded:
             knock(self.tracking_uri, seconds)
-
-    def _prepare(self) -> None:
-        """Let the folder's database be where it is now, and as the installed MLflow wants it."""
-        settle(self._database, self.root.absolute() / "artifacts")
-        if outdated(self._database):
-            self.renew(self._database, upgrade_mlflow, lambda: outdated(self._database))
-
-    def renew(self, path: Path, upgrade: Callable[[str], None], outdated: Callable[[], bool]) -> None:
-        """Upgrade one of the folder's databases, whole or not at all, unless another process just did.
-
-        `upgrade` is given the address of a copy.
-        """
-        with self.lock("upgrade"):
-            if outdated():
-                renew(path, upgrade)
 
     def exists(self) -> bool:
         """Whether anything was ever recorded here."""
@@ -169,9 +183,7 @@ class Store:
             self._folder.mkdir(parents=True, exist_ok=True)
             with self.lock("create"):
                 if self.embedded and not self._database.exists():
-                    create_database(self._database, self.root.absolute() / "artifacts")
-                if self.embedded:
-                    index_tags(self._database)
+                    _create_database(self._database)
         except (OSError, sqlite3.OperationalError) as error:
             raise UserError(
                 f"the store {self.root} cannot be written ({error}): name another folder with --store."
@@ -188,11 +200,27 @@ class Store:
                     f"-x {found.experiment_id}`), or give the study's file a new name."
                 )
             if found is not None:
-                bring_up(self.client, found.experiment_id, found.tags)
-                return str(found.experiment_id)
+                return self._own(found)
             location = None if self.served else str(self.root.absolute() / "artifacts" / name)
-            marked = tags | {TAG: str(STORE_VERSION)}
+            marked = tags | {TAG: FORMAT}
             return str(self.client.create_experiment(name, artifact_location=location, tags=marked))
+
+    def place_of(self, name: str) -> str:
+        """The id of the experiment called `name`; "" where there is none, or it was deleted."""
+        found = self.client.get_experiment_by_name(name)
+        return self._own(found) if found is not None and found.lifecycle_stage == "active" else ""
+
+    def experiments(self) -> list[Experiment]:
+        """The experiments that hold studies: on a server others may have their own."""
+        return [one for one in paged(self.client.search_experiments) if TAG in one.tags]
+
+    def _own(self, experiment: Experiment) -> str:
+        if TAG not in experiment.tags:
+            raise UserError(
+                f"the experiment {experiment.name} of {self.tracking_shown} was not made by this version: "
+                "give the study's file a new name, or rename that experiment."
+            )
+        return str(experiment.experiment_id)
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -222,3 +250,31 @@ class Store:
             if not mine:
                 raise UserError(f"{what} is being run by {self._locks.holder(name)}: wait for it or end it.")
             yield
+
+
+def paged(search: Callable[..., Any]) -> Iterator[Any]:
+    """All that a search of MLflow's client finds among what is active, page by page."""
+    token = None
+    while True:
+        page = search(max_results=PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _create_database(path: Path) -> None:
+    """Let MLflow build its tables in a private file and publish it whole.
+
+    A first migration that is killed, or that two processes start at once, leaves a database that
+    never opens again; a file that appears by one rename cannot be half made.
+    """
+    for stale in path.parent.glob(".create-*"):
+        stale.unlink(missing_ok=True)  # of a process killed here before: we hold the lock
+    private = path.with_name(f".create-{os.getpid()}.db")
+    MlflowClient(tracking_uri=f"sqlite:///{private}").search_experiments()
+    private.rename(path)
+
+
+def _same(old: Path, new: Path) -> bool:
+    return old == new or (old.exists() and new.exists() and old.samefile(new))

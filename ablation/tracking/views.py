@@ -26,11 +26,17 @@ class Page:
     path: str
 
 
-def save_views(store: Store, experiment: str, varied: Iterable[str], measures: Iterable[str]) -> None:
-    """Write the study's views: its arms, its cells, and its cells averaged over the seeds."""
-    columns = [f"params.`{name}`" for name in varied]
+def save_views(
+    store: Store, place: str, columns: Iterable[str], measures: Iterable[str], curves: Iterable[str] = ()
+) -> None:
+    """Write the views of a study in the MLflow experiment `place`: arms, cells, and means over seeds.
+
+    columns: the settings that vary; curves: those shown beside the measures.
+    """
+    columns = [f"params.`{name}`" for name in columns]
+    measures = list(measures)
     metrics = [f"metrics.`{name}`" for name in measures]
-    curves = [f"metrics.`{name}`" for name in ("train_mse", "validation_mse")]
+    curves = [f"metrics.`{name}`" for name in curves]
     cells = f"tags.role = '{ROLE_CELL}' and attributes.status = 'FINISHED'"
     arms = [f"metrics.`{name}{tail}`" for name in measures for tail in ("", " low", " high", " difference")]
     states = {
@@ -42,7 +48,7 @@ def save_views(store: Store, experiment: str, varied: Iterable[str], measures: I
         text = base64.b64encode(zlib.compress(json.dumps(state, sort_keys=True).encode())).decode()
         # A fixed moment: the view is a function of the study, not of when it was written.
         view = {"name": name, "createdAt": 0, "updatedAt": 0, "state": f"deflate;{text}"}
-        store.client.set_experiment_tag(experiment, f"mlflow.sharedViewState.{_key(name)}", json.dumps(view))
+        store.client.set_experiment_tag(place, f"mlflow.sharedViewState.{_key(name)}", json.dumps(view))
 
 
 def pages(experiment: str) -> list[Page]:
@@ -55,7 +61,7 @@ def pages(experiment: str) -> list[Page]:
 def study_pages(store: Store) -> dict[str, list[Page]]:
     """The pages of every study of the store, by study name; with the compare page of its arms, if any."""
     found: dict[str, list[Page]] = {}
-    for experiment in store.client.search_experiments():
+    for experiment in store.experiments():
         number = experiment.experiment_id
         arms = [run.info.run_id for run in store.client.search_runs([number], f"tags.role = '{ROLE_ARM}'")]
         views = [key for key in experiment.tags if key.startswith("mlflow.sharedViewState.")]

@@ -1,28 +1,35 @@
-"""Analogies a : b :: c : d of a family; nothing learned from their truth d: no network and no direction."""
+"""The analogies a : b :: c : d that a run is measured on, and the pictures that directions learn from.
+
+Nothing learns from the truth d of an analogy: no network, and no direction.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
 
-from ablation.emoji.composition.families import Family
+from ablation.emoji.composition.families import Family, Key, Step, families
 from ablation.emoji.data.images import Images
+from ablation.emoji.data.split import CACHED, TEST, TRAIN, VALIDATION, assign_sides, split
+from ablation.emoji.seeds import generator
+from ablation.emoji.spec import DataSpec
 
-TRAIN, VALIDATION, TEST = range(3)  # in a deal
-ROWS = 60  # of what stays, that a direction learns from: more cost encoding and hardly move it
-
-Step = tuple[str, str]
+MOST = {TEST: 24, VALIDATION: 12, TRAIN: 2}  # analogies of each step
+CONTENTS = 60  # that a direction learns from: more cost time to encode and hardly change the direction
 
 
 @dataclass(frozen=True)
 class Analogy:
-    """Indices of images: a is to b as c is to d. giver and taker: what stays in a and b, and in c and d."""
+    """Indices of images: a is to b as c is to d, the truth.
+
+    source: the content of a and b; target: that of c and d.
+    """
 
     step: Step
-    giver: str
-    taker: str
+    source: str
+    target: str
     a: int
     b: int
     c: int
@@ -30,20 +37,24 @@ class Analogy:
 
 
 @dataclass(frozen=True, eq=False)
-class Deal:
-    """Which set every image is dealt to, int8 (n,), and the indices that training takes in, int64 (m,)."""
+class Assignment:
+    """Which images a run learns from.
+
+    sides: the set of every image, int8 (n,), of `assign_sides`. trained: the images of the training set,
+    int64 (m,).
+    """
 
     images: Images
-    dealt: Tensor
+    sides: Tensor
     trained: Tensor
 
     @cached_property
     def _sides(self) -> list[int]:
-        return [int(side) for side in self.dealt]
+        return [int(side) for side in self.sides]
 
     @cached_property
-    def _learnt(self) -> tuple[set[str], set[bytes]]:
-        """The subjects and the pixels that training takes in."""
+    def _learned(self) -> tuple[set[str], set[bytes]]:
+        """The subjects and the pixels of the training set."""
         indices = self.trained.unique().tolist()
         return {self.images.subject[i] for i in indices}, {self._pixels(i) for i in indices}
 
@@ -51,67 +62,118 @@ class Deal:
         return self.images.pixels[index].numpy().tobytes()
 
     def on(self, index: int, side: int) -> bool:
-        """Whether the image is dealt to that set."""
+        """Whether the image is assigned to that set."""
         return self._sides[index] == side
 
     def unseen(self, index: int) -> bool:
-        """Whether training takes in neither this picture nor another of its subject (a tone, a gender)."""
-        subjects, pixels = self._learnt
+        """Whether training has neither this picture nor another of its subject (a skin tone, a gender)."""
+        subjects, pixels = self._learned
         return self.images.subject[index] not in subjects and self._pixels(index) not in pixels
 
-    def kin(self, one: int, other: int) -> bool:
-        """Whether the two show one subject."""
+    def same_subject(self, one: int, other: int) -> bool:
+        """Whether the two images show one subject."""
         return self.images.subject[one] == self.images.subject[other]
 
 
-def analogies(family: Family, deal: Deal, side: int, most: int, draws: torch.Generator) -> list[Analogy]:
-    """At most `most` analogies a step whose truth is dealt to `side`; drawn by `draws`, in order.
+@dataclass(frozen=True, eq=False)
+class AnalogyTask:
+    """The analogies of a family, by the side of their truths, where there are some.
 
-    On validation and test a truth is unseen; on the training side ("seen") it is not. What is asked for is
-    put on a training picture, or on one of the truth's own side; what gives the attribute are two training
-    pictures, or, where the family is asked onto one kind alone, any two of another kind: they are no truths.
+    training: the pictures that directions learn from, by the same side.
     """
-    return [
-        one
-        for step in family.steps
-        for one in _drawn([*_asked(family, step, deal, side, draws)], most, draws)
-    ]
+
+    family: Family
+    analogies: dict[int, list[Analogy]]
+    training: dict[int, dict[Key, int]]
+
+    @property
+    def images(self) -> set[int]:
+        """The indices of all pictures that take part."""
+        drawn = {i for ones in self.analogies.values() for one in ones for i in (one.a, one.b, one.c, one.d)}
+        return drawn | {i for pictures in self.training.values() for i in pictures.values()}
 
 
-def _drawn(found: list[Analogy], most: int, draws: torch.Generator) -> list[Analogy]:
-    return [found[place] for place in sorted(torch.randperm(len(found), generator=draws)[:most].tolist())]
+@lru_cache(maxsize=CACHED)
+def analogy_tasks(
+    images: Images, data: DataSpec, seed: int, sides: Tensor | None = None, trained: Tensor | None = None
+) -> tuple[AnalogyTask, ...]:
+    """A task for each family, the same for every model that learns from these data under this seed.
+
+    sides and trained: as in `Assignment`, where the caller has them already. There is no task after a split
+    by copies, nor where some family has no unseen truth in the test or the validation set.
+    """
+    found = families(images)
+    if not found or data.split == "copy":
+        return ()
+    assignment = Assignment(
+        images,
+        assign_sides(images, data, seed) if sides is None else sides,
+        split(images, data, 0, seed).train.index if trained is None else trained,
+    )
+    tasks = tuple(_task(family, assignment, seed) for family in found)
+    return tasks if all({TEST, VALIDATION} <= task.analogies.keys() for task in tasks) else ()
 
 
-def _asked(family: Family, step: Step, deal: Deal, side: int, draws: torch.Generator) -> Iterator[Analogy]:
-    pairs, subject = family.pairs(step), deal.images.subject
+def _task(family: Family, assignment: Assignment, seed: int) -> AnalogyTask:
+    draws = generator(seed, "analogies", family.name)
+    drawn = {side: draw_analogies(family, assignment, side, most, draws) for side, most in MOST.items()}
+    unseen = training_pictures(family, assignment, (), draws)
+    seen = training_pictures(family, assignment, drawn[TRAIN], draws)
+    training = {TEST: unseen, VALIDATION: unseen, TRAIN: seen}
+    found = {side: ones for side, ones in drawn.items() if ones and training[side]}
+    return AnalogyTask(family, found, training)
+
+
+def draw_analogies(
+    family: Family, assignment: Assignment, side: int, most: int, draws: torch.Generator
+) -> list[Analogy]:
+    """At most `most` analogies of each step whose truth is on `side`, drawn by `draws`, in order.
+
+    On the validation and the test side training has not seen the truth; on the training side it has. c is a
+    training picture or on the side of the truth. a and b are training pictures; in a family with `onto` they
+    are any pictures of another content, since these are never truths.
+    """
+    drawn: list[Analogy] = []
+    for step in family.steps:
+        found = [*_possible(family, step, assignment, side, draws)]
+        drawn += [found[n] for n in sorted(torch.randperm(len(found), generator=draws)[:most].tolist())]
+    return drawn
+
+
+def _possible(
+    family: Family, step: Step, assignment: Assignment, side: int, draws: torch.Generator
+) -> Iterator[Analogy]:
+    """An analogy for every truth of the step, its source drawn."""
+    pairs, subject = family.pairs(step), assignment.images.subject
     able = {
-        giver: (subject[a], subject[b])
-        for giver, (a, b) in pairs.items()
-        if family.onto or (deal.on(a, TRAIN) and deal.on(b, TRAIN))
+        source: (subject[a], subject[b])
+        for source, (a, b) in pairs.items()
+        if family.onto or (assignment.on(a, TRAIN) and assignment.on(b, TRAIN))
     }
-    for taker, (c, d) in pairs.items():
-        wanted = deal.on(d, side) and deal.unseen(d) != (side == TRAIN)
-        if not wanted or family.onto not in ("", taker) or not (deal.on(c, TRAIN) or deal.on(c, side)):
+    for target, (c, d) in pairs.items():
+        wanted = assignment.on(d, side) and assignment.unseen(d) != (side == TRAIN)
+        fits = family.onto in ("", target) and (assignment.on(c, TRAIN) or assignment.on(c, side))
+        if not (wanted and fits):
             continue
-        givers = [giver for giver, of in able.items() if giver != taker and subject[d] not in of]
-        if givers:
-            giver = givers[int(torch.randint(len(givers), (), generator=draws))]
-            yield Analogy(step, giver, taker, *pairs[giver], c, d)
+        sources = [source for source, shown in able.items() if source != target and subject[d] not in shown]
+        if sources:
+            source = sources[int(torch.randint(len(sources), (), generator=draws))]
+            yield Analogy(step, source, target, *pairs[source], c, d)
 
 
-def known_rows(
-    family: Family, deal: Deal, asked: Iterable[Analogy], draws: torch.Generator
-) -> dict[tuple[str, str], int]:
-    """The pictures that a direction may learn from: training ones, none of a subject that is asked for.
+def training_pictures(
+    family: Family, assignment: Assignment, analogies: Iterable[Analogy], draws: torch.Generator
+) -> dict[Key, int]:
+    """The training pictures of the family that show no subject of a truth of `analogies`.
 
-    Of what stays, at most ROWS are drawn.
+    At most CONTENTS contents are drawn.
     """
-    truths = {deal.images.subject[one.d] for one in asked}
+    truths = {assignment.images.subject[one.d] for one in analogies}
     free = {
-        place: index
-        for place, index in family.at.items()
-        if deal.on(index, TRAIN) and deal.images.subject[index] not in truths
+        key: index
+        for key, index in family.at.items()
+        if assignment.on(index, TRAIN) and assignment.images.subject[index] not in truths
     }
-    stays = list(dict.fromkeys(row for row, _ in free))
-    kept = {stays[place] for place in torch.randperm(len(stays), generator=draws)[:ROWS].tolist()}
-    return {place: index for place, index in free.items() if place[0] in kept}
+    contents = list(dict.fromkeys(content for content, _ in free))
+    kept = {contents[n] for n in torch.randperm(len(contents), generator=draws)[:CONTENTS].tolist()}
+    return {key: index for key, index in free.items() if key[0] in kept}

@@ -1,24 +1,43 @@
-"""Emoji composed by hand: a page that chooses target, plus, minus, method and strength among its pictures."""
+"""The composer: a page on which a person chooses target, plus, minus and method, and drags the strength.
+
+Every picture of the page is made beforehand, with the code of one finished run.
+"""
 
 import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
+import jinja2
 from jinja2.utils import htmlsafe_json_dumps
 
+from ablation.emoji.composition.families import Family, families
+from ablation.emoji.composition.latent_editor import LatentEditor, editor_of
+from ablation.emoji.data.images import picture, png, small_png
+from ablation.emoji.data.names import resolve
 from ablation.errors import UserError, unknown
-from ablation.formatting import count, number
 from ablation.files import folder, replace, write
-from ablation.report.formats import _environment
+from ablation.formatting import count, number
+from ablation.tracking import Store, keep
+
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+METHODS = {
+    "pair": "the whole difference plus − minus, as the report adds it",
+    "pca": "that difference within the leading principal components of differences that training shows",
+    "additive": "towards the mean of the training cats, plus the share of the difference that training shows "
+    "to carry over from faces to cats",
+}
+PLAIN_FACE = "grinning face"
+REPORT = ("smiling cat face with open mouth", "smiling face with heart-shaped eyes", PLAIN_FACE, "pair")
+"""The report's choice of target, plus, minus and method: the page opens with it."""
 
 TERMS = {"target": "Target (c)", "plus": "Plus (b)", "minus": "Minus (a)"}
 """The pictures that the arithmetic c + strength × (b − a) is made of, in the order of the page."""
-PLAIN = 1.0  # the strength of c + (b − a) as it is written: the page opens at the nearest to it
+WHOLE = 1.0  # the strength of c + (b − a) as it is written: the page opens at the nearest to it
 
 
 @dataclass(frozen=True)
@@ -61,6 +80,73 @@ class Composer:
     """The index of the scene that is shown at the start."""
 
 
+def compose_page(store: Store, run: str, to: Path) -> str:
+    """Write the page of a finished run (the best where `run` is "") to `to`, and keep it with the run.
+
+    Targets are the cats. What is added are the human faces with an expression of theirs. What is subtracted
+    is the report's plain face or the human face with the target's own expression. Returns a sentence on it.
+    """
+    editor, run_id = editor_of(store, run)
+    family = next((one for one in families(editor.images) if one.name == "faces"), None)
+    if family is None:
+        raise UserError(
+            "the page wants cat faces and human ones of the same expression, but the data have none: name a "
+            "run on the emoji."
+        )
+    scenes = [*_composed(editor, family)]
+    names = {name for one in scenes for name in (one.target, one.plus, one.minus, one.truth) if name}
+    inputs, reconstructions = _pictures(editor, sorted(names))
+    unseen = [s.truth for s in scenes if s.truth and editor.unseen(editor.images.text.index(s.truth))]
+    about = (
+        f"Composed in the code of run {run_id}. Its training saw nothing of {_listed(unseen)}; of the other "
+        "cats, which it saw, a gain says little."
+    )
+    first = next(n for n, s in enumerate(scenes) if (s.target, s.plus, s.minus, s.method) == REPORT)
+    page = Composer("Compose a cat", about, STRENGTHS, METHODS, inputs, reconstructions, tuple(scenes), first)
+    write_composer(page, to)
+    keep(store, run_id, to)
+    return f"{to}: {len(scenes)} choices, of run {run_id}, which keeps the page, too."
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(sorted(set(names))) or "none of the cats"
+
+
+def _composed(editor: LatentEditor, family: Family) -> Iterator[Scene]:
+    """A scene for every choice that the page offers."""
+    text, plain = editor.images.text, resolve(editor.images, PLAIN_FACE)
+    cats = {value: index for (content, value), index in family.at.items() if content == "cat"}
+    faces = {value: index for (content, value), index in family.at.items() if content == "human"}
+    for (own, target), (other, plus) in product(cats.items(), faces.items()):
+        if own == other:
+            continue
+        for minus, method in product(dict.fromkeys((plain, faces[own])), METHODS):
+            made = editor.compose(target, plus, minus, method, STRENGTHS)
+            pictures = tuple(small_png(picture(one)) for one in made.pictures)
+            truth = "" if made.truth is None else text[made.truth]
+            yield Scene(text[target], text[plus], text[minus], method, pictures, made.gains, truth)
+
+
+def _pictures(editor: LatentEditor, names: list[str]) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """The pictures of these names and their reconstructions, as PNG."""
+    index = [editor.images.text.index(name) for name in names]
+    inputs = [png(picture(editor.images.pixels[i])) for i in index]
+    again = [png(picture(one)) for one in editor.reconstructions(index)]
+    return dict(zip(names, inputs, strict=True)), dict(zip(names, again, strict=True))
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("composer.html")
+
+
 def write_composer(composer: Composer, to: Path) -> Path:
     """Write the page, complete in itself, to the file `to`; the path.
 
@@ -68,8 +154,7 @@ def write_composer(composer: Composer, to: Path) -> Path:
     would have to show is missing, it is a `UserError`.
     """
     _check(composer)
-    page = _environment("html").get_template("composer.html")
-    text = page.render(composer=composer, terms=TERMS, data=_data(composer))
+    text = _template().render(composer=composer, terms=TERMS, data=_data(composer))
     folder(to.parent)
     return replace(to, partial(write, text))
 
@@ -124,19 +209,19 @@ def _data(composer: Composer) -> str:
     place = {picture: index for index, picture in enumerate(pictures)}
     content = {
         "first": composer.first,
-        "start": min(range(len(composer.strengths)), key=lambda i: abs(composer.strengths[i] - PLAIN)),
+        "start": min(range(len(composer.strengths)), key=lambda i: abs(composer.strengths[i] - WHOLE)),
         # 0.30000000000000004 is 0.3 to a reader.
         "strengths": [float(f"{strength:g}") for strength in composer.strengths],
         "methods": composer.methods,
         "inputs": {name: place[picture] for name, picture in composer.inputs.items()},
         "reconstructions": {name: place[picture] for name, picture in composer.reconstructions.items()},
-        "scenes": list(_scenes(composer, place)),
+        "scenes": list(_scene_data(composer, place)),
         "pictures": [base64.b64encode(picture).decode() for picture in pictures],
     }
     return htmlsafe_json_dumps(content, dumps=partial(json.dumps, separators=(",", ":")))
 
 
-def _scenes(composer: Composer, place: dict[bytes, int]) -> Iterator[dict[str, Any]]:
+def _scene_data(composer: Composer, place: dict[bytes, int]) -> Iterator[dict[str, Any]]:
     """Each scene with the places of its pictures, and its gains as they are shown."""
     for scene in composer.scenes:
         yield {

@@ -1,17 +1,16 @@
-"""Families of pictures that cross an attribute with what it is put on, read off the texts of the data.
+"""Families of pictures that cross contents with the values of an attribute, found by the texts of the data.
 
-In a family, `at[stays, value]` is the picture of what stays (a person, a colour, an hour, a species) with one
-value of the attribute (a skin tone, a gender, a shape, the half hour, an expression). So every two rows and
-two columns of it are an analogy a : b :: c : d whose answer is a picture.
+A family is a table: `at[content, value]` is the picture of a content (a person, a colour, an hour, a species)
+with a value of the attribute (a skin tone, a gender, a shape, the half hour, an expression). Two rows and two
+columns of the table are an analogy a : b :: c : d whose answer d is a picture.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import permutations
 
-from ablation.emoji.composition.gains import NO_TONE
 from ablation.emoji.data.images import Images
 
 TWINS = {
@@ -27,7 +26,10 @@ TWINS = {
 }
 """The human face of the same expression, by the cat's text: the one table that the texts do not give."""
 
-Key = tuple[str, str]
+Key = tuple[str, str]  # content and value
+Step = tuple[str, str]  # the value before and after
+
+NO_TONE, DARK = "no skin tone", "dark skin tone"
 _COLOURS = "red|orange|yellow|green|blue|purple|brown|black|white"
 # Not "heavy black heart", which is the red one; "black large square" and "medium black circle" are full size.
 _SHAPE = re.compile(rf"(?:large |medium )?({_COLOURS})(?: large)? (circle|square|heart)")
@@ -37,30 +39,30 @@ _GENDER = re.compile(r"\b(man|woman)\b")
 
 @dataclass(frozen=True, eq=False)
 class Family:
-    """at[stays, value]: index of the image. steps: (from, to), the changes of value that are asked for.
+    """at[content, value]: index of the image. steps: the changes of value that analogies have.
 
-    onto: what stays in the pictures that are asked for; all of it where it is empty.
+    onto: the one content that analogies have as their target; "" where every content can be.
     """
 
     name: str
     at: Mapping[Key, int]
-    steps: tuple[tuple[str, str], ...]
+    steps: tuple[Step, ...]
     onto: str = ""
 
-    def pairs(self, step: tuple[str, str]) -> dict[str, tuple[int, int]]:
-        """The indices before and after the step, by what stays."""
+    def pairs(self, step: Step) -> dict[str, tuple[int, int]]:
+        """The indices before and after the step, by content."""
         before, after = step
         return {
-            stays: (index, self.at[stays, after])
-            for (stays, value), index in self.at.items()
-            if value == before and (stays, after) in self.at
+            content: (index, self.at[content, after])
+            for (content, value), index in self.at.items()
+            if value == before and (content, after) in self.at
         }
 
     @property
     def truths(self) -> set[int]:
-        """Every picture that could be asked for, seen or unseen."""
+        """Every picture that can be the answer of an analogy, seen or unseen in training."""
         found = (pair for step in self.steps for pair in self.pairs(step).items())
-        return {after for stays, (_, after) in found if self.onto in ("", stays)}
+        return {after for content, (_, after) in found if self.onto in ("", content)}
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -86,7 +88,7 @@ def _family(
     images: Images,
     key: Callable[[str], Key | None],
     onto: str = "",
-    steps: Callable[[tuple[str, str]], bool] = lambda step: True,
+    steps: Callable[[Step], bool] = lambda step: True,
 ) -> Family:
     at: dict[Key, int] = {}
     for index, text in enumerate(images.text):
@@ -99,11 +101,11 @@ def _family(
 
 
 def _alone(at: Mapping[Key, int]) -> set[str]:
-    """What stays in one picture only: it has nothing to be set beside."""
+    """Contents of a single picture, which no step leads to or from."""
     counts: dict[str, int] = {}
-    for stays, _ in at:
-        counts[stays] = counts.get(stays, 0) + 1
-    return {stays for stays, count in counts.items() if count == 1}
+    for content, _ in at:
+        counts[content] = counts.get(content, 0) + 1
+    return {content for content, count in counts.items() if count == 1}
 
 
 def _face(text: str) -> Key | None:
@@ -118,8 +120,8 @@ def _tone(text: str) -> Key | None:
     tones = [word for word in words if word.endswith("skin tone")]
     if len(tones) > 1:
         return None
-    stays = ", ".join([name, *(word for word in words if word not in tones)])
-    return stays, tones[0] if tones else NO_TONE
+    content = ", ".join([name, *(word for word in words if word not in tones)])
+    return content, tones[0] if tones else NO_TONE
 
 
 def _gender(text: str) -> Key | None:
@@ -135,8 +137,3 @@ def _shape(text: str) -> Key | None:
 def _clock(text: str) -> Key | None:
     found = _CLOCK.fullmatch(text)
     return (found[1], found[2] or found[3]) if found else None
-
-
-def names(found: Sequence[Family]) -> tuple[str, ...]:
-    """The names of the families, in their order."""
-    return tuple(family.name for family in found)

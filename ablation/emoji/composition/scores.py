@@ -1,6 +1,12 @@
-"""Numbers for composites beside their truths; pictures are float32 (n, 3, 64, 64) in [0, 1]."""
+"""Scores of composites: the normalised gain of records, and numbers of pictures beside their truths.
 
-from collections.abc import Sequence
+A gain of 0 is the input c, encoded and decoded as it is; a gain of 1 is as good as the truth's own
+reconstruction. Pictures are float32 (n, 3, 64, 64) in [0, 1].
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from statistics import fmean, median
+from typing import TypeVar
 
 import torch
 from sklearn.decomposition import PCA
@@ -9,8 +15,72 @@ from sklearn.pipeline import make_pipeline
 from torch import Tensor
 from torch.nn import functional as F
 
+from ablation.emoji.composition.families import DARK, NO_TONE
+
+Truth = TypeVar("Truth", bound=Hashable)
+Row = dict[str, str | float]
+"""The record of an analogy: its side, family and step, its four texts and every number."""
+
+ROOM = 0.1  # of the input's error: a perfect composite is taken to save at least this share of it
+UNSEEN, SEEN = "unseen", "seen"  # whether training saw the truth of an analogy
 CHANGED = 0.1  # in [0, 1]: a pixel whose largest channel differs by more is part of the change
-COMPONENTS = 32  # of the pixels, that the judge of the attribute sees
+COMPONENTS = 32  # principal components of the pixels that the judge of the attribute sees
+
+
+def gains(
+    error: Sequence[float], copy: Sequence[float], ceiling: Sequence[float], truths: Sequence[Truth]
+) -> dict[Truth, float]:
+    """The normalised gain of each truth; errors, n of each, are averaged over the analogies that share it.
+
+    copy: the error of the input, encoded and decoded. ceiling: that of the truth's own reconstruction. Where
+    a perfect composite could save less than ROOM of the copy's error, the gain is computed as if it could
+    save that much. Otherwise a model that reconstructs nothing would get large gains by a tiny divisor.
+    """
+    places: dict[Truth, list[int]] = {}
+    for place, truth in enumerate(truths):
+        places.setdefault(truth, []).append(place)
+    found: dict[Truth, float] = {}
+    for truth, here in places.items():
+        e, c, best = (fmean(values[place] for place in here) for values in (error, copy, ceiling))
+        found[truth] = (c - e) / max(c - best, ROOM * c)
+    return found
+
+
+def rows_by_measure(rows: Sequence[Row]) -> dict[str, dict[str, list[Row]]]:
+    """The records behind every gain, by measure and family.
+
+    The measure is the mean over families of the median over truths.
+    """
+    unseen, seen = by_family(rows, UNSEEN), by_family(rows, SEEN)
+    found = {f"gain_{name}": {name: part} for name, part in unseen.items()} | {"gain": unseen}
+    if dark := [row for row in unseen.get("tone", []) if (row["from"], row["to"]) == (NO_TONE, DARK)]:
+        found["gain_dark_tone"] = {"tone": dark}
+    return found | ({"gain_seen": seen} if seen else {})
+
+
+def by_family(rows: Sequence[Row], side: str) -> dict[str, list[Row]]:
+    """The records of that side, by family."""
+    parts: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["side"] == side:
+            parts.setdefault(str(row["family"]), []).append(row)
+    return parts
+
+
+def column(rows: Sequence[Mapping[str, str | float]], name: str) -> list[float]:
+    """That number of every record."""
+    return [float(row[name]) for row in rows]
+
+
+def gain(rows: Sequence[Row], name: str = "error") -> float:
+    """The median over truths of the normalised gain; `name` is the column of the error."""
+    return median(gain_of_truths(rows, name).values())
+
+
+def gain_of_truths(rows: Sequence[Row], name: str = "error") -> dict[str, float]:
+    """The normalised gain of each truth, by its text."""
+    error, copy, ceiling = (column(rows, one) for one in (name, "copy", "ceiling"))
+    return gains(error, copy, ceiling, [str(row["d"]) for row in rows])
 
 
 def errors(pictures: Tensor, truths: Tensor) -> Tensor:
@@ -29,8 +99,8 @@ def inside(edited: Tensor, untouched: Tensor, c: Tensor, d: Tensor) -> Tensor:
 def hits(codes: Tensor, truths: Tensor, pool: Tensor, given: Tensor, exclude: bool) -> Tensor:
     """Whether the truth is the code of `pool` (m, latent_dim) nearest to each of `codes`, (n,) of 0 and 1.
 
-    truths (n,) and given (n, 3) are places in the pool; the given a, b and c are left out where `exclude`,
-    which hides that the answer often is the input itself (Rogers et al. 2017).
+    truths (n,) and given (n, 3) are places in the pool. With `exclude`, the given a, b and c cannot be the
+    answer, which hides that the answer often is the input itself (Rogers et al. 2017).
     """
     distance = torch.cdist(codes, pool)
     if exclude:
@@ -39,7 +109,7 @@ def hits(codes: Tensor, truths: Tensor, pool: Tensor, given: Tensor, exclude: bo
 
 
 class Judge:
-    """Names an attribute's value from pixels: it has never heard of the codes.
+    """Names an attribute's value from pixels alone, without the codes.
 
     Logistic regression on principal components of pictures, uint8 (n, 3, 64, 64), reduced to 16 x 16.
     """

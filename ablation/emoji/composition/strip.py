@@ -1,4 +1,4 @@
-"""A row of pictures with captions, and what the network makes of each under it, as PNG."""
+"""A composite as a strip: target, plus, minus, the composites and the truth in a row of a PNG file."""
 
 import warnings
 from dataclasses import dataclass
@@ -9,8 +9,14 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ablation.emoji.composition.evaluator import STRENGTHS
+from ablation.emoji.composition.latent_editor import Composite, editor_of
+from ablation.emoji.data.names import resolve
 from ablation.files import replace
+from ablation.texts import one_line
+from ablation.tracking import Store
 
+MOST_LETTERS = 80  # of a text that is shown
 INCHES = 1.25  # a picture
 LETTERS = 20  # a line of a caption
 
@@ -22,6 +28,59 @@ class Frame:
     caption: str
     picture: Any
     again: Any = None
+
+
+def compose_strip(
+    store: Store, run: str, names: tuple[str, str, str], method: str, strength: float | None, out: Path
+) -> str:
+    """Compose target, plus and minus in a run's code, and write the strip to `out`; lines that say the gain.
+
+    The run is the best one where `run` is "". Without a strength there is a composite at each of several.
+    """
+    editor, run_id = editor_of(store, run)
+    target, plus, minus = (resolve(editor.images, name) for name in names)
+    strengths = STRENGTHS if strength is None else (strength,)
+    composite = editor.compose(target, plus, minus, method, strengths)
+    shown = tuple(one_line(text, MOST_LETTERS) for text in editor.images.text)
+    texts = [shown[index] for index in (target, plus, minus)]
+    write_strip(_frames(composite, texts, shown), out)
+    sum_ = f"{texts[0]} + ({texts[1]} - {texts[2]}), by {method}, in the code of run {run_id}"
+    return f"{sum_}\n{_judgement(composite, shown)}\n{out}"
+
+
+def _judgement(composite: Composite, texts: tuple[str, ...]) -> str:
+    if composite.truth is None:
+        return "No picture of the data is known to be the answer, so there is no gain to tell."
+    best = max(range(len(composite.gains)), key=lambda n: composite.gains[n])
+    seen = "training saw nothing of it" if composite.unseen else "TRAINING SAW IT, so the gain says little"
+    at = ", ".join(f"{g:+.2f} at {s:g}" for s, g in zip(composite.strengths, composite.gains, strict=True))
+    text = f"The truth is {texts[composite.truth]!r}; {seen}. Gain {at}"
+    if len(composite.gains) > 1:
+        text += (
+            f" (highest at {composite.strengths[best]:g}; validation analogies choose {composite.chosen:g})"
+        )
+    return text + "; 0 is the target left alone, 1 the truth's own reconstruction."
+
+
+def _frames(composite: Composite, names: list[str], texts: tuple[str, ...]) -> list[Frame]:
+    """The pictures of the strip in order, captioned; inputs and truth with their reconstructions."""
+    roles = ("target", "plus", "minus")
+    frames = [
+        Frame(f"{role}\n{name}", picture.numpy(), again.numpy())
+        for role, name, picture, again in zip(
+            roles, names, composite.inputs, composite.reconstructions, strict=True
+        )
+    ]
+    gains = [f"\ngain {gain:+.2f}" for gain in composite.gains] or [""] * len(composite.strengths)
+    frames += [
+        Frame(f"composite\nstrength {strength:g}{gain}", picture.numpy())
+        for strength, gain, picture in zip(composite.strengths, gains, composite.pictures, strict=True)
+    ]
+    if composite.truth is None or composite.answer is None or composite.ceiling is None:
+        return frames
+    seen = "unseen" if composite.unseen else "seen in training"
+    caption = f"truth ({seen})\n{texts[composite.truth]}"
+    return [*frames, Frame(caption, composite.answer.numpy(), composite.ceiling.numpy())]
 
 
 def write_strip(frames: list[Frame], to: Path) -> Path:

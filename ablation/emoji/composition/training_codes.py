@@ -1,41 +1,48 @@
-"""What a direction may learn from, and what it is asked for, as codes."""
+"""What directions are computed from: codes of training pictures, and of the a, b and c of analogies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import fmean
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from ablation.emoji.composition.analogies import Step
+from ablation.emoji.composition.families import Key, Step
 
-LEAST_PAIRS = 8  # of a step, to learn its own subspace or boundary from; else the whole family's
+LEAST_PAIRS = 8  # of a step, to learn a subspace or a boundary from them; with fewer, from the whole family
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
-    """Codes (latent_dim,) of training pictures of a family, by what stays and the attribute's value.
+class TrainingCodes:
+    """Codes (latent_dim,) of training pictures of a family, by content and by the attribute's value.
 
-    kinds: a word for what stays (Unicode's subgroup), over which a balanced mean weighs alike. draws: the
-    stream of the random subspace.
+    kinds: the kind of each content (Unicode's subgroup); a balanced mean gives every kind the same weight.
+    seed: of the random subspace.
     """
 
-    codes: Mapping[tuple[str, str], Tensor]
+    codes: Mapping[Key, Tensor]
     kinds: Mapping[str, str]
-    draws: int
+    seed: int
 
-    def rows(self, step: Step) -> list[str]:
-        """What stays in the pairs of the step."""
-        return [s for s, value in self.codes if value == step[0] and (s, step[1]) in self.codes]
+    def contents(self, step: Step) -> list[str]:
+        """The contents that training shows before and after the step."""
+        before, after = step
+        return [one for one, value in self.codes if value == before and (one, after) in self.codes]
 
     def pairs(self, step: Step) -> tuple[Tensor, Tensor]:
         """Codes before and after the step, each (m, latent_dim); m may be 0."""
-        rows = self.rows(step)
-        return self._stack([(s, step[0]) for s in rows]), self._stack([(s, step[1]) for s in rows])
+        contents = self.contents(step)
+        return self._stack([(c, step[0]) for c in contents]), self._stack([(c, step[1]) for c in contents])
 
-    def _stack(self, places: list[tuple[str, str]]) -> Tensor:
+    def _stack(self, keys: list[Key]) -> Tensor:
         width = next(iter(self.codes.values())).shape
-        return torch.stack([self.codes[p] for p in places]) if places else torch.empty(0, *width)
+        return torch.stack([self.codes[key] for key in keys]) if keys else torch.empty(0, *width)
+
+    def enough(self, step: Step) -> bool:
+        """Whether the step has LEAST_PAIRS of its own."""
+        return len(self.contents(step)) >= LEAST_PAIRS
 
     @cached_property
     def every(self) -> Tensor:
@@ -43,45 +50,76 @@ class Known:
         return torch.stack(list(self.codes.values()))
 
     @cached_property
+    def _by_content(self) -> dict[str, list[Tensor]]:
+        found: dict[str, list[Tensor]] = {}
+        for (content, _), code in self.codes.items():
+            found.setdefault(content, []).append(code)
+        return found
+
+    @cached_property
     def all_differences(self) -> Tensor:
-        """Differences of any two values that one thing has, (m, latent_dim)."""
-        rows: dict[str, list[Tensor]] = {}
-        for (stays, _), code in self.codes.items():
-            rows.setdefault(stays, []).append(code)
+        """Differences of any two values of one content, (m, latent_dim)."""
         found = [
-            later - sooner for row in rows.values() for n, sooner in enumerate(row) for later in row[n + 1 :]
+            later - sooner
+            for codes in self._by_content.values()
+            for n, sooner in enumerate(codes)
+            for later in codes[n + 1 :]
         ]
         return torch.stack(found) if found else self.every[:0]
 
     def differences(self, step: Step) -> Tensor:
-        """Paired differences of the step, or of the family where the step has fewer than LEAST_PAIRS."""
+        """Paired differences of the step, or of the family where the step has too few."""
         before, after = self.pairs(step)
-        return after - before if len(before) >= LEAST_PAIRS else self.all_differences
+        return after - before if self.enough(step) else self.all_differences
 
     @cached_property
-    def row_means(self) -> dict[str, Tensor]:
-        """The mean code of what stays, over the values it has."""
-        rows: dict[str, list[Tensor]] = {}
-        for (stays, _), code in self.codes.items():
-            rows.setdefault(stays, []).append(code)
-        return {stays: torch.stack(row).mean(0) for stays, row in rows.items()}
+    def content_means(self) -> dict[str, Tensor]:
+        """The mean code of each content, over the values it has."""
+        return {content: torch.stack(codes).mean(0) for content, codes in self._by_content.items()}
 
     @cached_property
     def value_means(self) -> Tensor:
-        """The mean code of each value, what stays taken off first, (values, latent_dim)."""
+        """The mean code of each value after the mean of its content is subtracted, (values, latent_dim)."""
         values: dict[str, list[Tensor]] = {}
-        for (stays, value), code in self.codes.items():
-            values.setdefault(value, []).append(code - self.row_means[stays])
+        for (content, value), code in self.codes.items():
+            values.setdefault(value, []).append(code - self.content_means[content])
         return torch.stack([torch.stack(one).mean(0) for one in values.values()])
 
 
 @dataclass(frozen=True, eq=False)
 class AnalogyBatch:
-    """n analogies of one step: codes of a, b and c, each (n, latent_dim), and what stays in them."""
+    """n analogies of one step: codes of a, b and c, each (n, latent_dim).
+
+    sources: the content of a and b; targets: that of c.
+    """
 
     step: Step
-    givers: tuple[str, ...]
-    takers: tuple[str, ...]
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
     a: Tensor
     b: Tensor
     c: Tensor
+
+
+def coherence(known: TrainingCodes, steps: tuple[Step, ...]) -> tuple[float, float]:
+    """Mean cosine between the training offsets of a step, for true pairs and for shuffled ones.
+
+    Shuffled pairs keep the difference of the means: what true pairs have above it is due to the pairing.
+    NaN where no step has two pairs.
+    """
+    true, shuffled = [], []
+    rng = torch.Generator().manual_seed(known.seed)
+    for step in steps:
+        before, after = known.pairs(step)
+        if len(before) >= 2:
+            mixed = after[torch.randperm(len(after), generator=rng)]
+            true.append(_mean_cosine(after - before))
+            shuffled.append(_mean_cosine(mixed - before))
+    return (fmean(true), fmean(shuffled)) if true else (float("nan"), float("nan"))
+
+
+def _mean_cosine(rows: Tensor) -> float:
+    unit = F.normalize(rows, dim=1)
+    cosines = unit @ unit.T
+    count = len(rows)
+    return float((cosines.sum() - cosines.trace()) / (count * (count - 1)))

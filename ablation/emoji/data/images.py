@@ -130,7 +130,7 @@ def grid(pixels: torch.Tensor, columns: int) -> Image.Image:
 
 
 def small_png(image: Image.Image) -> bytes:
-    """The picture as PNG in COLOURS colours: half of the bytes, and hardly to be told apart at this size."""
+    """The picture as PNG in COLOURS colours: half of the bytes, and at this size it looks the same."""
     return png(image.quantize(COLOURS, dither=Image.Dither.NONE))
 
 

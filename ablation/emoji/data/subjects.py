@@ -1,9 +1,9 @@
 """What an emoji shows once skin tone and gender are taken off, so that a split can keep it together.
 
 The rule, on the names of the characters: (1) tones, gender signs, joiners and variation selectors
-drop out; (2) a character whose name is one gender of a pair gives way to the name of neither;
-(3) one character that means what a sequence also spells out is spelled out; (4) a territory that
-flies the flag of a country counts as that country.
+are dropped; (2) a name of one gender ("prince") is replaced by a neutral one ("person with crown");
+(3) a character that a sequence can also express ("family") is replaced by that sequence; (4) a territory
+that flies the flag of a country counts as that country.
 """
 
 from collections.abc import Mapping, Sequence

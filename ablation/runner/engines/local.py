@@ -60,7 +60,7 @@ def cores() -> int:
 
 
 def context(experiments: Sequence[Experiment] = ()) -> ForkServerContext:
-    """How worker processes are made: forked from a server that has imported their modules, one thread each."""
+    """How workers are made: forked from a process that has imported their modules, one thread each."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     made: Any = multiprocessing.get_context("forkserver")

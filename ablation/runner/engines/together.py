@@ -1,4 +1,4 @@
-"""Experimental: one process that trains several cells of one program at once (`Experiment.train_together`)."""
+"""Experimental: one process trains several cells of one program at once (`Experiment.train_together`)."""
 
 import threading
 from collections.abc import Hashable, Sequence

@@ -6,17 +6,32 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from time import monotonic, sleep
+from itertools import chain, repeat
+from math import ceil
+from time import monotonic
 from typing import Literal, TypeVar
 
 import requests
+from mlflow.environment_variables import (
+    MLFLOW_TRACKING_CLIENT_CERT_PATH,
+    MLFLOW_TRACKING_INSECURE_TLS,
+    MLFLOW_TRACKING_SERVER_CERT_PATH,
+)
 from mlflow.exceptions import MlflowException, RestException
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
 
 from ablation.errors import UserError
+from ablation.tracking.addresses import hidden
 
 PATIENCE_SECONDS = 300.0  # for a server that was there and is gone; ABLATION_PATIENCE sets another
-LONGEST_PAUSE = 10.0  # seconds between two tries
+PAUSES = wait_exponential(multiplier=0.25, max=10.0)  # seconds between two attempts
+ANSWER_SECONDS = 5.0  # for a server's first answer; MLflow alone tries for minutes
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+UNREACHABLE = (MlflowException, SQLAlchemyError, requests.RequestException, sqlite3.Error, ImportError)
+"""What the libraries raise where a store cannot be opened; an `ImportError` for the driver of a database."""
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 UNAVAILABLE = {408, 429, 500, 502, 503, 504}  # what a proxy says, too, while the server behind it starts
 UNANSWERED = (
@@ -27,8 +42,7 @@ UNANSWERED = (
     requests.exceptions.ContentDecodingError,
 )
 WORDS = re.compile(r"too many \d+ error responses|Connection refused|Name or service not known|timed out")
-
-READ_ONLY = "25006"  # PostgreSQL's word for a write to a server whose place another has taken
+READ_ONLY = "25006"  # PostgreSQL's code for a write to a server whose place another has taken
 
 T = TypeVar("T")
 Kind = Literal["away", "full", ""]
@@ -49,43 +63,45 @@ def patience() -> float:
         ) from None
 
 
-def patiently(
-    attempt: Callable[[], T], again: Callable[[], T] | None = None, until: float | None = None
-) -> T:
-    """What `attempt` gives, tried until the server answers; `ServerUnavailable` where it does not within our patience.
+def retry(attempt: Callable[[], T], again: Callable[[], T] | None = None, until: float | None = None) -> T:
+    """What `attempt` gives, tried until the server answers; `ServerUnavailable` where patience ends first.
 
-    `again` takes its place from the second try on, where the first may have been done though its answer was
-    lost. until: another end of the patience, in seconds of `time.monotonic`.
+    `again` takes its place from the second attempt on, where the first may have been done though its answer
+    was lost. until: another end of the patience, in seconds of `time.monotonic`.
     """
-    end, pause = monotonic() + patience() if until is None else until, 0.25
-    while True:
-        try:
-            return attempt()
-        except Exception as error:
-            if not away(error):
-                raise
-            failed = error
-        if (left := end - monotonic()) <= 0:
-            break
-        sleep(min(pause, left))
-        attempt, pause = again or attempt, min(2 * pause, LONGEST_PAUSE)
-    with in_a_sentence():
-        raise failed
+    end = monotonic() + patience() if until is None else until
+    attempts = chain([attempt], repeat(again or attempt))
+
+    def pause(state: RetryCallState) -> float:
+        return min(PAUSES(state), max(0.0, end - monotonic()))
+
+    retrying = Retrying(
+        retry=retry_if_exception(is_unavailable),
+        stop=lambda state: monotonic() >= end,
+        wait=pause,
+        reraise=True,
+    )
+    try:
+        return retrying(lambda: next(attempts)())
+    except Exception as error:
+        if is_unavailable(error) and not isinstance(error, UserError):
+            raise as_user_error(error) from error
+        raise
 
 
 @contextmanager
-def patient(make: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
-    """The context that `make` gives, entered `patiently`."""
+def retry_entering(make: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
+    """The context that `make` gives, entered as `retry` tries."""
     with ExitStack() as held:
-        yield patiently(lambda: held.enter_context(make()))
+        yield retry(lambda: held.enter_context(make()))
 
 
-def away(error: BaseException) -> bool:
+def is_unavailable(error: BaseException) -> bool:
     """Whether the error says that a server does not answer, or not now."""
     return _kind(error)[0] == "away"
 
 
-def refused(error: BaseException) -> bool:
+def is_refused(error: BaseException) -> bool:
     """Whether MLflow says no, for a reason that is neither a server's absence nor a full disk.
 
     Of a file it is the answer of HTTP itself, 413 of a proxy say.
@@ -93,7 +109,7 @@ def refused(error: BaseException) -> bool:
     return isinstance(error, (MlflowException, requests.HTTPError)) and not _kind(error)[0]
 
 
-def told(error: Exception) -> Exception:
+def as_user_error(error: Exception) -> Exception:
     """The error as a `UserError` of one sentence where a server is away or a disk is full, else itself."""
     kind, cause = _kind(error)
     if isinstance(error, UserError) or not kind:
@@ -110,14 +126,47 @@ def told(error: Exception) -> Exception:
 
 
 @contextmanager
-def in_a_sentence() -> Iterator[None]:
-    """Raise what the body raises as `told` says it."""
+def user_errors() -> Iterator[None]:
+    """Raise what the body raises as `as_user_error` has it."""
     try:
         yield
     except Exception as error:
-        if (said := told(error)) is error:
+        if (said := as_user_error(error)) is error:
             raise
         raise said from error
+
+
+def knock(address: str, seconds: float) -> None:
+    """Ask a server for a sign of life, with MLflow's settings of TLS; MLflow alone would try for minutes."""
+    if address.startswith("http"):
+        trusted = False if MLFLOW_TRACKING_INSECURE_TLS.get() else MLFLOW_TRACKING_SERVER_CERT_PATH.get()
+        try:
+            requests.get(
+                f"{address.rstrip('/')}/health",
+                timeout=seconds,
+                verify=True if trusted is None else trusted,
+                cert=MLFLOW_TRACKING_CLIENT_CERT_PATH.get(),
+            )
+        except requests.RequestException:
+            raise
+        except OSError as error:  # before anything is asked
+            raise UserError(
+                "MLFLOW_TRACKING_SERVER_CERT_PATH and MLFLOW_TRACKING_CLIENT_CERT_PATH want files, but one "
+                f"cannot be read ({error}): correct it."
+            ) from None
+    elif address.startswith(DATABASES):
+        timed = {"connect_timeout": ceil(seconds)} if address.startswith("postgresql") else {}
+        engine = create_engine(address, poolclass=NullPool, connect_args=timed)
+        engine.connect().close()
+        engine.dispose()
+
+
+def why(error: BaseException, address: str) -> str:
+    """Why the address cannot be reached, on one line without its password."""
+    if "database schema" in str(error):  # MLflow advises to upgrade, in a command that quotes the address
+        return "its tables are of another version of MLflow"
+    said = str(error) if isinstance(error, ImportError | RuntimeError | sqlite3.Error) else reason(error)
+    return hidden(said, address) or type(error).__name__
 
 
 def reason(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Yardsticks: the same held-out images for every arm, never learned from, and right where truth is known."""
+"""Common evaluation: the same held-out images for every arm, never learned from; right numbers on them."""
 
 from pathlib import Path
 
@@ -7,15 +7,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.emoji.common_evaluation import measured, yardsticks
+from ablation.emoji.common_evaluation import CommonImages, common_images, measure_common
 from ablation.emoji.data.sources import load
-from ablation.emoji.data.split import split
+from ablation.emoji.data.split import assign_sides, split
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.probe import effective_rank
 from ablation.emoji.protocols import autoencoder, joint
-from ablation.emoji.run import measurable, run
-from ablation.emoji.spec import vary
-from ablation.seeds import generator
+from ablation.emoji.run import lacking, run
+from ablation.emoji.seeds import generator
+from ablation.emoji.spec import RunSpec
+from ablation.settings import vary
 from doubles import small_spec
 
 SHIPPED = load(("emoji",))
@@ -26,12 +27,17 @@ OTHERS = (
 )
 
 
+def common(spec: RunSpec, seed: int = 0) -> CommonImages:
+    return common_images(SHIPPED, spec.data, assign_sides(SHIPPED, spec.data, seed))
+
+
 @pytest.mark.parametrize("spec", OTHERS)
 @pytest.mark.parametrize("seed", range(3))
-def test_every_arm_is_measured_on_the_same_faces_and_learns_from_none_of_them(spec, seed: int) -> None:  # type: ignore[no-untyped-def]
-    spec = vary(spec, {"seed": seed})
-    found = yardsticks(SHIPPED, spec)
-    assert torch.equal(found.common, yardsticks(SHIPPED, vary(joint, {"seed": seed})).common)
+def test_every_arm_is_measured_on_the_same_faces_and_learns_from_none_of_them(
+    spec: RunSpec, seed: int
+) -> None:
+    found = common(spec, seed)
+    assert torch.equal(found.common, common(joint, seed).common)
     learned = set(split(SHIPPED, spec.data, 0, seed).train.index.tolist())
     for held_out in (found.common, found.mood, found.probe_test):
         assert not learned & set(held_out.tolist())
@@ -41,18 +47,18 @@ def test_every_arm_is_measured_on_the_same_faces_and_learns_from_none_of_them(sp
 
 def test_the_autoencoders_own_test_set_is_the_common_one() -> None:
     own = split(SHIPPED, autoencoder.data, 0, 0).test.index
-    assert torch.equal(own, yardsticks(SHIPPED, autoencoder).common)
+    assert torch.equal(own, common(autoencoder).common)
 
 
 def test_after_a_split_by_copies_nothing_is_held_out() -> None:
-    copied, needs = vary(joint, {"data.split": "copy"}), ("subgroups", "common", "mood", "analogies")
-    assert [need for need in needs if measurable(copied, need)] == ["subgroups"]
-    assert all(measurable(joint, need) for need in needs)
+    copied, needs = vary(joint, {"data.split": "copy"}), {"subgroups", "common", "mood", "analogies"}
+    assert lacking(copied, 0, needs) == needs - {"subgroups"}
+    assert not lacking(joint, 0, needs)
 
 
 def test_moods_are_asked_only_of_classes_that_speak_of_them() -> None:
-    assert measurable(joint, "mood")
-    assert not measurable(autoencoder, "mood")
+    assert not lacking(joint, 0, ["mood"])
+    assert lacking(autoencoder, 0, ["mood"]) == {"mood"}
 
 
 @pytest.mark.parametrize(("says", "score"), [(0, 0.5), (1, 0.5)])
@@ -62,7 +68,8 @@ def test_a_model_that_always_says_one_mood_is_half_right(says: int, score: float
     with torch.no_grad():
         model.classifier.weight.zero_()
         model.classifier.bias.copy_(torch.tensor([float(says == 0), float(says == 1)]))
-    assert measured(model, SHIPPED, joint)["mood_balanced_accuracy"] == score
+    numbers = measure_common(model, SHIPPED, common(joint), joint.data.classes)
+    assert numbers["mood_balanced_accuracy"] == score
 
 
 def test_finer_classes_are_mapped_back_by_their_odds() -> None:
@@ -75,13 +82,13 @@ def test_finer_classes_are_mapped_back_by_their_odds() -> None:
     with torch.no_grad():
         model.classifier.weight.zero_()
         model.classifier.bias.copy_(shares.log())
-    numbers = measured(model, SHIPPED, spec)
+    numbers = measure_common(model, SHIPPED, common(spec), spec.data.classes)
     assert numbers["mood_balanced_accuracy"] == 0.5  # all happy: every happy face right, no sad one
     assert numbers["images_mood_rarest"] >= 5
 
 
 def test_a_source_without_faces_or_subgroups_has_no_such_numbers(faces: Path) -> None:
-    metrics = run(vary(small_spec(faces), {"data.common": "locomotive"})).metrics
+    metrics = run(vary(small_spec(faces), {"data.common": "locomotive"}), 0).metrics
     assert "common_mse" not in metrics
     assert "mood_balanced_accuracy" not in metrics
 

@@ -1,0 +1,145 @@
+"""The verbs of the report's network: show and build its images; compose with what a finished run trained."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ablation.cli.options import DEFAULT_STORE, StoreFolder
+from ablation.emoji.composition.directions import METHODS
+from ablation.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from ablation.emoji.data.summary import Summary
+
+MOST_STRENGTH = 10.0
+NAME = "By text, emoji or code point (U+1F63B)."
+
+app = typer.Typer(
+    help="The emoji of the report: show the images, build them from a font, compose with a trained network.",
+    no_args_is_help=True,
+)
+
+
+@app.command()
+def show(
+    source: Annotated[
+        list[str] | None,
+        typer.Option("--source", help="'emoji', a hub name, a Parquet file or a folder; may be repeated."),
+    ] = None,
+    keyword: Annotated[str, typer.Option("--keyword", help="Select the texts that contain it.")] = "",
+    classes: Annotated[
+        str, typer.Option("--classes", help="Select the images of a class scheme, such as happy_sad.")
+    ] = "none",
+    sheet: Annotated[Path, typer.Option("--sheet", help="Where the contact sheet goes (PNG).")] = Path(
+        "contact_sheet.png"
+    ),
+) -> None:
+    """Print what is there, and write a contact sheet as PNG."""
+    from ablation.emoji.data.sources import load
+    from ablation.emoji.data.split import select
+    from ablation.emoji.data.summary import contact_sheet, describe
+    from ablation.emoji.spec import DataSpec
+
+    spec = DataSpec(sources=tuple(source or ("emoji",)), keyword=keyword, classes=classes, stratify=classes)
+    images = load(spec.sources)
+    _print(describe(images, spec))
+    contact_sheet(images, select(images, spec), sheet)
+    typer.echo(f"Contact sheet: {sheet}")
+
+
+@app.command()
+def build(
+    font: Annotated[Path, typer.Option("--font", help="A colour font: Noto, Apple, Segoe, Twemoji, ...")],
+    to: Annotated[Path, typer.Option("--to", help="The Parquet file to write.")] = Path("emoji.parquet"),
+) -> None:
+    """Render every emoji of Unicode 15 from a colour font into a Parquet file."""
+    from ablation.emoji.data import fonts
+
+    built = fonts.build(font, to)
+    typer.echo(f"{built.images} emoji in {built.path}")
+    for text in built.lacking:
+        typer.echo(f"the font lacks: {text}")
+
+
+def _strength(text: str | float) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= MOST_STRENGTH:
+        raise UserError(f"--strength wants a number from 0 to {MOST_STRENGTH:g}, but got {text!r}.")
+    return number
+
+
+RunId = Annotated[
+    str, typer.Option("--run", help="MLflow run id; the one with the best composition gain if not given.")
+]
+
+
+@app.command()
+def compose(
+    target: Annotated[str, typer.Option("--target", help=f"The picture that is to change. {NAME}")],
+    plus: Annotated[str, typer.Option("--plus", help="The picture that has the attribute.")],
+    minus: Annotated[str, typer.Option("--minus", help="The same picture without it.")],
+    method: Annotated[str, typer.Option("--method", help=f"One of {', '.join(METHODS)}.")] = "pair",
+    strength: Annotated[
+        float | None,
+        typer.Option("--strength", parser=_strength, metavar="X", help="Of the edit; several if not given."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Where the strip goes (PNG).")] = Path("composite.png"),
+    run: RunId = "",
+    store: StoreFolder = DEFAULT_STORE,
+) -> None:
+    """Compose target + strength x (plus - minus) in the code of a finished run, beside the truth if known."""
+    if method not in METHODS:
+        raise unknown("method", method, METHODS)
+    from ablation.emoji.composition.strip import compose_strip
+    from ablation.tracking import Store
+
+    typer.echo(compose_strip(Store(store), run, (target, plus, minus), method, strength, _file(out)))
+
+
+@app.command()
+def composer(
+    out: Annotated[Path, typer.Option("--out", help="Where the page goes (HTML).")] = Path("composer.html"),
+    run: RunId = "",
+    store: StoreFolder = DEFAULT_STORE,
+) -> None:
+    """Write a page on which to choose target, plus, minus and method, and drag the strength."""
+    from ablation.emoji.composition.composer_page import compose_page
+    from ablation.tracking import Store
+
+    typer.echo(compose_page(Store(store), run, _file(out)))
+
+
+def _file(path: Path) -> Path:
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise UserError(f"--out wants a file, but {path} names a folder or lies in none: name a file.")
+    return path
+
+
+def _print(summary: "Summary") -> None:
+    """Counts per group, faces, subjects, classes and fingerprint."""
+    from rich.console import Console
+    from rich.table import Table
+
+    # No markup: texts are the user's, and may have brackets.
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console.print(f"{summary.images} images of {summary.subjects} subjects")
+    console.print(f"fingerprint {summary.fingerprint}")
+    console.print(
+        f"faces by their text: {summary.faces}, of which {summary.clocks} are clock faces and "
+        f"{summary.people} are people"
+    )
+    for scheme, classes in summary.schemes.items():
+        console.print(f"classes of {scheme}: " + ", ".join(f"{n} {name}" for name, n in classes.items()))
+    plain: Any = {"box": None, "header_style": "underline", "padding": (0, 1, 0, 0)}
+    groups = Table("group", "images", **plain)
+    for name, count in summary.groups.items():
+        groups.add_row(name or "(none)", str(count))
+    console.print(groups)
+    sets = Table("selected", *summary.sets, "in all", **plain)
+    for name, counts in [*summary.classes.items(), ("images", summary.sets)]:
+        sets.add_row(name, *map(str, counts.values()), str(sum(counts.values())))
+    console.print(sets)

@@ -1,0 +1,132 @@
+"""The files of an export that programs read: runs, verdicts and items as CSV, provenance as JSON.
+
+Equal runs give equal bytes, wherever and however often the study ran. Only provenance.json, and no CSV, has
+the ids that a store draws at random.
+"""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ablation.settings import flat
+from ablation.stats import Analysis, Verdict
+from ablation.stats.cells import planned
+from ablation.study import Study
+
+KEYS = ("arm", "seed", "state", "fingerprint")
+VERDICT_COLUMNS = (
+    *("study", "number", "claim", "rule", "measure", "direction", "n", "estimate", "low", "high"),
+    *("p", "p_holm", "p_equivalence_holm", "verdict", "detectable", "quick"),
+    *("clustered_low", "clustered_high", "items", "effective_n"),
+)
+LOCAL = ("run_id", "seconds")
+"""What the suite records of one store and one machine."""
+FORMULA = r"^(?=[=+\-@\t\r])"
+"""How a field begins that spreadsheets take for a formula."""
+
+
+def runs_csv(study: Study, frame: pd.DataFrame, seeds: int) -> str:
+    """One row per planned cell, in the plan's order: its state, what its arm varies, and every metric.
+
+    A tuned setting follows those that the arms vary. The study's measures come first, other metrics in
+    alphabetical order; those that tell of the machine are left out.
+    """
+    cells = planned(study, frame, seeds)
+    metrics = _metrics(study, cells)
+    settings = {arm: [flat(one)[name] for name in study.columns] for arm, one in study.settings.items()}
+    keys, numbers = (
+        zip(*(cells[name].tolist() for name in some), strict=True) for some in ([*KEYS], metrics)
+    )
+    rows = (
+        (*_study(study), *key, *settings[key[0]], *measured)
+        for key, measured in zip(keys, numbers, strict=True)
+    )
+    return as_csv(["study", "quick", *KEYS, *study.columns, *metrics], rows)
+
+
+def verdicts_csv(analysis: Analysis) -> str:
+    """One row per claim, numbered from 1 in the order of the study file; empty where there is no number.
+
+    estimate, low, high and detectable are in the unit of the measure; detectable is as in `Verdict`. A rule
+    without a direction has none. clustered_low and clustered_high are the ends of the interval over items
+    and seeds.
+    """
+    return as_csv(VERDICT_COLUMNS, (_row(analysis, n, one) for n, one in enumerate(analysis.verdicts, 1)))
+
+
+def items_csv(items: pd.DataFrame) -> str:
+    """A row per test item: arm, seed, measure, group, item, value; values to six digits.
+
+    Groups and items are texts of the data. One that a spreadsheet would compute gets an apostrophe in front,
+    which marks it as text. Names of arms and claims are the author's own words and stay as they are.
+    """
+    safe = {name: items[name].astype(str).str.replace(FORMULA, "'", regex=True) for name in ("group", "item")}
+    return str(items.assign(**safe).to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+
+
+def provenance_json(analysis: Analysis, extra: Mapping[str, Mapping[str, Any]] | None = None) -> str:
+    """JSON of "numbers" (key of a number to fingerprints) and "runs" (fingerprint to its run).
+
+    The keys are those of `Analysis.sources`. A run has arm, seed and run_id, and whatever
+    extra[fingerprint] adds.
+    """
+    sources = [source for cells in analysis.sources.values() for source in cells]
+    order = {arm: n for n, arm in enumerate(analysis.study.settings)}
+    runs: dict[str, dict[str, Any]] = {}
+    for source in sorted(sources, key=lambda s: (s.seed, order[s.arm])):
+        own = {"arm": source.arm, "seed": source.seed, "run_id": source.run_id}
+        runs[source.fingerprint] = own | dict((extra or {}).get(source.fingerprint, {}))
+    numbers = {key: [s.fingerprint for s in cells] for key, cells in analysis.sources.items()}
+    study = {"study": analysis.study.name, "quick": analysis.study.quick, "seeds": analysis.seeds}
+    content = {**study, "numbers": numbers, "runs": runs}
+    return json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n"
+
+
+def as_csv(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """CSV at full precision: a float with all of its digits, nothing for NaN and None."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_field(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _field(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else repr(float(value))
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _study(study: Study) -> tuple[str, str]:
+    return study.name or "study", str(study.quick).lower()
+
+
+def _metrics(study: Study, cells: pd.DataFrame) -> list[str]:
+    known = {*KEYS, *LOCAL, *study.measures, *study.varied, *study.experiment.machine_metrics}
+    others = {str(name) for name in cells.select_dtypes("number").columns} - known
+    on_demand = study.experiment.on_demand
+    if not any(map(on_demand, study.measures)):
+        # A run that another study computed may have them all the same.
+        others = {name for name in others if not on_demand(name)}
+    return [*study.measures, *sorted(others)]
+
+
+def _row(analysis: Analysis, number: int, verdict: Verdict) -> list[object]:
+    study, rule, seen = analysis.study, verdict.claim.rule, verdict.estimate
+    name, quick = _study(study)
+    found = analysis.clustered[number - 1] if analysis.clustered else None
+    clustered = ("",) * 4 if found is None else (found.low, found.high, found.items, found.effective_n)
+    return [
+        *(name, number, verdict.claim.text, rule.kind, rule.measure, rule.direction),
+        *(seen.n, seen.mean, seen.low, seen.high),
+        *(verdict.p, verdict.p_holm, verdict.p_equivalence_holm),
+        *(verdict.word, verdict.detectable, quick),
+        *clustered,
+    ]

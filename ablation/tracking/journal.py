@@ -1,0 +1,280 @@
+"""Record one run: on the disk first, in MLflow as soon as it can be.
+
+A server that is away stops no training: what it was not told is in the journal, and is sent when it is back.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+
+from ablation.errors import UserError
+from ablation.experiment import Diverged, Experiment, Trained
+from ablation.settings import flat
+from ablation.tracking import record as disk
+from ablation.tracking.availability import (
+    ServerUnavailable,
+    is_refused,
+    is_unavailable,
+    patience,
+    reason,
+    retry,
+)
+from ablation.tracking.origin import Origin, origin
+from ablation.tracking.read import ITEM_COLUMNS, ITEMS, RESERVED, SECTIONS, end_running
+from ablation.tracking.record import FAILED, FILES, FINISHED, KILLED, RUNNING, SCRATCH, Point, Record
+from ablation.tracking.sender import Undelivered, awaited, begin, deliver, end, send_points
+from ablation.tracking.store import ROLE_CELL, Store
+
+FLUSH_SECONDS = 2.0  # so that quick steps cost one request in two seconds
+WORK_A_WAIT = 10  # times as long as we waited for a server that is away, we work before we ask it again
+NAME_LETTERS = 500  # that MLflow has room for in the name of a data set
+PARAM_LETTERS = 6000  # and in a parameter; settings.json has it whole
+
+
+@dataclass(frozen=True)
+class Label:
+    """What places a run in its study. version: of its data; training: the fingerprint of what it trains."""
+
+    study: str
+    arm: str
+    seed: int
+    fingerprint: str
+    version: str
+    training: str
+    quick: bool = False
+
+    def tags(self) -> dict[str, str]:
+        """As MLflow's tags; all of a run's place in its study can be searched by them."""
+        return {
+            "study": self.study,
+            "arm": self.arm,
+            "seed": str(self.seed),
+            "role": ROLE_CELL,
+            "fingerprint": self.fingerprint,
+            "data": self.version,
+            "training": self.training,
+            "mlflow.runName": f"{self.arm}, seed {self.seed}" + (" (quick)" if self.quick else ""),
+        } | ({"quick": "smoke budget: the numbers mean nothing"} if self.quick else {})
+
+
+def metric_key(experiment: Experiment, name: str) -> str:
+    """The metric's name in MLflow, which draws a chart for each, those with a prefix in a section."""
+    section = experiment.section(name)
+    return f"{section}/{name}" if section else name
+
+
+class Journal:
+    """The open record of a run, as `ablation.experiment.Run` describes it; `finish` takes its metrics."""
+
+    def __init__(
+        self,
+        store: Store,
+        record: Record,
+        experiment: Experiment,
+        measures: tuple[str, ...],
+        trained: Trained | None,
+        accelerator: bool,
+    ) -> None:
+        self.measures, self.trained, self.accelerator = measures, trained, accelerator
+        self.entry = disk.make_entry(store, record.fingerprint)
+        self.folder = self.entry / SCRATCH
+        self.store, self.record, self.experiment = store, record, experiment
+        self._began = self._sent = time.monotonic()
+        self._pause = FLUSH_SECONDS
+        self._ended: float | None = None  # since when the run is whole on the disk
+        record.write(self.entry)
+
+    @property
+    def run_id(self) -> str:
+        """MLflow's id of the run."""
+        return self.record.run_id
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Record points of curves; MLflow has them FLUSH_SECONDS later, if the server answers."""
+        now = self._now()
+        points: list[Point] = [(name, float(value), now, int(step)) for name, value in metrics.items()]
+        disk.append(self.entry, points)
+        self.record.points += points
+        if time.monotonic() - self._sent > self._pause:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what MLflow does not have; later where the server is away: to ask takes little of our time."""
+        asked = time.monotonic()
+        try:
+            self.store.probe()
+            send_points(self.store.client, self.record)
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+        self._sent = time.monotonic()
+        self._pause = max(FLUSH_SECONDS, (self._sent - asked) * WORK_A_WAIT)
+
+    def artifact(self, path: Path) -> None:
+        """Keep a copy of the file with the run."""
+        if not path.is_file():
+            raise UserError(f"run.artifact wants a file, but {path} is none: write it first.")
+        shutil.copyfile(path, self.entry / FILES / path.name)
+
+    def items(self, frame: pd.DataFrame) -> None:
+        """Keep the values of single test items, beside those that are kept already."""
+        if missing := [name for name in ITEM_COLUMNS if name not in frame]:
+            raise UserError(
+                f"run.items wants the columns {', '.join(ITEM_COLUMNS)}, but the frame has no "
+                f"{', '.join(missing)}: add it."
+            )
+        path = self.entry / FILES / ITEMS
+        frame[list(ITEM_COLUMNS)].to_csv(path, mode="a", header=not path.exists(), index=False)
+
+    def finish(self, metrics: Mapping[str, float]) -> None:
+        """End the run as FINISHED with its final metrics: whole on the disk, then in MLflow if it answers."""
+        if taken := sorted(RESERVED & metrics.keys()):
+            raise UserError(
+                f"a metric wants a name of its own, but {', '.join(taken)} is something else of a run: "
+                "rename it."
+            )
+        named = {metric_key(self.experiment, name): float(value) for name, value in metrics.items()}
+        sections = sorted({self.experiment.section(name) for name in metrics} - {""})
+        self.record.metrics = named
+        self.record.tags |= {SECTIONS: ", ".join(sections)} if sections else {}
+        self._end(FINISHED)
+
+    def close(self, status: str, why: Mapping[str, str] = MappingProxyType({})) -> None:
+        """End the run if it did not, and wait for the server where it is away; else `Undelivered`."""
+        if self.record.status == RUNNING:
+            self.record.tags |= why
+            self._end(status)
+        if self.entry.is_dir():
+            self._wait()
+
+    def give_up(self, error: BaseException) -> None:
+        """Say why the run failed, if that can be said: else it is ended by whoever computes its cell next."""
+        if self.record.status == RUNNING:
+            with suppress(Exception):
+                if self.run_id and not isinstance(error, ServerUnavailable):
+                    failed = isinstance(error, Exception)  # no interrupt
+                    self.record.tags |= {"outcome": "failed", "failure": _named(error)} if failed else {}
+                    self.record.status, self.record.ended = FAILED if failed else KILLED, self._now()
+                    shutil.rmtree(self.entry / FILES)
+                    (self.entry / FILES).mkdir()
+                    end(self.store, self.record, self.entry)
+            with suppress(OSError):
+                disk.remove(self.entry)
+
+    def _end(self, status: str) -> None:
+        ended = replace(self.record, status=status, ended=self._now())
+        shutil.rmtree(self.folder, ignore_errors=True)
+        ended.write(self.entry)
+        self.record, self._ended = ended, time.monotonic()
+        try:
+            end(self.store, ended, self.entry)
+        except Exception as error:
+            if not (is_unavailable(error) or is_refused(error)):
+                raise
+
+    def _wait(self) -> None:
+        """Deliver what could not be sent at once."""
+        assert self._ended is not None
+        try:
+            fingerprint = self.record.fingerprint
+            delivered = retry(lambda: deliver(self.store, fingerprint), until=self._ended + patience())
+        except ServerUnavailable as error:
+            raise Undelivered(
+                f"MLflow did not come back ({reason(error)}): the result is kept in {self.entry}, and "
+                "`ablation doctor`, or the next run of the study, delivers it."
+            ) from error
+        if self.entry.is_dir():
+            raise Undelivered(f"MLflow is back, but the result {awaited(self.entry)}.")
+        self.record.run_id = delivered or self.record.run_id
+
+    def _now(self) -> int:
+        """Milliseconds since 1970 by the clock as it was when the run began: it may jump in between."""
+        return self.record.started + int((time.monotonic() - self._began) * 1000)
+
+
+@contextmanager
+def recording(
+    store: Store,
+    place: str,
+    label: Label,
+    experiment: Experiment,
+    settings: Any,
+    *,
+    measures: Sequence[str] = (),
+    trained: Trained | None = None,
+    accelerator: bool = False,
+    how: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Journal]:
+    """A new run in the MLflow experiment `place`; ends FINISHED, FAILED (an error) or KILLED (an interrupt).
+
+    A diverged run is FAILED with the tag outcome=diverged: the settings decide it, so it is a result. The tag
+    `built_on` names the run whose training it took, where it took any. `how` it is computed, where that is
+    not by the CPU alone, is added to the tags and to environment.json.
+    Raises `ServerUnavailable` where the server is not there to begin it, and `Undelivered` where it is not at
+    its end.
+    """
+    here = origin(tuple(experiment.packages))
+    tags = label.tags() | _origin_tags(here) | dict(how)
+    if trained is not None:
+        tags["built_on"] = trained.run_id
+    data = experiment.dataset(settings)
+    record = Record(
+        label.fingerprint,
+        label.study,
+        store.server,
+        tags,
+        {name: _spelt(value) for name, value in (flat(settings) | {"seed": label.seed}).items()},
+        {**data, "name": data["name"][:NAME_LETTERS], "digest": label.version} if data else {},
+        int(time.time() * 1000),
+    )
+    journal = Journal(store, record, experiment, tuple(measures), trained, accelerator)
+    try:
+        _write_files(journal.entry / FILES, settings, here, how)
+        retry(lambda: begin(store.client, record, place), lambda: _begin_anew(store, record, place))
+        yield journal
+        journal.close(FINISHED)
+    except Diverged as error:
+        journal.close(FAILED, {"outcome": "diverged", "failure": _named(error)})
+        raise
+    except BaseException as error:
+        journal.give_up(error)
+        raise
+
+
+def _begin_anew(store: Store, record: Record, place: str) -> None:
+    """Begin again after an attempt that may have come half-way; its run is ours to end, by our lock."""
+    end_running(store, record.fingerprint)
+    begin(store.client, record, place)
+
+
+def _write_files(to: Path, settings: Any, here: Origin, how: Mapping[str, str]) -> None:
+    environment = {"packages": here.packages, "hardware": here.hardware | dict(how), "commit": here.commit}
+    (to / "settings.json").write_text(json.dumps(flat(settings), indent=1, default=str) + "\n")
+    (to / "environment.json").write_text(json.dumps(environment, indent=1) + "\n")
+    if here.diff:
+        (to / "git.diff").write_text(here.diff)
+
+
+def _origin_tags(here: Origin) -> dict[str, str]:
+    """What computes a run: code, machine and packages, as MLflow's tags."""
+    code = {"mlflow.source.git.commit": here.commit, "dirty": str(bool(here.diff))} if here.commit else {}
+    packages = {"packages": ", ".join(f"{name} {number}" for name, number in here.packages.items())}
+    source = {"mlflow.source.name": "ablation run", "mlflow.source.type": "LOCAL"}
+    return source | here.hardware | packages | code
+
+
+def _spelt(value: object) -> str:
+    """A setting as MLflow's parameters have it."""
+    return (", ".join(map(str, value)) if isinstance(value, tuple) else str(value))[:PARAM_LETTERS]
+
+
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:4000]

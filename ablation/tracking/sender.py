@@ -1,0 +1,134 @@
+"""Send runs from the journal to MLflow: as well as it goes while they run, wholly at their end."""
+
+from contextlib import suppress
+from itertools import groupby
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+
+from ablation.errors import UserError
+from ablation.tracking import record as disk
+from ablation.tracking.availability import ServerUnavailable, is_refused, reason
+from ablation.tracking.cache import curve_of, remember
+from ablation.tracking.read import end_running, find, plain_metrics, settled
+from ablation.tracking.record import FILES, Record, entries
+from ablation.tracking.store import Store
+
+AT_ONCE = 1000  # points that MLflow takes in one request
+PARAMS_AT_ONCE = 100
+
+
+class Undelivered(ServerUnavailable):
+    """A run that is kept on the disk, since the server to which it belongs did not take it."""
+
+
+def deliver(store: Store, fingerprint: str) -> str:
+    """Send the runs of the fingerprint, under whose lock we are, that wait in the journal; the run's id.
+
+    "" where none waits, where it goes on waiting (`awaited`), or where another run settled the fingerprint
+    meanwhile, and what waited is dropped. Raises `UserError` where one cannot be read, or MLflow refuses it.
+    """
+    delivered = [_deliver(store, fingerprint, entry) for entry in entries(store, fingerprint)]
+    return next(filter(None, delivered), "")
+
+
+def awaited(entry: Path) -> str:
+    """Why a run is still in the journal though MLflow is there."""
+    record = disk.read(entry)
+    return (
+        f"waits in {entry} for the experiment {record.study} on {record.server}: name that server as it was "
+        "named then, restore the experiment, or delete the folder if it is gone for good"
+    )
+
+
+def begin(client: MlflowClient, record: Record, experiment: str) -> None:
+    """Make the record's run, with its parameters and its data; its id is set."""
+    run = client.create_run(experiment, start_time=record.started, tags=record.tags)
+    record.run_id = str(run.info.run_id)
+    params = [Param(*item) for item in record.params.items()]
+    for first in range(0, len(params), PARAMS_AT_ONCE):
+        client.log_batch(record.run_id, params=params[first : first + PARAMS_AT_ONCE])
+    if record.dataset:
+        data = Dataset(source_type="ablation", **record.dataset)
+        _log_dataset(client, record.run_id, DatasetInput(data, [InputTag("mlflow.data.context", "training")]))
+
+
+def send_points(client: MlflowClient, record: Record) -> None:
+    """Send the points that were not sent yet; to repeat it is harmless: MLflow keeps equal points once."""
+    while record.sent < len(record.points):
+        some = record.points[record.sent : record.sent + AT_ONCE]
+        client.log_batch(record.run_id, metrics=[Metric(*point) for point in some])
+        record.sent += len(some)
+
+
+def end(store: Store, record: Record, entry: Path) -> None:
+    """Send what is left of a run that ended, and then its status; afterwards the journal is done with it."""
+    client, run_id = store.client, record.run_id
+    send_points(client, record)
+    final = [Metric(*point) for point in record.final_points()]
+    client.log_batch(run_id, metrics=final[:AT_ONCE], tags=[RunTag(*item) for item in record.tags.items()])
+    for first in range(AT_ONCE, len(final), AT_ONCE):
+        client.log_batch(run_id, metrics=final[first : first + AT_ONCE])
+    if any((entry / FILES).iterdir()):
+        client.log_artifacts(run_id, str(entry / FILES))
+    client.set_terminated(run_id, record.status, record.ended)
+    by_name = groupby(sorted(record.points, key=lambda point: point[0]), key=lambda point: point[0])
+    curves = {name: curve_of((step, value) for _, value, _, step in some) for name, some in by_name}
+    remember(store, run_id, curves)
+    disk.remove(entry)
+
+
+def _deliver(store: Store, fingerprint: str, entry: Path) -> str:
+    record = disk.read(entry)
+    experiment = _experiment(store, record)
+    if not experiment:
+        return ""
+    known = settled(store, fingerprint, experiment, plain_metrics(record.metrics, record.tags))
+    if known:
+        disk.remove(entry)
+        return record.run_id if known.run_id == record.run_id else ""
+    try:
+        _choose_run(store, record, experiment)
+        end(store, record, entry)
+    except Exception as error:
+        if not is_refused(error):
+            raise
+        with suppress(Exception):
+            end_running(store, fingerprint)
+        raise UserError(
+            f"MLflow does not take the result that is kept in {entry} ({reason(error)}): mend that, or "
+            "delete the folder, and its cell is computed again."
+        ) from error
+    return record.run_id
+
+
+def _experiment(store: Store, record: Record) -> str:
+    """The id of the experiment that the record's study has here; "" where it belongs to another server, or
+    there is none. By its name: on another server the number would be another study's.
+    """
+    if record.server != store.server:
+        return ""
+    found = store.client.get_experiment_by_name(record.study)
+    return str(found.experiment_id) if found and found.lifecycle_stage == "active" else ""
+
+
+def _choose_run(store: Store, record: Record, experiment: str) -> None:
+    """Take the run that was begun for the record, if it still says RUNNING; else begin a new one."""
+    begun = find(store, {"fingerprint": record.fingerprint}, status="RUNNING", experiment=experiment)
+    if record.run_id not in {run.run_id for run in begun}:
+        begin(store.client, record, experiment)
+
+
+def _log_dataset(client: MlflowClient, run_id: str, dataset: DatasetInput) -> None:
+    """MLflow keeps a data set once an experiment, looks whether it is there and then writes it: of two runs
+    that do so at one moment the later fails, and finds it when it looks again. Each database says that in
+    other words, so what MLflow takes for a bad request is asked for again, whatever it says.
+    """
+    try:
+        client.log_inputs(run_id, datasets=[dataset])
+    except MlflowException as refused:
+        if refused.error_code != "BAD_REQUEST":
+            raise
+        client.log_inputs(run_id, datasets=[dataset])
