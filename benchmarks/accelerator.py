@@ -71,7 +71,7 @@ class StandIn(MetaPathFinder, Loader):
 
 @contextmanager
 def stood_in() -> Iterator[None]:
-    """With stand-ins for what is missing; afterwards they are gone, so that nobody takes them for the truth."""
+    """With stand-ins for what is missing; they are gone afterwards, since others look for such packages."""
     finder = StandIn()
     sys.meta_path.append(finder)
     try:
@@ -241,8 +241,11 @@ def fitted(part: Part, rows: Sequence[Row], size: Size, limit: float, left: floa
 
     A pass is expected to take what the same device took a cell before in the same precision, for every cell.
     """
-    known = [r for r in rows if (r.part.device, r.part.precision) == (part.device, part.precision)]
-    if not known or part.way != "together":
+    if part.way != "together":
+        return part
+    alike = [row for row in rows if (row.part.device, row.part.precision) == (part.device, part.precision)]
+    known = [row for row in alike if row.part.way != "apart"]
+    if not known:
         return part
     seconds = known[-1].cell_seconds / size.passes
     if part.device == "cpu":

@@ -18,7 +18,6 @@ from math import log
 from pathlib import Path
 from time import perf_counter
 
-from ablation.tracking.journal import Label, recording
 from reached import Reached, show
 
 from ablation import catalogue
@@ -31,6 +30,7 @@ from ablation.runner.results import results
 from ablation.runner.runtime import workload
 from ablation.runner.scheduler import checked_versions
 from ablation.study import Cell, Study
+from ablation.tracking.journal import Label, recording
 from ablation.tracking.read import mark_killed, settled
 from ablation.tracking.store import Store
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from ablation.tracking.journal import Label
 from reached import Reached, show
 
 from ablation import catalogue
@@ -28,6 +27,7 @@ from ablation.runner.plan import fingerprint_of, training_of
 from ablation.runner.scheduler import checked_versions
 from ablation.runner.worker import Task, as_worker, packed, work
 from ablation.tracking import Store
+from ablation.tracking.journal import Label
 
 
 class Stopwatch:

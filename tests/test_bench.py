@@ -186,6 +186,8 @@ def test_a_part_takes_the_cells_that_fit_or_none(accelerator) -> None:
     part = accelerator.Part("cpu", "together", 8, "float32")
     assert accelerator.fitted(part, [], size, 45, 500) == part
     assert accelerator.fitted(part, [cpu], size, 45, 500).cells == 4
+    apart = row(accelerator, accelerator.Part("cpu", "apart", 16, "float32"), 1.0)  # a second a cell
+    assert accelerator.fitted(part, [cpu, apart], size, 45, 500).cells == 4
     assert accelerator.fitted(part, [cpu], size, 100, 500) == part
     assert accelerator.fitted(part, [cpu], size, 12, 12) is None
     other = accelerator.Part("cuda", "together", 64, "float32")
