@@ -29,7 +29,7 @@ class Large(Tiny):
 
     def train(self, settings: Mapping[str, Any], seed: int, run: Run) -> Mapping[str, float]:
         """As the other, with the file."""
-        (run.folder / "large").write_bytes(bytes(400_000))
+        (run.folder / "large").write_bytes(bytes(4_000_000))
         run.artifact(run.folder / "large")
         return super().train(settings, seed, run)
 
@@ -68,7 +68,7 @@ def main(disk: Path) -> None:
             raise UserError(said)
 
     run_study(study, store, InlineEngine(_stop), workers=1)  # makes Optuna's tables
-    fill(300_000)  # files do not fit
+    fill(2_000_000)  # files do not fit
     found["files"] = sentence(run)
     found["statuses"] = sorted(set(cell_runs(store, study.name).status))
     filler.unlink()
