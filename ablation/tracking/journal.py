@@ -163,6 +163,7 @@ class Journal:
                     failed = isinstance(error, Exception)  # no interrupt
                     self.record.tags |= {"outcome": "failed", "failure": _named(error)} if failed else {}
                     self.record.status, self.record.ended = FAILED if failed else KILLED, self._now()
+                    shutil.rmtree(self.folder, ignore_errors=True)  # which may fill the disk
                     shutil.rmtree(self.entry / FILES)
                     (self.entry / FILES).mkdir()
                     end(self.store, self.record, self.entry)
