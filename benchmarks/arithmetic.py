@@ -2,7 +2,7 @@
 
     python benchmarks/arithmetic.py [--threads 1 2] [--rounds 12] [--layers]
 
-Steps are those of `fit` itself, batch 64, on the network of the spec `joint` as `run` prepares it: in
+Steps are those of `fit` itself, batch 64, on the network of the settings `joint` as `run` has it: in
 channels-last, Adam fused, deterministic. FLOPs are torch's own count of an image forward and backward. The
 yardstick is a 2048 x 2048 x 2048 product of the same type with as many threads. One process for a number of
 threads (a worker has one) runs a pass of eight steps in float32, products, a pass in bfloat16 (autocast),

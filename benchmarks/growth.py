@@ -2,8 +2,9 @@
 
     python benchmarks/growth.py [--runs 100 1000]
 
-Writes as many invented runs as asked for into a store of its own that is thrown away: the ledger's and the
-tracker's own calls, one trial and one run a cell with curves of ten epochs, no training and no pictures.
+Writes as many invented runs as asked for into a store of its own that is thrown away: by the calls that a
+worker and the coordinator make, one trial and one run a cell with curves of ten epochs, but no training and
+no pictures.
 Measures milliseconds a trial over the first and the last hundred, and seconds of what `status`, `plan`,
 `table` and `export` do once their modules are there. The exponent of a verb is that of seconds in runs
 between the two largest sizes: 0 where its cost is flat, 1 where ten times the runs take ten times as long.
@@ -17,21 +18,20 @@ from math import log
 from pathlib import Path
 from time import perf_counter
 
-from ablation.report.publish import publish, read
-from ablation.runner.coordinate import checked_data
-from ablation.tracking.label import Label
-from mlflow.entities import Metric, Param
 from reached import Reached, show
 
 from ablation import catalogue
 from ablation.cli import OBJECTS
-from ablation.emoji.spec import flat
+from ablation.experiment import SIDES
+from ablation.report.export import publish, read
 from ablation.runner.ledger import Ledger
-from ablation.runner.plan import fingerprints, plan_of
+from ablation.runner.plan import fingerprints, plan_of, training_of
 from ablation.runner.results import results
 from ablation.runner.runtime import workload
+from ablation.runner.scheduler import checked_versions
 from ablation.study import Cell, Study
-from ablation.tracking.read import CURVES, bury, settled
+from ablation.tracking.journal import Label, recording
+from ablation.tracking.read import mark_killed, settled
 from ablation.tracking.store import Store
 
 EPOCHS = 10
@@ -45,35 +45,34 @@ def fill(study: Study, store: Store, seeds: int) -> list[float]:
     """Record every cell as finished; seconds of each."""
     store.create()
     ledger = Ledger.create(store, study)
-    data = checked_data(study, 1)
-    experiment = store.experiment(study.name, {})
-    ledger.look(seeds)
-    ledger.plan = plan_of(study, data)
+    versions = checked_versions(study, study.cells(1))
+    place = store.experiment(study.name, {})
+    ledger.add_seed_count(seeds)
+    ledger.plan = plan_of(study, versions)
     spent = []
-    for number, (key, cell) in enumerate(fingerprints(study.cells(seeds), data).items()):
+    for number, (key, cell) in enumerate(fingerprints(study, study.cells(seeds), versions).items()):
         started = perf_counter()
         trial = ledger.begin(cell, key)
-        bury(store, key)
-        settled(store, key, experiment)
+        mark_killed(store, key)
+        settled(store, key, place)
         metrics = dict.fromkeys(study.measures, number * 7919 % 101 / 100)
-        _record(store, experiment, study, (key, cell), metrics)
+        version = versions[study.experiment.source(cell.settings)]
+        label = Label(study.name, cell.arm, cell.seed, key, version, training_of(study, cell, versions))
+        _record(store, place, study, cell, label, metrics)
         ledger.complete(trial, metrics)
         spent.append(perf_counter() - started)
     return spent
 
 
 def _record(
-    store: Store, experiment: str, study: Study, keyed: tuple[str, Cell], metrics: dict[str, float]
+    store: Store, place: str, study: Study, cell: Cell, label: Label, metrics: dict[str, float]
 ) -> None:
-    key, cell = keyed
-    tags = Label(study.name, cell.arm, key, "").tags(cell.seed)
-    run = store.client.create_run(experiment, tags=tags).info.run_id
-    store.client.log_batch(run, params=[Param(k, str(v)) for k, v in flat(cell.spec).items()])
-    curve = [Metric(name, 1 / epoch, 0, epoch) for name in CURVES for epoch in range(1, EPOCHS + 1)]
-    store.client.log_batch(run, metrics=curve)
-    extra = {"seconds": 20.0, "images_test": 50.0}
-    store.client.log_batch(run, metrics=[Metric(k, v, 0, 0) for k, v in (metrics | extra).items()])
-    store.client.set_terminated(run)
+    """Record a run as a worker does."""
+    names = [f"{side}_{name}" for name in study.experiment.curves for side in SIDES]
+    with recording(store, place, label, study.experiment, cell.settings, measures=[*study.measures]) as run:
+        for epoch in range(1, EPOCHS + 1):
+            run.log(dict.fromkeys(names, 1 / epoch), epoch)
+        run.finish(metrics | {"seconds": 20.0, "images_test": 50.0})
 
 
 def timed(verb: Callable[[], object]) -> float:
@@ -104,7 +103,7 @@ def measure(runs: Sequence[int] = (100, 1000)) -> list[Reached]:
     print("runs    ms a trial, first and last 100    " + "    ".join(VERBS), flush=True)
     for size in sorted(runs):
         with tempfile.TemporaryDirectory() as folder:
-            found.append(measured(study, Path(folder), max(1, size // len(study.specs))))
+            found.append(measured(study, Path(folder), max(1, size // len(study.settings))))
         spent, seconds = found[-1]
         edges = [f"{1000 * cost:.0f}" for cost in _edges(spent)]
         print("    ".join([f"{len(spent):<4}", *edges, *(f"{s:.1f} s" for s in seconds)]), flush=True)

@@ -27,6 +27,7 @@ from typing import Any
 import torch
 from apart import fresh
 from arithmetic import STEPS, TARGETS, network, pictures, prepared, training
+from machine import here
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -145,6 +146,7 @@ def _show(threads: int) -> None:
             made.add_row(name, f"{forward:.2f}", f"{backward:.2f}" if backward else "", *rates)
         for column in made.columns[1:]:
             column.justify = "right"
+        made.caption = f"measured on {here()}"
         Console(width=110).print(made)
 
 
@@ -189,6 +191,7 @@ def main() -> None:
         shares["own gradients"] += [100 * (1 - a / b) for a, b in fresh(_alone, gradients, options.rounds)]
         kept, given = (fresh(_alone, memory, kept, options.rounds) for kept in (True, False))
         shares["memory kept"].append(100 * (1 - kept / given))
+    print(f"measured on {here()}")
     for name, found in shares.items():
         low, middle, high = statistics.quantiles(found, n=4)
         print(f"{name}: {middle:.1f} % of a step saved (quartiles {low:.1f} to {high:.1f}, n = {len(found)})")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from machine import here, units
 from rich.console import Console
 from rich.table import Table
 
@@ -44,15 +45,17 @@ def machine() -> dict[str, str]:
     from ablation.tracking.origin import origin  # with torch: seconds that `--help` does without
 
     load = os.getloadavg()[0]
-    here = origin()
-    versions = {name: here.packages[name] for name in ("torch", "mlflow", "optuna", "python")}
+    found = origin(("torch",))
+    versions = {name: found.packages[name] for name in ("torch", "mlflow", "optuna", "python")}
     when = {"date": datetime.now(UTC).isoformat(timespec="minutes"), "load_at_start": f"{load:.2f}"}
-    return here.hardware | versions | when | {"commit": here.commit + ("+changed" if here.diff else "")}
+    code = {"bfloat16": units(), "commit": found.commit + ("+changed" if found.diff else "")}
+    return found.hardware | versions | when | code
 
 
 def table(figures: Sequence[Reached], title: str = "") -> Table:
-    """A row a figure."""
+    """A row a figure; under them the processor and its units, which decide how fast bfloat16 is."""
     made = Table("", "what", "reached", "target", "", "note", title=title, title_justify="left")
+    made.caption, made.caption_justify = f"measured on {here()}", "left"
     made.columns[2].justify = "right"
     for one in figures:
         value = f"{one.value:.3g} {one.unit}".strip()

@@ -5,35 +5,41 @@
 The report's way, written anew as a plain loop: every access decodes a picture of the report's size
 (256 x 256 PNG), reduces it and transforms it with torchvision, batches come from a DataLoader, 60 % of
 originals and copies train and 20 % validate after each epoch, and the network is of torch's own layers. Ours
-is the same network, batch, copies and epochs, from the spec `joint`, with everything that a run does: data,
-augmentation, training, validation, test, probe. They run in turn, ours first, and ours once more in
+is the same network, batch, copies and epochs, from the settings `joint`, with everything that a run does:
+data, augmentation, training, validation, test, probe. They run in turn, ours first, and ours once more in
 bfloat16, each in a process of its own; the ratio is that of each pair, of seconds an image trained on.
 """
 
 import argparse
 import io
 import statistics
+from importlib import import_module
+from itertools import pairwise
 from time import perf_counter
 
-import ablation.runner.preload  # noqa: F401  both begin with what a worker has imported already
 import torch
-from ablation.emoji.data.labels import class_names, classify
-from ablation.emoji.data.pictures import picture, png
 from apart import fresh
 from PIL import Image
-from plain_network import PlainAutoencoder
 from reached import Reached, show
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, random_split
 from torchvision import transforms
 
+from ablation.emoji.data.classes import class_names, classify
+from ablation.emoji.data.images import picture, png
 from ablation.emoji.data.sources import load
 from ablation.emoji.data.split import select
+from ablation.emoji.determinism import deterministic
+from ablation.emoji.experiment import EMOJI
+from ablation.emoji.model import IMAGE_SIZE, Output
 from ablation.emoji.protocols import joint
 from ablation.emoji.run import run
-from ablation.emoji.spec import vary
+from ablation.emoji.spec import ModelSpec
 from ablation.emoji.train import losses
+from ablation.settings import vary
 
 FASTER = 5.0
+SEED = 0
 
 PLAIN = transforms.Compose([transforms.Resize((64, 64)), transforms.ToTensor()])
 AUGMENTED = transforms.Compose(
@@ -44,6 +50,33 @@ AUGMENTED = transforms.Compose(
         transforms.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1),
     ]
 )
+
+
+class PlainAutoencoder(nn.Module):
+    """The report's network (parts 1 b, 2 b) in torch's own layers, by the names of `Autoencoder`."""
+
+    def __init__(self, spec: ModelSpec, classes: int) -> None:
+        super().__init__()
+        self.maps = spec.channels[-1], IMAGE_SIZE >> len(spec.channels), IMAGE_SIZE >> len(spec.channels)
+        flat = self.maps[0] * self.maps[1] * self.maps[2]
+        down: list[nn.Module] = []
+        for inputs, outputs in pairwise((3, *spec.channels)):
+            down += [nn.Conv2d(inputs, outputs, 3, 2, padding=1), nn.ReLU()]
+        up: list[nn.Module] = []
+        for inputs, outputs in pairwise((*reversed(spec.channels), 3)):
+            up += [nn.ConvTranspose2d(inputs, outputs, 3, 2, padding=1, output_padding=1), nn.ReLU()]
+        self.encoder = nn.Sequential(*down)
+        self.to_code = nn.Linear(flat, spec.latent_dim)
+        self.dropout = nn.Dropout(spec.dropout)
+        self.from_code = nn.Linear(spec.latent_dim, flat)
+        self.decoder = nn.Sequential(*up[:-1])
+        self.classifier = nn.Linear(spec.latent_dim, classes)
+
+    def forward(self, images: Tensor, isolate: bool = False) -> Output:
+        """Images (n, 3, 64, 64) to `Output`; `isolate` stops the gradient of the logits at the code."""
+        code = self.dropout(self.to_code(self.encoder(images).flatten(1)))
+        logits = self.classifier(code.detach() if isolate else code)
+        return Output(self.decoder(self.from_code(code).unflatten(1, self.maps)).sigmoid(), logits)
 
 
 class DecodedAtEveryAccess(Dataset):  # type: ignore[type-arg]
@@ -63,6 +96,7 @@ class DecodedAtEveryAccess(Dataset):  # type: ignore[type-arg]
 
 def report_way(threads: int, epochs: int) -> float:
     """Seconds an image trained on, validation included."""
+    _begin_as_a_worker()
     torch.set_num_threads(threads)
     images = load(joint.data.sources)
     chosen = select(images, joint.data).tolist()
@@ -92,10 +126,17 @@ def report_way(threads: int, epochs: int) -> float:
 
 def our_way(threads: int, epochs: int, precision: str = joint.train.precision) -> float:
     """Seconds an image trained on, everything that a run does included."""
-    torch.set_num_threads(threads)
-    spec = vary(joint, {"train.epochs": epochs, "train.precision": precision})
-    result = run(spec)
-    return result.seconds / (epochs * result.metrics["images_train"])
+    _begin_as_a_worker()
+    settings = vary(joint, {"train.epochs": epochs, "train.precision": precision})
+    with deterministic(threads):
+        metrics = run(settings, SEED).metrics
+    return metrics["seconds"] / (epochs * metrics["images_train"])
+
+
+def _begin_as_a_worker() -> None:
+    """With what it has imported before its first task: that is no part of either way."""
+    for name in EMOJI.preload:
+        import_module(name)
 
 
 def measure(pairs: int = 3, threads: int = 2, epochs: int = joint.train.epochs) -> list[Reached]:

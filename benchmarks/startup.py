@@ -34,7 +34,7 @@ def invented(root: Path) -> None:
     from growth import fill
 
     from ablation import catalogue
-    from ablation.tracking.store import Store
+    from ablation.tracking import Store
 
     fill(catalogue.load("latent_size"), Store(root), SEEDS)
 

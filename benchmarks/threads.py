@@ -2,27 +2,31 @@
 
     python benchmarks/threads.py [--epochs 10]
 
-Runs the report's joint spec with one thread twice (the bits must be equal) and with two threads once.
+Runs the report's joint settings, seed 0, with one thread twice (the bits must be equal) and with two threads
+once.
 """
 
 import argparse
 
 import torch
+from machine import here
 
+from ablation.emoji.determinism import deterministic
 from ablation.emoji.protocols import joint
 from ablation.emoji.run import Result, run
-from ablation.emoji.spec import vary
+from ablation.settings import vary
 
 
 def with_threads(threads: int, epochs: int) -> Result:
-    torch.set_num_threads(threads)
-    return run(vary(joint, {"train.epochs": epochs}))
+    with deterministic(threads):
+        return run(vary(joint, {"train.epochs": epochs}), 0)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=joint.train.epochs)
     options = parser.parse_args()
+    print(f"measured on {here()}")
     one, again, two = (with_threads(threads, options.epochs) for threads in (1, 1, 2))
     weights = (result.model.state_dict() for result in (one, again))
     equal = all(torch.equal(*pair) for pair in zip(*(w.values() for w in weights), strict=True))

@@ -15,27 +15,28 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
-from ablation.tracking.label import Label
 from reached import Reached, show
 
 from ablation import catalogue
-from ablation.emoji.run import Result, Trained, identify
-from ablation.emoji.spec import RunSpec
+from ablation.emoji import run as running
+from ablation.emoji.run import Result
 from ablation.emoji.train import Epoch
-from ablation.runner import worker
-from ablation.tracking.store import Store
+from ablation.runner.plan import fingerprint_of, training_of
+from ablation.runner.scheduler import checked_versions
+from ablation.runner.worker import Task, as_worker, packed, work
+from ablation.tracking import Store
+from ablation.tracking.journal import Label
 
 
 class Stopwatch:
     """Wraps `run`: seconds inside it, those of the epoch callback left out."""
 
     def __init__(self) -> None:
-        self.seconds, self._run = 0.0, worker.run
+        self.seconds, self._run = 0.0, running.run
 
-    def __call__(
-        self, spec: RunSpec, on_epoch: Callable[[Epoch], None], trained: Trained | None, composing: bool
-    ) -> Result:
+    def __call__(self, settings: Any, seed: int, on_epoch: Callable[[Epoch], None], *options: Any) -> Result:
         watching = 0.0
 
         def timed(epoch: Epoch) -> None:
@@ -45,7 +46,7 @@ class Stopwatch:
             watching += perf_counter() - started
 
         started = perf_counter()
-        result = self._run(spec, timed, trained, composing)
+        result = self._run(settings, seed, timed, *options)
         self.seconds = perf_counter() - started - watching
         return result
 
@@ -54,19 +55,23 @@ def measure(cells: int = 3, quick: bool = False) -> list[Reached]:
     """Tracking over the run, the median of all cells but the first; at least two cells."""
     if cells < 2:
         raise ValueError(f"two cells at least are wanted, since the first does not count, but got {cells}")
-    worker.torch.set_num_threads(worker.THREADS)
     study = catalogue.load("latent_size")
-    watch = worker.run = Stopwatch()
+    study = study.smoke() if quick else study
+    planned = study.cells()[:cells]
+    watch = running.run = Stopwatch()
+    versions = checked_versions(study, planned)
     shares = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, as_worker():
         store = Store(Path(folder) / "store")
         store.create()
-        experiment = store.experiment("benchmark", {})
-        for cell in (study.smoke() if quick else study).cells()[:cells]:
-            found = identify(cell.spec)
-            label = Label("benchmark", cell.arm, found.fingerprint, found.data)
+        place = store.experiment("benchmark", {})
+        for cell in planned:
+            key, training = (find(study, cell, versions) for find in (fingerprint_of, training_of))
+            version = versions[study.experiment.source(cell.settings)]
+            label = Label("benchmark", cell.arm, cell.seed, key, version, training)
+            content = packed(study.experiment, cell.settings)
             started = perf_counter()
-            worker.work(worker.Task(cell.spec, label, experiment, store.root))
+            work(Task(content, label, place, store.root, tuple(study.measures)))
             tracking = perf_counter() - started - watch.seconds
             shares.append(tracking / watch.seconds)
             print(

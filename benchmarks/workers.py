@@ -22,8 +22,7 @@ from reached import Reached, show
 from ablation import catalogue
 from ablation.emoji.cost import images_seen
 from ablation.study import Study
-from ablation.tracking.read import cell_runs
-from ablation.tracking.store import Store
+from ablation.tracking import Store, cell_runs
 
 STUDY = "latent_size"
 FASTER = 1.8  # two workers over one
@@ -41,7 +40,7 @@ def inside(store: Path, study: Study) -> tuple[float, float]:
     runs = cell_runs(Store(store), study.name)
     assert (runs.status == "FINISHED").all(), runs[["arm", "seed", "status"]]
     training = [
-        images_seen(study.specs[row.arm].train, int(row.images_train)) / row.images_per_second
+        images_seen(study.settings[row.arm].train, int(row.images_train)) / row.images_per_second
         for row in runs.itertuples()
     ]
     return sum(training), float(runs.seconds.sum())
