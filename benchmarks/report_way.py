@@ -128,12 +128,9 @@ def our_way(threads: int, epochs: int, precision: str = joint.train.precision) -
     """Seconds an image trained on, everything that a run does included."""
     _begin_as_a_worker()
     settings = vary(joint, {"train.epochs": epochs, "train.precision": precision})
-    load(settings.data.sources)  # once a process, as on the other side: no part of the time
     with deterministic(threads):
-        started = perf_counter()
-        metrics = run(settings, SEED).metrics
-        seconds = perf_counter() - started
-    return seconds / (epochs * metrics["images_train"])
+        result = run(settings, SEED)
+    return result.seconds / (epochs * result.metrics["images_train"])
 
 
 def _begin_as_a_worker() -> None:
