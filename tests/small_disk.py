@@ -1,6 +1,6 @@
 """A study on a disk that is full, then read-only, then as it should be; run alone, where it may mount.
 
-    unshare --mount python tests/small_disk.py FACES.parquet DISK
+    unshare --mount python tests/small_disk.py DISK
 
 DISK is a folder, on which a disk of a few megabytes is mounted. What is said of each goes to stdout as JSON.
 """
@@ -8,21 +8,30 @@ DISK is a folder, on which a disk of a few megabytes is mounted. What is said of
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-import torch
-from ablation.report.publish import publish
-from ablation.runner.coordinate import run_study
-from ablation.tracking.retry import told
-
-from ablation.emoji.spec import vary
+from ablation import Run
 from ablation.errors import UserError
+from ablation.report.export import publish
 from ablation.runner.results import results
+from ablation.runner.scheduler import run_study
+from ablation.tracking.availability import as_user_error
 from ablation.tracking.read import cell_runs, running
 from ablation.tracking.store import Store
-from doubles import small_spec, small_study
+from doubles_suite import Tiny, tiny_study
 from engines import InlineEngine
+
+
+class Large(Tiny):
+    """Keeps a file that is larger than what the disk will have left."""
+
+    def train(self, settings: Mapping[str, Any], seed: int, run: Run) -> Mapping[str, float]:
+        """As the other, with the file."""
+        (run.folder / "large").write_bytes(bytes(400_000))
+        run.artifact(run.folder / "large")
+        return super().train(settings, seed, run)
 
 
 def mount(disk: Path, options: str) -> None:
@@ -34,19 +43,16 @@ def sentence(verb: Callable[[], object]) -> str:
     try:
         verb()
     except Exception as error:
-        said = told(error)
+        said = as_user_error(error)
         if not isinstance(said, UserError):
             raise
         return str(said)
     return ""
 
 
-def main(parquet: Path, disk: Path) -> None:
-    torch.set_num_threads(1)
+def main(disk: Path) -> None:
     mount(disk, "size=64m")
-    # A network whose weights are larger than what the disk will have left.
-    wide = {"model.channels": (16, 32), "model.latent_dim": 128}
-    study, store = small_study(parquet, seeds=1, baseline=vary(small_spec(parquet), wide)), Store(disk / "s")
+    study, store = tiny_study(seeds=1, train=Large()), Store(disk / "s")
     store.create()
     store.experiment(study.name, {})
     filler = disk / "filler"
@@ -57,8 +63,9 @@ def main(parquet: Path, disk: Path) -> None:
             free = int(subprocess.check_output(["stat", "-f", "-c", "%a", str(disk)])) * 4096
             file.write(bytes(max(0, free - left)))
 
-    def run() -> object:
-        return run_study(study, store, InlineEngine(), workers=1)
+    def run() -> None:
+        for said in run_study(study, store, InlineEngine(), workers=1).failed.values():
+            raise UserError(said)
 
     run_study(study, store, InlineEngine(_stop), workers=1)  # makes Optuna's tables
     fill(300_000)  # files do not fit
@@ -95,4 +102,4 @@ def _stop(task: object) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]))

@@ -29,7 +29,7 @@ from ablation.emoji.weights import best_run, model_of
 from ablation.experiment import fingerprint
 from ablation.report.data_files import runs_csv
 from ablation.report.export import publish, read
-from ablation.runner.plan import training_of
+from ablation.runner.plan import fingerprint_of, training_of
 from ablation.runner.results import results
 from ablation.runner.runtime import workload
 from ablation.runner.scheduler import run_study
@@ -246,15 +246,10 @@ def test_weights_that_cannot_be_read_fail_their_own_cell_of_a_group(
 
 
 def _task(study: Study, cell: Cell, store: Store, experiment: str) -> Task:
-    versions = {cell.arm: EMOJI.version(cell.settings)}
-    label = Label(
-        "with_gain",
-        cell.arm,
-        cell.seed,
-        fingerprint(EMOJI, cell.settings, cell.seed, versions[cell.arm]),
-        versions[cell.arm],
-        training_of(study, cell, versions),
-    )
+    version = EMOJI.version(cell.settings)
+    versions = {EMOJI.source(cell.settings): version}
+    key, trained = fingerprint_of(study, cell, versions), training_of(study, cell, versions)
+    label = Label(study.name, cell.arm, cell.seed, key, version, trained)
     return Task(packed(EMOJI, cell.settings), label, experiment, store.root, ("gain",))
 
 

@@ -16,12 +16,14 @@ from ablation.files import replace, write
 from ablation.runner.results import results
 from ablation.runner.scheduler import run_study
 from ablation.tracking import read, record
+from ablation.tracking.artifacts import artifact
+from ablation.tracking.journal import Journal
 from ablation.tracking.read import cell_runs, mark_killed
-from ablation.tracking.record import waiting
+from ablation.tracking.record import Record, waiting
 from ablation.tracking.store import Store
-from doubles_suite import STEPS, Tiny, tiny_study
+from doubles_suite import KEPT, STEPS, tiny_study
 from engines import InlineEngine, folder_of
-from test_outages import on_epoch, on_result
+from test_outages import on_finish, on_step
 
 DAY = 24 * 3600
 NO_ROOM = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -37,13 +39,11 @@ def may_mount() -> list[str]:
     return command
 
 
-def test_a_study_on_a_full_and_then_a_read_only_disk(
-    may_mount: list[str], faces: Path, tmp_path: Path
-) -> None:
+def test_a_study_on_a_full_and_then_a_read_only_disk(may_mount: list[str], tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     command = [*may_mount, sys.executable, str(Path(__file__).with_name("small_disk.py"))]
-    ended = subprocess.run([*command, str(faces), str(disk)], capture_output=True, text=True, timeout=240)
+    ended = subprocess.run([*command, str(disk)], capture_output=True, text=True, timeout=240)
     assert ended.returncode == 0, ended.stderr[-3000:]
     found = json.loads(ended.stdout.splitlines()[-1])
     for fault in ("files", "databases", "export full"):
@@ -52,16 +52,16 @@ def test_a_study_on_a_full_and_then_a_read_only_disk(
     for fault in ("read-only", "export read-only"):
         assert "Read-only file system" in found[fault]
     assert "FINISHED" not in found["statuses"]
-    assert found["reading"] == ["missing", "running"]
+    assert found["reading"] == ["failed", "failed"]
     assert (found["after"], found["finished"], found["running"]) == ({}, 2, [])
     assert found["drafts"] == []
     assert "table.csv" in found["exported"]
 
 
-def test_files_that_do_not_fit_fail_the_cell_and_the_next_run_trains_it(
-    faces: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+def test_files_that_do_not_fit_fail_the_cell_and_the_next_run_delivers_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study, copies = small_study(faces, seeds=1), []
+    study, copies = tiny_study(seeds=1), []
 
     def copy(source: str, target: str, *rest: object, **more: object) -> None:
         copies.append(target)
@@ -71,33 +71,50 @@ def test_files_that_do_not_fit_fail_the_cell_and_the_next_run_trains_it(
         shutil.copyfile(source, target)
 
     with monkeypatch.context() as patched:
-        patched.setattr(shutil, "copy2", copy)
+        patched.setattr(shutil, "copy2", copy)  # with which MLflow keeps a file
         progress = run_study(study, store, InlineEngine(), workers=1)
     assert len(progress.failed) == 1
     assert "the disk cannot be written (" in next(iter(progress.failed.values()))
-    assert sorted(cell_runs(store, study.name).status) == ["FAILED", "FINISHED"]
+    assert sorted(cell_runs(store, study.name).status) == ["FINISHED", "RUNNING"]
     again = run_study(study, store, InlineEngine(), workers=1)
-    assert (again.failed, again.there, again.trained) == ({}, 1, 1)
+    assert (again.failed, again.there, again.reused, again.trained) == ({}, 1, 1, 0)
+    runs = cell_runs(store, study.name)
+    assert list(runs.status) == ["FINISHED"] * 2
+    assert all(len(artifact(store, run_id, KEPT) or b"") > len(b"half") for run_id in runs.run_id)
 
 
-def test_a_result_that_neither_the_server_nor_the_disk_takes_leaves_nothing_half(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("what", ["points", "a file", "the end"])
+def test_a_run_that_the_journal_cannot_take_fails_and_leaves_nothing_half(
+    what: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "files").mkdir()
-    (tmp_path / "files" / "spec.json").write_text("{}")
-    account = Account("0123456789abcdef", "1", {}, {}, {}, 0)
-    keep(store, account, tmp_path / "files")
-    before = folder_of(store.root)
+    study = tiny_study(seeds=1)
+    real_write = Record.write
 
-    def full(self: Path, text: str) -> None:
-        self.write_bytes(b"half")
+    def full(*words: object) -> None:
         raise NO_ROOM
 
-    monkeypatch.setattr(kept.Path, "write_text", full)
-    with pytest.raises(UserError, match=r"cannot take the result .*No space left on device.*: make room"):
-        keep(store, Account("fedcba9876543210", "1", {}, {}, {}, 0), tmp_path / "files")
-    assert folder_of(store.root) == before
-    assert waiting(store) == ["0123456789abcdef"]
+    def half(self: Record, entry: Path) -> None:
+        if self.status == "FINISHED":
+            (entry / "half").write_bytes(b"half")
+            raise NO_ROOM
+        real_write(self, entry)
+
+    with monkeypatch.context() as patched:
+        if what == "points":
+            patched.setattr(record, "append", full)
+        elif what == "a file":
+            patched.setattr(Journal, "artifact", full)
+        else:
+            patched.setattr(Record, "write", half)
+        progress = run_study(study, store, InlineEngine(), workers=1)
+    assert len(progress.failed) == 2
+    for said in progress.failed.values():
+        assert "the disk cannot be written (No space left on device): make room there" in said
+    assert waiting(store) == []
+    assert folder_of(store.root / "journal") == []
+    assert set(cell_runs(store, study.name).status) == {"FAILED"}
+    again = run_study(study, store, InlineEngine(), workers=1)
+    assert (again.failed, again.trained) == ({}, 2)
 
 
 def test_a_folder_that_is_not_ours_is_a_sentence(tmp_path: Path) -> None:
@@ -111,22 +128,22 @@ def test_a_folder_that_is_not_ours_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_a_clock_that_jumps_changes_no_curve_no_duration_and_no_number(
-    faces: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study, real, shift = small_study(faces, seeds=1), time.time, [0]
+    study, real, shift = tiny_study(seeds=1), time.time, [0]
     plain = Store(Path(shutil.copytree(store.root, tmp_path / "plain")))
     run_study(study, plain, InlineEngine(), workers=1)
     monkeypatch.setattr(time, "time", lambda: real() + shift[-1])
-    on_epoch(monkeypatch, lambda number: shift.append(-DAY if number == 2 else shift[-1]))
-    on_result(monkeypatch, lambda: shift.append(DAY))
+    on_step(monkeypatch, lambda number: shift.append(-DAY if number == 2 else shift[-1]))
+    on_finish(monkeypatch, lambda: shift.append(DAY))
     run_study(study, store, InlineEngine(), workers=1)
     assert {-DAY, DAY} < set(shift)
     for run_id in cell_runs(store, study.name).run_id:
         run = store.client.get_run(run_id)
         assert 0 <= run.info.end_time - run.info.start_time < 60_000
         assert 0 <= run.data.metrics["speed/seconds"] < 60
-        points = store.client.get_metric_history(run_id, "train_mse")
-        assert [point.step for point in points] == [1, 2]
+        points = store.client.get_metric_history(run_id, "train_loss")
+        assert [point.step for point in points] == list(range(1, STEPS + 1))
         moments = [run.info.start_time, *(point.timestamp for point in points), run.info.end_time]
         assert moments == sorted(moments)
     columns = ["arm", "seed", "state", "fingerprint", *study.measures]
@@ -138,7 +155,7 @@ def test_a_run_that_is_ended_after_the_clock_went_back_takes_no_negative_time(
 ) -> None:
     experiment, real = store.experiment("clock", {}), time.time
     run = store.client.create_run(experiment, tags={"fingerprint": "0123456789abcdef"})
-    monkeypatch.setattr(record.time, "time", lambda: real() - DAY)
-    assert bury(store, "0123456789abcdef") == [run.info.run_id]
+    monkeypatch.setattr(read.time, "time", lambda: real() - DAY)
+    assert mark_killed(store, "0123456789abcdef") == [run.info.run_id]
     info = store.client.get_run(run.info.run_id).info
     assert info.end_time >= info.start_time

@@ -21,9 +21,7 @@ from ablation.settings import vary
 from doubles import FakeRun, small_spec
 
 SMALL = ModelSpec(channels=(4, 8), latent_dim=8)
-DEEP = ModelSpec(
-    channels=(4, 4, 4, 4), latent_dim=8
-)  # its inner maps are up to `model.SMALL`
+DEEP = ModelSpec(channels=(4, 4, 4, 4), latent_dim=8)  # its inner maps are up to `model.SMALL`
 BUDGET = TrainSpec(epochs=3, batch_size=8, loss_weight=0.5)
 Trained = tuple[Autoencoder, list[Epoch | Diverged]]
 

@@ -225,7 +225,7 @@ def test_what_has_not_been_run_is_named_with_its_command_and_time(written: Path,
         assert f"Not run yet. {need}" in plain
         assert "No result. the plan has changed: mend." in plain
         assert "No result. broken.py, line 3: mend the study file." in plain
-        assert "Again: ablation run sizes --seeds 5" in plain
+        assert "To run it again: ablation run sizes --seeds 5" in plain
 
 
 def test_two_reports_are_equal_to_the_byte(written: Path, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class EmojiExperiment(Experiment):
     exact_files = ("model.safetensors",)
     tolerance = {"test_mse": 0.05}  # noqa: RUF012
     packages = ("torch", "torchvision", "datasets", "scikit-learn", "pillow")
-    preload = ("ablation.emoji.run", "torch._dynamo")
+    preload = ("ablation.emoji.run_files", "ablation.emoji.determinism", "torch._dynamo")
     sheet = "reconstructions.png"
     outline = {  # noqa: RUF012
         "1": "MSE autoencoder",
@@ -57,7 +57,7 @@ class EmojiExperiment(Experiment):
     }
 
     def train(self, settings: RunSpec, seed: int, run: Run) -> Mapping[str, float]:
-        """Train, measure and, where a study of the run asks for it, compose; one thread, deterministic."""
+        """Train and measure, and compose where the study asks for it; with one thread, deterministic."""
         from ablation.emoji import run as running
         from ablation.emoji.determinism import deterministic
 
@@ -72,7 +72,7 @@ class EmojiExperiment(Experiment):
             return self._recorded(result, settings, seed, run)
 
     def _recorded(self, result: "Result", settings: RunSpec, seed: int, run: Run) -> Mapping[str, float]:
-        """Keep the run's files and items; its numbers."""
+        """Keep the run's files and items, and give its numbers."""
         from ablation.emoji.run_files import items_of, write_files
         from ablation.emoji.weights import save
 

@@ -1,4 +1,4 @@
-"""The linear probe: one yardstick of feature learning for every study.
+"""The linear probe: a measure of feature learning that every study can take.
 
 A logistic regression on frozen codes tells Unicode's subgroups apart. It is fitted on the subjects
 that the run's split calls train and scored on those it calls test, over the whole source and not the

@@ -102,7 +102,7 @@ def lacking(spec: RunSpec, seed: int, needs: Iterable[str]) -> set[str]:
     sides, sets = assign_sides(images, data, seed), split_of(images, data, spec.augment, seed)
     common = common_images(images, data, sides)
     found = {need: common.suffices(need) for need in needs if need != "analogies"}
-    if "analogies" in needs:  # the dearest to find, so for who asks
+    if "analogies" in needs:  # a tenth of a second, so only where they are asked for
         found["analogies"] = bool(analogy_tasks(images, data, seed, sides, sets.train.index))
     return {need for need, suffices in found.items() if not suffices}
 

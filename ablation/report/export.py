@@ -51,7 +51,10 @@ def read(study: Study, store: Store, seeds: int | None = None) -> StudyResults:
     """The study's results in the store; `seeds` as it was last run if not given."""
     study = with_tuned_values(study, store)
     cells = results(study, store, seeds)
-    return StudyResults(study, cells, tuple(opened(study, store).seed_counts), items_of(store, cells))
+    items = items_of(store, cells)
+    # A run that another study computed may have items of measures that this one does not name.
+    own = items[items["measure"].isin(list(study.measures))]
+    return StudyResults(study, cells, tuple(opened(study, store).seed_counts), own)
 
 
 def summarise(study: Study, store: Store, seeds: int | None = None) -> Analysis:

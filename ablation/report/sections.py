@@ -249,7 +249,7 @@ def _figures(anchor: str, evidence: Evidence) -> tuple[FigureGroup, ...]:
         name = f"{anchor}-{title.split()[-1].lower()}"
         groups.append(FigureGroup(title, caption, tuple(_pngs(name, drawn, quick))))
     own = tuple(_pngs(f"{anchor}-figure", evidence.figures, quick))
-    groups.append(FigureGroup("Further", " ".join(evidence.figures), own, own=True))
+    groups.append(FigureGroup("Further figures", " ".join(evidence.figures), own, own=True))
     return tuple(group for group in groups if group.pngs)
 
 

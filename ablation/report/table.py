@@ -152,7 +152,7 @@ def _notes(analysis: Analysis) -> tuple[str, ...]:
         f"Mean over n seeds with its {level} interval, and difference to {analysis.study.reference} (the "
         f"baseline){other}, paired by seed, with its {level} interval."
     )
-    bold = "Bold is the best mean, which is no proof of a difference."
+    bold = "Bold marks the best mean, which is no proof of a difference."
     if analysis.exploratory:
         return first, bold, "No effect is tested."
     marks = ", ".join(f"{mark} p < {bound:g}" for bound, mark in reversed(STARS))

@@ -132,7 +132,7 @@ class Journal:
                 f"{', '.join(missing)}: add it."
             )
         path = self.entry / FILES / ITEMS
-        frame[list(ITEM_COLUMNS)].to_csv(path, mode="a", header=not path.exists(), index=False)
+        frame[list(ITEM_COLUMNS)].to_csv(path, mode="a", header=not path.exists(), index=False, na_rep="nan")
 
     def finish(self, metrics: Mapping[str, float]) -> None:
         """End the run as FINISHED with its final metrics: whole on the disk, then in MLflow if it answers."""

@@ -234,10 +234,8 @@ def items_of(store: Store, cells: pd.DataFrame) -> pd.DataFrame:
             store, str(original if isinstance(original, str) and original else cell["run_id"]), ITEMS
         )
         if kept is not None:
-            texts: Any = dict.fromkeys(ITEM_COLUMNS[:-1], str)
-            rows = pd.read_csv(
-                BytesIO(kept), dtype=texts, keep_default_na=False, float_precision="round_trip"
-            )
+            rows = pd.read_csv(BytesIO(kept), dtype=str, keep_default_na=False)
+            rows["value"] = rows["value"].map(float)  # to the last bit
             found.append(rows[list(ITEM_COLUMNS)].assign(arm=cell["arm"], seed=cell["seed"]))
     columns = ["arm", "seed", *ITEM_COLUMNS]
     return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
