@@ -90,7 +90,7 @@ class Trend(Rule):
         return {arm: place / squares * span for arm, place in zip(levels, centred, strict=True)}
 
     def sentence(self, study: "Study") -> str:
-        """As in "Test MSE falls as model.latent_dim grows from 64 to 512: ..."."""
+        """As in "Test MSE falls as model.width grows from 64 to 512: ..."."""
         levels = sorted(study.levels(self.along, self.around).values())
         scale = {"log2": "log2 of the setting", "linear": "the setting", "rank": "its rank"}[self.scale]
         around = f", all else as in {self.around}" if self.around else ""

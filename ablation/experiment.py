@@ -165,7 +165,7 @@ class Experiment:
         return 0.0
 
     def gallery(self, sheets: Mapping[str, bytes]) -> "Sequence[Gallery]":
-        """Pictures for the report page; sheets[arm] is the artifact `sheet` of its first run."""
+        """What the report page shows of runs; sheets[arm] is the artifact `sheet` of its first run."""
         return ()
 
     def warnings(self, settings: Any) -> Iterable[str]:

@@ -1,6 +1,6 @@
 """A study as a declaration: question, arms, seeds, measures and claims, and its expansion into cells.
 
-Loads in milliseconds: it imports declarations alone, never torch, MLflow or Optuna.
+Loads in milliseconds: it imports declarations alone, nothing that trains or tracks.
 """
 
 import re

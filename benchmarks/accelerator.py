@@ -289,7 +289,7 @@ def replica(number: int, part: Part, data: Sequence[Data], passes: int) -> Repli
     precision = "bfloat16" if part.precision == "bfloat16" else "float32"
     spec = vary(joint.train, {"epochs": passes, "precision": precision})
     model = Autoencoder(joint.model, len(class_names(joint.data.classes)), number)
-    model.to(part.device, memory_format=torch.channels_last)
+    model.to(memory_format=torch.channels_last).to(part.device)
     there = Pictures(validation.pixels.to(part.device), validation.labels.to(part.device))
     return Replica(model, repeat(train), there, spec, number)
 

@@ -129,8 +129,8 @@ def our_way(threads: int, epochs: int, precision: str = joint.train.precision) -
     _begin_as_a_worker()
     settings = vary(joint, {"train.epochs": epochs, "train.precision": precision})
     with deterministic(threads):
-        metrics = run(settings, SEED).metrics
-    return metrics["seconds"] / (epochs * metrics["images_train"])
+        result = run(settings, SEED)
+    return result.seconds / (epochs * result.metrics["images_train"])
 
 
 def _begin_as_a_worker() -> None:

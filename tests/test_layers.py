@@ -54,7 +54,7 @@ PUBLIC = {
 """The modules that an experiment may import beside `ablation` itself: docs/extending.md says what each is."""
 
 NETWORK_WORDS = re.compile(
-    r"emoji|\bimages?\b|pictures?\b|pixels?\b|mood|\bface|\btruths?\b|autoencoder|\bepochs=|latent|torch|\bsplits\b",
+    r"emoji|\bimages?\b|pictures?\b|pixels?\b|mood|\bface|\btruths?\b|autoencoder|\bepochs=|latent|torch",
     re.IGNORECASE,
 )
 

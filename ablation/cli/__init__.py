@@ -58,7 +58,7 @@ def main() -> None:
 def command() -> None:
     """The console command: `main`, and then the end of the process without Python's own.
 
-    That would free what torch and MLflow have made, object by object: one to four seconds for nothing.
+    That would free what the libraries have made, object by object: one to four seconds for nothing.
     """
     try:
         main()

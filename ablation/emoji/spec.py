@@ -21,7 +21,9 @@ class DataSpec(Settings):
     keyword: str = setting("face", "keep the texts that contain it; empty keeps all")
     classes: str = setting("none", "name of a class scheme; images without a class are left out")
     stratify: str = setting("happy_sad", "class scheme that the split balances; the same in every arm")
-    split: str = setting("subject", "what is assigned to one of the three sets", choices=("subject", "image", "copy"))
+    split: str = setting(
+        "subject", "what is assigned to one of the three sets", choices=("subject", "image", "copy")
+    )
     parts: tuple[int, ...] = setting((3, 1, 1), "train : validation : test", at_least=1, length=3)
     among: str = setting(
         "",
