@@ -1,4 +1,4 @@
-"""Find and load study files: every `studies/*.py` that sets `study`. Imports nothing that trains or tracks."""
+"""Find and load study files: every `studies/*.py` that sets `study`. Loads nothing that trains or tracks."""
 
 import importlib.util
 import sys

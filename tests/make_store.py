@@ -1,13 +1,13 @@
 """Make the store that is kept of a version: `python tests/make_store.py 0.1.0`, once, when it is released.
 
 It is run with the code of that version, and leaves the packed store and its table in `tests/stores/VERSION/`.
+MLflow keeps absolute paths: so a store is made, and unpacked again, at one place of every machine.
 """
 
 import os
 import shutil
 import sys
 import tarfile
-import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -15,19 +15,25 @@ STORES = HERE / "stores"
 NOT_KEPT = ("learning_curves.png", "git.diff")  # large, and nothing reads them
 
 
+def place_of(version: str) -> Path:
+    """Where the store of a version is made and unpacked."""
+    return Path("/tmp") / f"ablation-{version}"
+
+
 def make(version: str) -> Path:
     """Run the study in a folder of its own, with data beside it, and pack that; the folder of the version."""
-    from ablation.report.publish import summarise
-    from ablation.runner.coordinate import run_study
-
     from ablation import catalogue
+    from ablation.report.export import summarise
+    from ablation.runner.scheduler import run_study
     from ablation.tracking.store import Store
     from doubles import draw_faces
     from engines import InlineEngine
 
     to = STORES / version
     to.mkdir()
-    with tempfile.TemporaryDirectory() as folder:
+    folder = place_of(version)
+    folder.mkdir()
+    try:
         os.chdir(folder)
         draw_faces(Path("faces.parquet"))
         shutil.copy(STORES / "small.py", "small.py")
@@ -36,12 +42,15 @@ def make(version: str) -> Path:
         (to / "table.csv").write_text(_table(summarise(study, store)))
         with tarfile.open(to / "store.tar.gz", "w:gz") as packed:
             packed.add(folder, ".", filter=_kept)
+    finally:
         os.chdir(HERE)
+        shutil.rmtree(folder)
     return to
 
 
 def _table(analysis: object) -> str:
-    from ablation.report.formats import render, tabulate
+    from ablation.report.formats import render
+    from ablation.report.table import tabulate
 
     return render(tabulate(analysis), "csv")  # type: ignore[arg-type]
 

@@ -10,21 +10,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from ablation.runner.coordinate import run_study
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load, save
 
 import ablation
+from ablation.emoji import weights
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.protocols import composed
-from ablation.emoji.spec import vary
-from ablation.emoji.weights import model_of, trained
+from ablation.emoji.weights import FILE, SETTINGS, model_of, restore
 from ablation.errors import UserError
+from ablation.runner.scheduler import run_study
 from ablation.runner.verify import verify
+from ablation.settings import vary
 from ablation.study import Study
-from ablation.tracking import weights
-from ablation.tracking.artifacts import SPEC, WEIGHTS
+from ablation.tracking.reuse import trained_run
 from ablation.tracking.store import Store
 from analogies import draw_shapes
 from engines import InlineEngine
@@ -59,7 +59,7 @@ def ran(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, P
     return study, store.root
 
 
-def kept(store: Store, name: str = WEIGHTS) -> Path:
+def kept(store: Store, name: str = FILE) -> Path:
     """The one file of that name that a run keeps."""
     (found,) = (store.root / "artifacts" / "trunks").glob(f"*/artifacts/{name}")
     return found
@@ -111,10 +111,11 @@ def test_weights_from_elsewhere_are_a_sentence(ran: tuple[Study, Path], tmp_path
     try:
         with pytest.raises(UserError, match=f"the weights that the run {run_id} keeps .*{problem}"):
             model_of(store, run_id)
-        spec = vary(study.baseline, {"compose.method": "pca"})
-        key = store.client.get_run(run_id).data.tags["trunk"]
+        key = store.client.get_run(run_id).data.tags["training"]
+        taken = trained_run(store, key, study.experiment)
+        assert taken is not None
         with pytest.raises(UserError, match="delete the run in MLflow"):
-            trained(store, key, spec)
+            restore(Autoencoder(study.baseline.model, 0, 0), taken)
         if kind not in ("of another run", "of nobody"):
             assert [one.kept for one in verify(study, store)] == [False, True]
     finally:
@@ -144,7 +145,7 @@ def test_the_cell_that_would_take_them_fails_and_says_why(ran: tuple[Study, Path
 )
 def test_settings_from_elsewhere_are_a_sentence(ran: tuple[Study, Path], text: str) -> None:
     store = Store(ran[1])
-    place = kept(store).with_name(SPEC)
+    place = kept(store).with_name(SETTINGS)
     own = place.read_bytes()
     place.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
@@ -209,7 +210,11 @@ def test_nothing_in_the_package_reads_objects_or_runs_text() -> None:
     """The processes of a study pass their own tasks and outcomes as pickles (pebble, Ray); no file is one."""
     paths = sorted(PACKAGE.rglob("*.py"))
     assert len(paths) > 100
-    assert {str(path): found for path in paths if (found := readers(path.read_text()))} == {}
+    found = {path.relative_to(PACKAGE).as_posix(): readers(path.read_text()) for path in paths}
+    # The functions of a study's file travel to its own workers.
+    assert {name: readers for name, readers in found.items() if readers} == {
+        "runner/worker.py": ["cloudpickle"]
+    }
     assert readers("import pickle\nfrom torch import load\ntorch.load(f)\nrun(x, shell=True)\neval('1')") == [
         *("pickle", "torch.load", "torch.load", "shell", "eval")
     ]

@@ -8,20 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from ablation.report.publish import publish
-from ablation.runner.coordinate import run_study
-from ablation.tracking.retry import away
 from optuna.trial import TrialState
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import InternalError
 from sqlalchemy.pool import NullPool
 
 from ablation.errors import UserError
+from ablation.report.export import publish
 from ablation.runner.ledger import Ledger
+from ablation.runner.scheduler import run_study
+from ablation.tracking.availability import is_unavailable
 from ablation.tracking.locks import AdvisoryLocks
 from ablation.tracking.read import running
 from ablation.tracking.store import Store
-from doubles import small_study
+from doubles_suite import tiny_study
 from engines import InlineEngine
 from servers import PASSWORD, PostgreSQL
 
@@ -46,9 +46,9 @@ print(store.experiment("cold", {}), type(store.client).__name__)
 
 
 def test_a_study_on_postgresql_exports_the_bytes_of_one_in_a_folder(
-    faces: Path, store: Store, tmp_path: Path, request: pytest.FixtureRequest
+    store: Store, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    study = small_study(faces, seeds=2)
+    study = tiny_study(seeds=2)
     tables = []
     for place in (store, Store(tmp_path / "locks")):
         if place is not store:
@@ -80,10 +80,8 @@ def test_with_a_database_of_mlflow_alone_files_stay_in_the_folder_and_machines_c
     assert store.shared
 
 
-def test_what_died_on_postgresql_is_ended_and_computed_once(
-    faces: Path, on_postgresql: str, tmp_path: Path
-) -> None:
-    study, store = small_study(faces, seeds=1), Store(tmp_path / "store")
+def test_what_died_on_postgresql_is_ended_and_computed_once(on_postgresql: str, tmp_path: Path) -> None:
+    study, store = tiny_study(seeds=1), Store(tmp_path / "store")
 
     def stop(task: object) -> None:
         raise KeyboardInterrupt
@@ -145,7 +143,7 @@ def test_a_database_that_takes_no_more_writes_is_away(on_postgresql: str) -> Non
         connection.commit()
         with pytest.raises(InternalError) as refused:
             connection.execute(text("CREATE TABLE one (number int)"))
-    assert away(refused.value)
+    assert is_unavailable(refused.value)
 
 
 def test_another_role_is_told_who_holds_a_lock(on_postgresql: str, tmp_path: Path) -> None:
@@ -157,10 +155,8 @@ def test_another_role_is_told_who_holds_a_lock(on_postgresql: str, tmp_path: Pat
         assert AdvisoryLocks(bob).holder("job").startswith(f"process {os.getpid()} on ")
 
 
-def test_a_ledger_that_is_opened_again_takes_no_more_connections(
-    faces: Path, on_postgresql: str, tmp_path: Path
-) -> None:
-    study, store = small_study(faces), Store(tmp_path)
+def test_a_ledger_that_is_opened_again_takes_no_more_connections(on_postgresql: str, tmp_path: Path) -> None:
+    study, store = tiny_study(), Store(tmp_path)
     store.create()
     trials = os.environ["ABLATION_OPTUNA_STORAGE"]
     asked = text(
@@ -191,12 +187,12 @@ def test_eight_that_find_an_empty_database_make_its_tables_once(on_postgresql: s
 
 
 def test_a_database_that_is_gone_is_said_in_a_sentence_without_its_password(
-    on_postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faces: Path
+    on_postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = f"postgresql+psycopg://ann:{PASSWORD}@127.0.0.1:1/none"
     monkeypatch.setenv("ABLATION_OPTUNA_STORAGE", gone)
     with pytest.raises(UserError, match=r"cannot be reached .*refused") as raised:
-        run_study(small_study(faces), Store(tmp_path), InlineEngine(), workers=1)
+        run_study(tiny_study(), Store(tmp_path), InlineEngine(), workers=1)
     assert PASSWORD not in str(raised.value)
 
 
@@ -209,9 +205,9 @@ def test_one_database_for_both_is_refused(
 
 
 def test_no_password_is_in_what_a_run_keeps(
-    faces: Path, on_postgresql: str, tmp_path: Path, database_server: PostgreSQL
+    on_postgresql: str, tmp_path: Path, database_server: PostgreSQL
 ) -> None:
-    study, store = small_study(faces, seeds=1), Store(tmp_path / "store")
+    study, store = tiny_study(seeds=1), Store(tmp_path / "store")
     run_study(study, store, InlineEngine(), workers=1)
     publish(study, store, tmp_path / "out")
     assert not [

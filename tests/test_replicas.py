@@ -16,7 +16,7 @@ from ablation.emoji.spec import ModelSpec, TrainSpec
 from ablation.emoji.train import Epoch, fit
 from ablation.emoji.training_data import Pictures
 from ablation.errors import UserError
-from ablation.experiment import Diverged
+from ablation.experiment import Diverged, fingerprint
 from ablation.settings import vary
 from doubles import FakeRun, small_spec
 
@@ -176,3 +176,18 @@ def test_what_fails_of_one_cell_stops_no_other(faces: Path, tmp_path: Path) -> N
     lost, found = EMOJI.train_together([(spec, 0, nowhere), (spec, 1, here)])
     assert isinstance(lost, OSError)
     assert not isinstance(found, Exception)
+
+
+def test_a_cell_that_takes_the_training_of_another_is_not_trained(faces: Path, tmp_path: Path) -> None:
+    spec, runs = small_spec(faces), [FakeRun(tmp_path / f"{n}") for n in range(3)]
+    for run in runs:
+        run.folder.mkdir()
+    EMOJI.train(spec, 0, runs[0])
+    own = fingerprint(EMOJI, spec, 0, EMOJI.version(spec))
+    runs[1].trained = runs[0].left(own, EMOJI.kept_file)
+    taken, trained = EMOJI.train_together([(spec, 0, runs[1]), (spec, 1, runs[2])])
+    assert not isinstance(taken, Exception)
+    assert not isinstance(trained, Exception)
+    assert runs[1].points == runs[0].points
+    assert EMOJI.kept_file not in runs[1].artifacts
+    assert EMOJI.kept_file in runs[2].artifacts

@@ -12,7 +12,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from ablation.runner.coordinate import run_study
 from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.pool import NullPool
@@ -22,9 +21,11 @@ from ablation.cli import app
 from ablation.cli.store import ui
 from ablation.errors import UserError
 from ablation.runner.ledger import Ledger
+from ablation.runner.scheduler import run_study
 from ablation.tracking.addresses import hidden, shown, without_credentials
 from ablation.tracking.store import Store
-from doubles import draw_faces, small_study
+from doubles import draw_faces
+from doubles_suite import tiny_study
 from engines import InlineEngine
 from servers import PASSWORD, MlflowServer, PostgreSQL, free_port
 
@@ -128,7 +129,7 @@ def test_an_address_that_does_not_answer_is_a_sentence_without_its_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, number: int
 ) -> None:
     monkeypatch.setenv(variable, ADDRESSES[number])
-    store, study = Store(tmp_path / "store"), small_study(Path("faces.parquet"))
+    store, study = Store(tmp_path / "store"), tiny_study()
     (tmp_path / "store" / "locks").mkdir(parents=True)
     reach = store.experiment if variable == "MLFLOW_TRACKING_URI" else lambda *_: Ledger.create(store, study)
     with pytest.raises(UserError) as raised:
@@ -147,12 +148,12 @@ def missing(address: str) -> str:
 @pytest.mark.parametrize("mistaken", [wrong, missing])
 @pytest.mark.parametrize("variable", ["MLFLOW_TRACKING_URI", "ABLATION_OPTUNA_STORAGE"])
 def test_a_wrong_password_and_a_missing_database_are_a_sentence(
-    faces: Path, on_postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    on_postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     variable: str, mistaken: Callable[[str], str],
 ) -> None:  # fmt: skip
     monkeypatch.setenv(variable, mistaken(os.environ[variable]))
     with pytest.raises(UserError, match=r"(password authentication failed|does not exist)") as raised:
-        run_study(small_study(faces), Store(tmp_path / "store"), InlineEngine(), 1)
+        run_study(tiny_study(), Store(tmp_path / "store"), InlineEngine(), 1)
     assert PASSWORD not in whole(raised.value)
 
 

@@ -216,22 +216,31 @@ class EmojiExperiment(Experiment):
     def train_together(
         self, cells: Sequence[tuple[RunSpec, int, Run]]
     ) -> "Sequence[Mapping[str, float] | Exception]":
-        """As `train`, to `replicas.TOLERANCE`; a cell that diverges or fails stops no other."""
+        """As `train`, to `replicas.TOLERANCE`; a cell that diverges or fails stops no other.
+
+        What takes the training of another run is not trained, and only measured.
+        """
         from ablation.emoji.determinism import deterministic
         from ablation.emoji.replicas import run_together
 
+        training = [cell for cell in cells if cell[2].trained is None]
+        composing = any(composes(run.measures) for _, _, run in training)
+
         def on_epoch(number: int, epoch: "Epoch") -> None:
-            cells[number][2].log(epoch.metrics, epoch.number)
+            training[number][2].log(epoch.metrics, epoch.number)
 
         ended: list[Mapping[str, float] | Exception] = []
         with deterministic():
-            composing = any(composes(run.measures) for _, _, run in cells)
-            results = run_together([(spec, seed) for spec, seed, _ in cells], on_epoch, composing)
-            for result, (spec, seed, run) in zip(results, cells, strict=True):
+            results = iter(run_together([(s, seed) for s, seed, _ in training], on_epoch, composing))
+            for settings, seed, run in cells:
                 try:
+                    if run.trained is not None:
+                        ended.append(self.train(settings, seed, run))
+                        continue
+                    result = next(results)
                     if isinstance(result, Diverged):
                         raise result
-                    ended.append(self._recorded(result, spec, seed, run))
+                    ended.append(self._recorded(result, settings, seed, run))
                 except Exception as error:
                     ended.append(error)
         return ended

@@ -132,10 +132,10 @@ def _seeded(seed: int, part: str, make: Callable[[], Part]) -> Part:
 
 
 # The two layers of the network: a convolution that halves a side, and its transpose, which doubles it.
-# Forward both are torch's own to the bit. Their gradients are the same sums, taken in parts, which saves a
-# tenth of a training step (docs/decisions/0028-what-earns-its-place.md): oneDNN finds the gradient of a
-# transposed convolution's bias by a pass as long as that of the weights, where a plain sum takes a fiftieth;
-# and of small maps the weights' gradient is one matrix product, in two thirds of the time.
+# Forward both are torch's own to the bit. Their gradients are the same sums, taken in parts, which saves
+# about a tenth of a training step (docs/decisions/0028-what-earns-its-place.md): oneDNN finds the gradient of
+# a transposed convolution's bias by a pass as long as that of the weights, where a sum takes a fiftieth; and
+# of small maps the weights' gradient is one matrix product, in two thirds of the time.
 
 SMALL = 8  # pixels a side of the larger maps: up to here the product is faster
 

@@ -106,31 +106,33 @@ def fit_together(replicas: Sequence[Replica]) -> Iterator[tuple[int, Epoch | Div
     `TOLERANCE`. `Epoch.seconds` is the replica's share of the time. Raises `UserError` where they are not one
     program.
     """
-    if len({replica.program for replica in replicas}) != 1:
+    if len({replica.program for replica in replicas}) > 1:
         raise UserError(
             "replicas that train together want one network, batch_size, optimizer and precision, and all or "
             "none a loss_weight of 0, but these differ: train them apart."
         )
+    if not replicas:
+        return
     stacked = _stack([replica.model for replica in replicas])
     optimizer = make_optimizer((replica.model.parameters(), replica.spec) for replica in replicas)
-    courses = [_Course(replica) for replica in replicas]
-    while active := [number for number, course in enumerate(courses) if course.going]:
+    states = [_ReplicaState(replica) for replica in replicas]
+    while active := [number for number, state in enumerate(states) if state.active]:
         started = perf_counter()
-        sums = _step(replicas, courses, stacked)
+        sums = _step(replicas, states, stacked)
         for number, replica in enumerate(replicas):
             for name, parameter in replica.model.named_parameters():
                 # A parameter without a gradient is passed over, its moments and its count of steps, too.
                 parameter.grad = stacked[name].grad[number] if number in active else None  # type: ignore[index]
         optimizer.step()
         for number in active:
-            courses[number].took(sums[number], (perf_counter() - started) / len(active))
-            if courses[number].pass_over:
-                yield number, courses[number].epoch()
+            states[number].add_step(sums[number], (perf_counter() - started) / len(active))
+            if states[number].pass_over:
+                yield number, states[number].epoch()
 
 
 @dataclass
-class _Course:
-    """A replica under way: the same draws, in the same order, as in `fit`."""
+class _ReplicaState:
+    """Where the training of a replica stands: the same draws, in the same order, as in `fit`."""
 
     replica: Replica
     number: int = 0
@@ -144,7 +146,7 @@ class _Course:
         self.sums = torch.zeros(5)
 
     @property
-    def going(self) -> bool:
+    def active(self) -> bool:
         spec = self.replica.spec
         budget = self.number < spec.epochs or self.steps < spec.steps
         return not self.diverged and (bool(self.batches) or budget)
@@ -164,12 +166,12 @@ class _Course:
         mask = model.dropout.mask(len(batch), model.to_code.out_features)
         return self.train.pixels[batch] / 255, self.train.labels[batch], mask
 
-    def took(self, sums: Tensor, seconds: float) -> None:
-        """Note a step."""
+    def add_step(self, sums: Tensor, seconds: float) -> None:
+        """Count a step and add up what it measured."""
         self.steps, self.sums, self.seconds = self.steps + 1, self.sums + sums, self.seconds + seconds
 
     def epoch(self) -> Epoch | Diverged:
-        """What the pass that ends here came to."""
+        """The epoch of the pass that ends here, or its `Diverged`."""
         replica = self.replica
         metrics = measured(self.sums, replica.model, replica.validation)
         try:
@@ -191,10 +193,10 @@ def _stack(models: Sequence[Autoencoder]) -> dict[str, Tensor]:
     return {name: tensor.requires_grad_() for name, tensor in stacked.items()}
 
 
-def _step(replicas: Sequence[Replica], courses: Sequence[_Course], stacked: dict[str, Tensor]) -> Tensor:
+def _step(replicas: Sequence[Replica], states: Sequence[_ReplicaState], stacked: dict[str, Tensor]) -> Tensor:
     """Leave the gradients of all replicas in `stacked`; what each adds to its sums, (replicas, 5)."""
     model, spec = replicas[0].model, replicas[0].spec
-    parts = _padded([course.batch() if course.going else None for course in courses], spec.batch_size, model)
+    parts = _padded([state.batch() if state.active else None for state in states], spec.batch_size, model)
     device = next(iter(stacked.values())).device
     images, labels, masks, weights = (part.to(device) for part in parts)
 

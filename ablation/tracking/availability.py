@@ -164,7 +164,7 @@ def knock(address: str, seconds: float) -> None:
 def why(error: BaseException, address: str) -> str:
     """Why the address cannot be reached, on one line without its password."""
     if "database schema" in str(error):  # MLflow advises to upgrade, in a command that quotes the address
-        return "its tables are of another version of MLflow"
+        return "its tables are of another version of MLflow, whose `mlflow db upgrade` mends older ones"
     said = str(error) if isinstance(error, ImportError | RuntimeError | sqlite3.Error) else reason(error)
     return hidden(said, address) or type(error).__name__
 

@@ -1,8 +1,8 @@
 """The study of which a store of every version is kept: two small arms on drawn faces, two seeds."""
 
+from ablation import Claim, Difference, Study
 from ablation.emoji.protocols import joint
-from ablation.emoji.spec import vary
-from ablation.study import Claim, Difference, Study
+from ablation.settings import vary
 
 study = Study(
     question="Does a latent of 2 do as well as one of 4?",
