@@ -6,7 +6,6 @@ experiment by what stands here. `Function` makes an experiment of a Python funct
 
 import hashlib
 import inspect
-import json
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ablation.errors import UserError
 from ablation.measures import Measure
-from ablation.settings import identity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from ablation.report.gallery import Gallery
     from ablation.study import Study
 
-FINGERPRINT_VERSION = 2
 SIDES = ("train", "validation")
 """A curve called "train_x" or "validation_x" is one side of the curve "x", and is drawn in its panel."""
 
@@ -242,14 +239,3 @@ def as_experiment(train: Any, measures: Mapping[str, Any]) -> Experiment:
         )
     own = {name: one for name, one in measures.items() if isinstance(one, Measure)}
     return Function(train, {name: replace(one, matters=None) for name, one in own.items()})
-
-
-def fingerprint(experiment: Experiment, settings: Any, seed: int, version: str) -> str:
-    """16 hexadecimal digits that identify a run: a hash of experiment, version, every setting and the seed.
-
-    `version` is that of `Experiment.version`. Settings at their neutral value are left out
-    (docs/decisions/0001-fingerprint.md).
-    """
-    content = [FINGERPRINT_VERSION, experiment.name, version, identity(settings), seed]
-    text = json.dumps(content, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -51,13 +51,14 @@ def vary(settings: AnySettings, changes: Mapping[str, Any]) -> AnySettings:
     for name in changes:
         if name not in known:
             raise unknown("setting", name, known)
-    return _replaced(settings, changes)
+    found: AnySettings = _replaced(settings, changes)
+    return found
 
 
 def identity(settings: Any) -> dict[str, Any]:
     """The settings that tell these from others, by name: those at their neutral value are left out."""
     found: dict[str, Any] = {}
-    neutral = _neutral(type(settings)) if dataclasses.is_dataclass(settings) else {}
+    neutral = _neutral(settings.__class__) if dataclasses.is_dataclass(settings) else {}
     for name, value in _items(settings):
         if isinstance(value, Mapping) or dataclasses.is_dataclass(value):
             found |= {f"{name}.{leaf}": one for leaf, one in identity(value).items()}

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from ablation.claims import Claim
 from ablation.errors import UserError, unknown
 from ablation.experiment import Experiment, Replication, as_experiment
-from ablation.measures import Measure
+from ablation.measures import RESERVED, Measure
 from ablation.settings import flat, vary
 from ablation.texts import unfit
 from ablation.tuning import Search, Tuned
@@ -215,6 +215,8 @@ def _check(study: Study) -> None:
         )
     for name in study.measures:
         study.measure(name)
+        if name in RESERVED:
+            raise UserError(f"a measure wants a name of its own, but {name} is something else: rename it.")
     _check_arms(study)
     study.experiment.check_study(study)
     _check_against(study)

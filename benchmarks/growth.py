@@ -25,13 +25,13 @@ from ablation.cli import OBJECTS
 from ablation.experiment import SIDES
 from ablation.report.export import publish, read
 from ablation.runner.ledger import Ledger
-from ablation.runner.plan import fingerprints, plan_of, training_of
+from ablation.runner.recorded_plan import fingerprints, plan_of, training_of
 from ablation.runner.results import results
-from ablation.runner.runtime import workload
 from ablation.runner.scheduler import checked_versions
+from ablation.runner.time_estimate import workload
 from ablation.study import Cell, Study
-from ablation.tracking.journal import Label, recording
 from ablation.tracking.read import mark_killed, settled
+from ablation.tracking.recording import Label, recording
 from ablation.tracking.store import Store
 
 EPOCHS = 10

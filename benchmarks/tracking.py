@@ -23,11 +23,11 @@ from ablation import catalogue
 from ablation.emoji import run as running
 from ablation.emoji.run import Result
 from ablation.emoji.train import Epoch
-from ablation.runner.plan import fingerprint_of, training_of
+from ablation.runner.recorded_plan import fingerprint_of, training_of
 from ablation.runner.scheduler import checked_versions
 from ablation.runner.worker import Task, as_worker, packed, work
 from ablation.tracking import Store
-from ablation.tracking.journal import Label
+from ablation.tracking.recording import Label
 
 
 class Stopwatch:

@@ -9,7 +9,7 @@ import pandas as pd
 from ablation import Claim, Difference, Study, Trend
 from ablation.emoji.experiment import EmojiExperiment
 from ablation.emoji.protocols import joint
-from ablation.experiment import fingerprint
+from ablation.fingerprint import fingerprint
 
 ODD = r"""50% & <b>"a_b"</b> | $x^2$ #1 {c} \d ~e* 'f' [g] λ é 😀"""
 Value = Callable[[str, int], float]

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from ablation.tracking.journal import Label
 from typer.testing import CliRunner
 
 from ablation.cli import app
@@ -16,6 +15,7 @@ from ablation.report.export import publish
 from ablation.runner.scheduler import run_study
 from ablation.runner.worker import Task, packed
 from ablation.tracking.origin import origin
+from ablation.tracking.recording import Label
 from ablation.tracking.store import Store
 from doubles import small_study
 from engines import InlineEngine

@@ -26,18 +26,18 @@ from ablation.emoji.spec import RunSpec, parse, training
 from ablation.emoji.train import fit
 from ablation.emoji.training_data import Pictures
 from ablation.emoji.weights import best_run, model_of
-from ablation.experiment import fingerprint
+from ablation.fingerprint import fingerprint
 from ablation.report.data_files import runs_csv
 from ablation.report.export import publish, read
-from ablation.runner.plan import fingerprint_of, training_of
+from ablation.runner.recorded_plan import fingerprint_of, training_of
 from ablation.runner.results import results
-from ablation.runner.runtime import workload
 from ablation.runner.scheduler import run_study
+from ablation.runner.time_estimate import workload
 from ablation.runner.worker import Outcome, Task, packed, work_together
 from ablation.settings import flat, vary
 from ablation.study import Cell
 from ablation.tracking import Store, artifact
-from ablation.tracking.journal import Label
+from ablation.tracking.recording import Label
 from analogies import draw_shapes
 from engines import InlineEngine
 

@@ -17,9 +17,9 @@ from ablation.runner.results import results
 from ablation.runner.scheduler import run_study
 from ablation.tracking import read, record
 from ablation.tracking.artifacts import artifact
-from ablation.tracking.journal import Journal
+from ablation.tracking.journal_on_disk import Record, waiting
 from ablation.tracking.read import cell_runs, mark_killed
-from ablation.tracking.record import Record, waiting
+from ablation.tracking.recording import Journal
 from ablation.tracking.store import Store
 from doubles_suite import KEPT, STEPS, tiny_study
 from engines import InlineEngine, folder_of

@@ -17,7 +17,8 @@ from ablation.emoji.protocols import composed, joint
 from ablation.emoji.run_files import SHEET
 from ablation.emoji.spec import RunSpec
 from ablation.errors import UserError
-from ablation.experiment import Trained, fingerprint
+from ablation.experiment import Trained
+from ablation.fingerprint import fingerprint
 from ablation.settings import vary
 from doubles import FakeRun, small_spec, small_study
 

@@ -14,7 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from ablation import Claim, Difference, Study, UserError, catalogue
-from ablation.cli.progress import duration
+from ablation.cli.progress_bar import duration
 from ablation.emoji.cli import app
 from ablation.emoji.composition.analogies import analogy_tasks
 from ablation.emoji.data.sources import load

@@ -17,9 +17,8 @@ from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment
 from ablation.tracking import journal
-from ablation.tracking import record as disk
+from ablation.tracking import journal_on_disk as disk
 from ablation.tracking.artifacts import artifact
-from ablation.tracking.journal import Label, metric_key, recording
 from ablation.tracking.read import (
     cell_runs,
     curve_names,
@@ -30,6 +29,7 @@ from ablation.tracking.read import (
     metrics_of,
     settled,
 )
+from ablation.tracking.recording import Label, metric_key, recording
 from ablation.tracking.reuse import mirror, trained_run, training_of
 from ablation.tracking.sender import deliver
 from ablation.tracking.store import Store

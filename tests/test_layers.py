@@ -17,7 +17,18 @@ PACKAGE = Path(__file__).parents[1] / "ablation"
 
 # Each floor may import what stands before it, and its own modules.
 FLOORS = [
-    *("texts", "errors", "seeds", "settings", "measures", "experiment", "claims", "tuning", "study"),
+    *(
+        "texts",
+        "errors",
+        "seeds",
+        "settings",
+        "measures",
+        "experiment",
+        "fingerprint",
+        "claims",
+        "tuning",
+        "study",
+    ),
     *("formatting", "files", "catalogue", "stats", "tracking", "runner", "report", "launch", "cli"),
 ]
 
@@ -47,7 +58,14 @@ OWNERS = {
 }
 
 PUBLIC = {
-    *("ablation.errors", "ablation.settings", "ablation.measures", "ablation.experiment", "ablation.study"),
+    *(
+        "ablation.errors",
+        "ablation.settings",
+        "ablation.measures",
+        "ablation.experiment",
+        "ablation.fingerprint",
+        "ablation.study",
+    ),
     *("ablation.seeds", "ablation.texts", "ablation.formatting", "ablation.files", "ablation.tracking"),
     *("ablation.report.gallery", "ablation.cli.options"),
 }

@@ -60,8 +60,8 @@ publish(study, store, Path(sys.argv[3]))
 MOMENTS = {
     "before the run exists": ("mlflow", "MlflowClient", "create_run", 3, "at once"),
     "before its settings": ("mlflow", "MlflowClient", "log_batch", 1, "at once"),
-    "in training": ("ablation.tracking.journal", "Journal", "log", 17, "at once"),
-    "before the last numbers": ("ablation.tracking.journal", "Journal", "finish", 2, "at once"),
+    "in training": ("ablation.tracking.recording", "Journal", "log", 17, "at once"),
+    "before the last numbers": ("ablation.tracking.recording", "Journal", "finish", 2, "at once"),
     "while a file is kept": ("shutil", "", "copy2", 9, "some"),
     "between the last number and the run's end": ("mlflow", "MlflowClient", "set_terminated", 4, "at once"),
     "between the run's end and the trial's": ("ablation.runner.ledger", "Ledger", "complete", 2, "at once"),

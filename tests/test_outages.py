@@ -34,12 +34,12 @@ from ablation.runner.scheduler import run_study
 from ablation.runner.worker import Task, work_together
 from ablation.study import Study
 from ablation.tracking import journal
-from ablation.tracking import record as disk
+from ablation.tracking import journal_on_disk as disk
 from ablation.tracking.artifacts import artifact
 from ablation.tracking.availability import ServerUnavailable, is_unavailable, knock
-from ablation.tracking.journal import Journal, Label, recording
+from ablation.tracking.journal_on_disk import read, waiting
 from ablation.tracking.read import cell_runs, mark_killed, running
-from ablation.tracking.record import read, waiting
+from ablation.tracking.recording import Journal, Label, recording
 from ablation.tracking.sender import Undelivered, deliver
 from ablation.tracking.store import Store
 from doubles_suite import BASELINE, KEPT, STEPS, Tiny, tiny_study

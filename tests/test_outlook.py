@@ -9,8 +9,8 @@ from ablation import Study, Tuned
 from ablation.emoji.cost import images_seen, passes, run_flops
 from ablation.emoji.protocols import joint
 from ablation.emoji.spec import TrainSpec
-from ablation.runner.runtime import makespan, workload
 from ablation.runner.scheduler import run_study
+from ablation.runner.time_estimate import makespan, workload
 from ablation.runner.tuning import tuning_of
 from ablation.settings import vary
 from ablation.tracking.store import Store

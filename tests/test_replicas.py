@@ -16,7 +16,8 @@ from ablation.emoji.spec import ModelSpec, TrainSpec
 from ablation.emoji.train import Epoch, fit
 from ablation.emoji.training_data import Pictures
 from ablation.errors import UserError
-from ablation.experiment import Diverged, fingerprint
+from ablation.experiment import Diverged
+from ablation.fingerprint import fingerprint
 from ablation.settings import vary
 from doubles import FakeRun, small_spec
 

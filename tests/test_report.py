@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ablation import Claim, Difference, Measure, Study, UserError
-from ablation.cli.progress import duration
+from ablation.cli.progress_bar import duration
 from ablation.files import write
 from ablation.report import page
 from ablation.report.chapters import Chapter, Evidence, parts

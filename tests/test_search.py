@@ -8,7 +8,6 @@ from shutil import copytree
 
 import pandas as pd
 import pytest
-from ablation.tracking.journal import recording
 from optuna.trial import TrialState
 from pebble import ProcessExpired
 
@@ -22,6 +21,7 @@ from ablation.runner.search import POPULATION, Trials, check_search, run_search,
 from ablation.runner.worker import Outcome, Task
 from ablation.settings import vary
 from ablation.tracking.read import cell_runs
+from ablation.tracking.recording import recording
 from ablation.tracking.store import Store
 from ablation.tuning import TUNING_SEED
 from doubles import small_study

@@ -12,7 +12,7 @@ from ablation.emoji.experiment import EMOJI
 from ablation.emoji.protocols import autoencoder, joint
 from ablation.emoji.spec import RunSpec, TrainSpec
 from ablation.errors import UserError
-from ablation.experiment import fingerprint
+from ablation.fingerprint import fingerprint
 from ablation.settings import flat, setting, vary
 
 

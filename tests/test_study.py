@@ -9,7 +9,7 @@ import pytest
 from ablation import Claim, Difference, Study, Trend, catalogue
 from ablation.emoji.protocols import joint
 from ablation.errors import UserError
-from ablation.runner.scheduler import checked_versions
+from ablation.runner.recorded_plan import checked_versions
 from ablation.settings import flat
 from doubles import small_study
 

@@ -7,23 +7,23 @@ from pathlib import Path
 import datasets
 import pandas as pd
 import pytest
-from ablation.tracking.journal import Label, recording
 from optuna.trial import TrialState
 
-from ablation.cli.progress import Reporter
+from ablation.cli.progress_bar import Reporter
 from ablation.cli.show import show_status, show_table
 from ablation.emoji.spec import TrainSpec
 from ablation.errors import UserError
-from ablation.experiment import fingerprint
+from ablation.fingerprint import fingerprint
 from ablation.report.export import publish, read, summarise
 from ablation.runner.doctor import examine
 from ablation.runner.ledger import Ledger
-from ablation.runner.plan import check_unchanged, plan_of
+from ablation.runner.recorded_plan import check_unchanged, plan_of
 from ablation.runner.results import results
 from ablation.runner.scheduler import Progress, run_study
 from ablation.settings import vary
 from ablation.study import Study
 from ablation.tracking.read import cell_lock, cell_runs, mark_killed_if_free
+from ablation.tracking.recording import Label, recording
 from ablation.tracking.store import Store
 from doubles import draw_faces, small_study
 from engines import InlineEngine, folder_of

@@ -12,7 +12,7 @@ import pytest
 from ablation.emoji import replicas
 from ablation.emoji.experiment import EMOJI
 from ablation.emoji.spec import RunSpec
-from ablation.experiment import fingerprint
+from ablation.fingerprint import fingerprint
 from ablation.runner.engines import Engine
 from ablation.runner.engines.together import TogetherEngine
 from ablation.runner.results import learning_curves, results
@@ -20,8 +20,8 @@ from ablation.runner.scheduler import run_study
 from ablation.runner.worker import Outcome, Task, packed, work, work_together
 from ablation.settings import vary
 from ablation.study import Study
-from ablation.tracking.journal import Label
 from ablation.tracking.read import cell_runs
+from ablation.tracking.recording import Label
 from ablation.tracking.store import Store
 from doubles import small_spec, small_study
 from engines import InlineEngine

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import ablation
 from ablation import catalogue
 from ablation.cli import app
-from ablation.cli.progress import duration
+from ablation.cli.progress_bar import duration
 from ablation.emoji.weights import model_of
 from ablation.errors import UserError
 from ablation.report.export import publish

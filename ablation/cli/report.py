@@ -7,7 +7,7 @@ import typer
 
 from ablation import catalogue
 from ablation.cli.options import DEFAULT_STORE, Quick, Seeds, StoreFolder
-from ablation.cli.progress import duration
+from ablation.cli.progress_bar import duration
 from ablation.errors import UserError
 from ablation.study import Study
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from ablation.cli.progress import Reporter
+from ablation.cli.progress_bar import Reporter
 from ablation.cli.show import _PLAIN, console
 from ablation.errors import UserError
 from ablation.study import Study

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ablation.cli.progress import duration
+from ablation.cli.progress_bar import duration
 from ablation.errors import UserError
 from ablation.study import Study
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ablation.runner.doctor import Finding
-    from ablation.runner.runtime import Workload
+    from ablation.runner.time_estimate import Workload
     from ablation.runner.verify import Verified
     from ablation.stats.analysis import Analysis
     from ablation.stats.power import Power

@@ -50,7 +50,7 @@ def plan(
     """Say what a run would do: cells, time, and the smallest effect that the seeds can detect."""
     from ablation.cli.show import show_plan
     from ablation.runner.engines.local import cores
-    from ablation.runner.runtime import workload
+    from ablation.runner.time_estimate import workload
     from ablation.stats.power import power_of
 
     declared = _load(study, quick)
@@ -119,7 +119,7 @@ def _run(name: str, study: Study, place: "Store", seeds: int | None, how: "Execu
 
 def _train(study: Study, store: "Store", seeds: int | None, how: "Executor") -> bool:
     """Train what is lacking and show it as it comes; whether a cell failed."""
-    from ablation.cli.progress import Reporter
+    from ablation.cli.progress_bar import Reporter
     from ablation.runner.scheduler import run_study
 
     with Reporter(study, how.cells) as reporter:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ablation.emoji.measures import CURVES, MEASURES, composes, composing
 from ablation.emoji.spec import RunSpec, training
 from ablation.errors import UserError
-from ablation.experiment import Diverged, Experiment, Replication, Run, fingerprint
+from ablation.experiment import Diverged, Experiment, Replication, Run
+from ablation.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     import pandas as pd

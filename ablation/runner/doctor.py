@@ -12,9 +12,9 @@ from ablation.runner.search import search_results, searched
 from ablation.runner.tuning import tuning_of, with_tuned_values
 from ablation.study import Study
 from ablation.tracking.availability import ServerUnavailable
+from ablation.tracking.journal_on_disk import entries, waiting
 from ablation.tracking.origin import origin
 from ablation.tracking.read import cell_lock, mark_killed_if_free, running
-from ablation.tracking.record import places, waiting
 from ablation.tracking.sender import awaited, deliver
 from ablation.tracking.store import Store
 
@@ -64,7 +64,7 @@ def _delivered(store: Store, fingerprint: str) -> list[Finding]:
         if not mine:
             return [Finding(f"{whose} waits on the disk, and its cell is being computed now")]
         run_id = deliver(store, fingerprint)
-        left = [Finding(f"{whose} {awaited(place)}", False) for place in places(store, fingerprint)]
+        left = [Finding(f"{whose} {awaited(place)}", False) for place in entries(store, fingerprint)]
     if run_id:
         return [Finding(f"{whose} waited on the disk; delivered as run {run_id}"), *left]
     gone = Finding(f"{whose} waited on the disk; dropped, since another run of it has finished meanwhile")

@@ -4,11 +4,10 @@ import pandas as pd
 from optuna.trial import TrialState
 
 from ablation.errors import UserError
-from ablation.experiment import SIDES
 from ablation.runner.ledger import Ledger
-from ablation.runner.plan import check_unchanged, fingerprints, plan_of
+from ablation.runner.recorded_plan import check_unchanged, fingerprints, plan_of
 from ablation.study import Study
-from ablation.tracking.read import cell_runs, curves
+from ablation.tracking.read import cell_runs, curve_names, curves
 from ablation.tracking.store import Store
 
 
@@ -50,8 +49,7 @@ def opened(study: Study, store: Store) -> Ledger:
 
 def learning_curves(study: Study, frame: pd.DataFrame, store: Store) -> pd.DataFrame:
     """The learning curves of the complete cells of `results`: arm, seed, step, metric, value."""
-    names = [f"{side}{name}" for name in study.experiment.curves for side in (*(f"{s}_" for s in SIDES), "")]
-    return curves(store, frame[frame.state == "complete"], names)
+    return curves(store, frame[frame.state == "complete"], curve_names(study.experiment))
 
 
 def _joined(plan: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:

@@ -4,25 +4,27 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
-from statistics import fmean
 from time import monotonic
 
 from ablation.errors import UserError
+from ablation.experiment import SIDES
 from ablation.runner.engines import Engine
 from ablation.runner.ledger import Ledger
-from ablation.runner.plan import (
+from ablation.runner.recorded_plan import (
     Versions,
     check_unchanged,
+    checked_versions,
     fingerprints,
     plan_of,
     training_of,
 )
 from ablation.runner.results import results
+from ablation.runner.time_left import TimeLeft
 from ablation.runner.worker import Outcome, Task, packed
 from ablation.study import Cell, Study
 from ablation.tracking.availability import ServerUnavailable, is_unavailable, user_errors
-from ablation.tracking.journal import Label
 from ablation.tracking.read import mark_killed_if_free, running
+from ablation.tracking.recording import Label, metric_key
 from ablation.tracking.store import Store
 from ablation.tracking.views import save_views
 
@@ -75,7 +77,7 @@ def run_study(
         ledger = Ledger.create(store, study)
         _check_plan(ledger, study, versions)
         place = store.experiment(study.name, _tags(study))
-        save_views(store, place, study.columns, study.measures, study.experiment.curves)
+        save_study_views(study, store, place)
         ledger.add_seed_count(seeds)
         if not ledger.has_results:
             ledger.plan = plan_of(study, versions)
@@ -87,29 +89,11 @@ def run_study(
             workers = min(workers, len(lacking))
             engine = make_engine(workers)
             trainings = {training_of(study, cell, versions) for cell in lacking.values()}
-            scheduler = Scheduler(
-                study, store, ledger, place, versions, progress, notify, len(lacking) - len(trainings)
-            )
+            left = TimeLeft(len(lacking) - len(trainings), study.experiment.reused_cost)
+            scheduler = Scheduler(study, store, ledger, place, versions, progress, notify, left)
             cells = engine.order(study.experiment, lacking)
             scheduler.work(cells.items(), len(cells), engine, workers)
         return progress
-
-
-def checked_versions(study: Study, cells: Iterable[Cell]) -> dict[str, str]:
-    """The version of the data by their source, once every cell can be trained and measured as declared.
-
-    Raises `UserError` for the first cell that cannot.
-    """
-    versions: dict[str, str] = {}
-    experiment, measures = study.experiment, tuple(study.measures)
-    for cell in cells:
-        try:
-            experiment.check(cell.settings, cell.seed, measures)
-            if (source := experiment.source(cell.settings)) not in versions:
-                versions[source] = experiment.version(cell.settings)
-        except UserError as error:
-            raise UserError(f"{cell.name}: {error}") from error
-    return versions
 
 
 @dataclass
@@ -125,8 +109,7 @@ class _Ticket:
 class Scheduler:
     """The cells in work, and what happens when one comes back.
 
-    reusing: how many of the cells, the last ones, take what others trained; seconds[whether it did] are those
-    of each cell that has run.
+    left: the time that is left.
     """
 
     study: Study
@@ -136,10 +119,9 @@ class Scheduler:
     versions: Versions
     progress: Progress
     notify: Callable[[Progress], None]
-    reusing: int = 0
+    left: TimeLeft = field(default_factory=TimeLeft)
     gone: bool = False
     running: dict["Future[Outcome]", _Ticket] = field(default_factory=dict)
-    seconds: dict[bool, list[float]] = field(default_factory=lambda: {False: [], True: []})
 
     def work(self, cells: Iterable[tuple[str, Cell]], count: int, engine: Engine, workers: int) -> None:
         """Keep `workers` of the `count` cells in work to the last; whatever happens, leave nothing RUNNING.
@@ -197,7 +179,7 @@ class Scheduler:
             self.progress.reused += outcome.reused
             self.progress.trained += not outcome.reused
             if not outcome.reused:
-                self.seconds[outcome.built].append(monotonic() - ticket.started)
+                self.left.add(monotonic() - ticket.started, outcome.built)
             return
         self.ledger.fail(ticket.trial)
         if error and engine.lost(error):
@@ -223,21 +205,8 @@ class Scheduler:
 
     def _tell(self, ticket: _Ticket, left: int, workers: int) -> None:
         self.progress.last = ticket.cell.name
-        if any(self.seconds.values()):
-            reusing = min(left, self.reusing)
-            cost = (left - reusing) * self._cost(reuses=False) + reusing * self._cost(reuses=True)
-            self.progress.seconds_left = cost / workers
+        self.progress.seconds_left = self.left.seconds(left, workers)
         self.notify(self.progress)
-
-    def _cost(self, reuses: bool) -> float:
-        """Mean seconds of a cell; before one has run, by what the other kind takes."""
-        if self.seconds[reuses]:
-            return fmean(self.seconds[reuses])
-        other = fmean(self.seconds[not reuses])
-        if not self.reusing:  # then those that reused a training are cells that another study has trained
-            return other
-        share = self.study.experiment.reused_cost
-        return other * (share if reuses else 1 / share)
 
 
 def _check_plan(ledger: Ledger | None, study: Study, versions: Versions) -> None:
@@ -269,6 +238,13 @@ def _trainings_first(study: Study, cells: Mapping[str, Cell], versions: Versions
         firsts.setdefault(training_of(study, cell, versions), key)
     first = set(firsts.values())
     return dict(sorted(cells.items(), key=lambda item: item[0] not in first))
+
+
+def save_study_views(study: Study, store: Store, place: str) -> None:
+    """Write the saved views of the study's MLflow experiment `place`."""
+    measures = [metric_key(study.experiment, name) for name in study.measures]
+    first = [f"{side}_{name}" for name in list(study.experiment.curves)[:1] for side in SIDES]
+    save_views(store, place, study.columns, measures, first)
 
 
 def _tags(study: Study) -> dict[str, str]:

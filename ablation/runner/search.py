@@ -13,15 +13,14 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ablation.errors import UserError
 from ablation.runner.engines import Engine
 from ablation.runner.ledger import Ledger
-from ablation.runner.plan import check_unchanged, fingerprint_of
-from ablation.runner.scheduler import Progress, Scheduler, checked_versions
+from ablation.runner.recorded_plan import check_unchanged, checked_versions, fingerprint_of
+from ablation.runner.scheduler import Progress, Scheduler, save_study_views
 from ablation.seeds import derive
 from ablation.settings import identity, vary
 from ablation.study import Cell, Study
 from ablation.tracking.availability import retry
 from ablation.tracking.read import cell_runs
 from ablation.tracking.store import Store
-from ablation.tracking.views import save_views
 from ablation.tuning import TUNING_SEED, Search
 
 STARTUP = 4  # trials drawn at random before TPE has something to learn from
@@ -51,7 +50,7 @@ def run_search(
         trials = Trials.create(store, whole)
         _check_plan(trials, store, study, versions)
         place = store.experiment(whole.name, {"mlflow.note.content": f"**{whole.question}**"})
-        save_views(store, place, whole.varied, whole.measures, whole.experiment.curves)
+        save_study_views(whole, store, place)
         trials.abandon()
         settled = _settled(trials, store)
         if settled.empty:

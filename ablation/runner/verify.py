@@ -16,8 +16,8 @@ from ablation.runner.tuning import with_tuned_values
 from ablation.runner.worker import as_worker
 from ablation.study import Cell, Study
 from ablation.tracking.artifacts import artifact
-from ablation.tracking.journal import metric_key
 from ablation.tracking.origin import origin
+from ablation.tracking.recording import metric_key
 from ablation.tracking.store import Store
 
 OF_NO_EFFECT = ("cores", "memory_gb")

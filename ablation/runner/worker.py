@@ -22,8 +22,8 @@ from ablation.catalogue import MODULES
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment, Trained
 from ablation.tracking.availability import as_user_error, retry, retry_entering, user_errors
-from ablation.tracking.journal import Journal, Label, recording
-from ablation.tracking.read import Settled, cell_lock, mark_killed, settled
+from ablation.tracking.read import Settled, cell_lock, mark_killed, metrics_of, settled
+from ablation.tracking.recording import Journal, Label, recording
 from ablation.tracking.reuse import mirror, training_of
 from ablation.tracking.sender import deliver
 from ablation.tracking.store import Store
@@ -170,7 +170,7 @@ def _reused(store: Store, task: Task, known: Settled) -> Outcome:
         )
     elsewhere = known.experiment != task.place
     run_id = mirror(store, task.place, task.label, known, task.experiment) if elsewhere else known.run_id
-    metrics = dict(store.client.get_run(run_id).data.metrics)
+    metrics = metrics_of(store, run_id)
     return Outcome(run_id, metrics, reused=True, diverged=known.diverged, error=known.error)
 
 

@@ -30,8 +30,8 @@ from ablation.tracking.availability import (  # noqa: E402
     user_errors,
     why,
 )
+from ablation.tracking.journal_on_disk import waiting  # noqa: E402
 from ablation.tracking.read import cell_runs, finished_with, metrics_of, standing, tags_of  # noqa: E402
-from ablation.tracking.record import waiting  # noqa: E402
 from ablation.tracking.sender import Undelivered, awaited, deliver  # noqa: E402
 from ablation.tracking.store import Store  # noqa: E402
 

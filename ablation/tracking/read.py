@@ -18,13 +18,10 @@ from ablation.experiment import SIDES, Experiment
 from ablation.tracking.artifacts import artifact
 from ablation.tracking.availability import is_unavailable
 from ablation.tracking.cache import Curve, curve_of, recall, remember
-from ablation.tracking.record import remove_dead
+from ablation.tracking.journal_on_disk import remove_dead
 from ablation.tracking.store import ROLE_CELL, Store, paged
 
-KEPT_TAGS = ("arm", "fingerprint", "outcome", "failure", "reused_from", "built_on", "packages")
-PLACE_COLUMNS = ("run_id", "status", "experiment", "started", "code", "seed", "state")
-RESERVED = frozenset((*PLACE_COLUMNS, *KEPT_TAGS))
-"""What a row a run has beside its metrics, so that no metric can be called so."""
+KEPT_TAGS = ("arm", "fingerprint", "outcome", "failure", "reused_from", "built_on", "packages", "items")
 COMMIT = "mlflow.source.git.commit"
 SECTIONS = "sections"
 """The tag of a run that names the sections of its metrics, as in "speed" for "speed/seconds"."""
@@ -225,16 +222,16 @@ def curves(store: Store, runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFra
 def items_of(store: Store, cells: pd.DataFrame) -> pd.DataFrame:
     """What complete cells kept of single test items: arm, seed, measure, group, item, value.
 
-    cells: a row a cell with arm, seed, state, run_id and reused_from. No rows where no run kept any.
+    cells: a row a cell with arm, seed, state, run_id, reused_from and items. No rows where no run kept any.
     """
     found = []
-    for cell in cells[cells["state"] == "complete"].to_dict("records") if len(cells) else ():
+    kept = cells[(cells["state"] == "complete") & (cells["items"] != "")] if "items" in cells else cells[:0]
+    for cell in kept.to_dict("records"):
         original = cell.get("reused_from")  # a mirrored run keeps no files of its own
-        kept = artifact(
-            store, str(original if isinstance(original, str) and original else cell["run_id"]), ITEMS
-        )
-        if kept is not None:
-            rows = pd.read_csv(BytesIO(kept), dtype=str, keep_default_na=False)
+        run_id = str(original if isinstance(original, str) and original else cell["run_id"])
+        content = artifact(store, run_id, ITEMS)
+        if content is not None:
+            rows = pd.read_csv(BytesIO(content), dtype=str, keep_default_na=False)
             rows["value"] = rows["value"].map(float)  # to the last bit
             found.append(rows[list(ITEM_COLUMNS)].assign(arm=cell["arm"], seed=cell["seed"]))
     columns = ["arm", "seed", *ITEM_COLUMNS]

@@ -12,8 +12,8 @@ from mlflow.entities import Metric, Param, RunTag
 
 from ablation.experiment import Experiment, Trained
 from ablation.tracking.artifacts import artifact
-from ablation.tracking.journal import Label
 from ablation.tracking.read import COMMIT, SECTIONS, Settled, curve_names, curves_of, finished_with, tags_of
+from ablation.tracking.recording import Label
 from ablation.tracking.sender import AT_ONCE, PARAMS_AT_ONCE
 from ablation.tracking.store import Store
 
@@ -25,7 +25,7 @@ def mirror(store: Store, place: str, label: Label, original: Settled, experiment
     run_id = str(client.create_run(place, tags=label.tags() | {"reused_from": original.run_id}).info.run_id)
     note = f"Reused: computed once, as run `{original.run_id}` of the study `{source.data.tags['study']}`."
     tags = [RunTag("mlflow.note.content", note)]
-    copied = (COMMIT, "dirty", "packages", "built_on", SECTIONS)
+    copied = (COMMIT, "dirty", "packages", "built_on", "items", SECTIONS)
     tags += [RunTag(name, source.data.tags[name]) for name in copied if name in source.data.tags]
     if original.diverged:
         tags += [RunTag("outcome", "diverged"), RunTag("failure", original.error)]

@@ -9,11 +9,11 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.exceptions import MlflowException
 
 from ablation.errors import UserError
-from ablation.tracking import record as disk
+from ablation.tracking import journal_on_disk as disk
 from ablation.tracking.availability import ServerUnavailable, is_refused, reason
 from ablation.tracking.cache import curve_of, remember
+from ablation.tracking.journal_on_disk import FILES, Record, entries
 from ablation.tracking.read import end_running, find, plain_metrics, settled
-from ablation.tracking.record import FILES, Record, entries
 from ablation.tracking.store import Store
 
 AT_ONCE = 1000  # points that MLflow takes in one request

@@ -17,8 +17,9 @@ import pandas as pd
 
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment, Trained
+from ablation.measures import RESERVED
 from ablation.settings import flat
-from ablation.tracking import record as disk
+from ablation.tracking import journal_on_disk as disk
 from ablation.tracking.availability import (
     ServerUnavailable,
     is_refused,
@@ -27,9 +28,9 @@ from ablation.tracking.availability import (
     reason,
     retry,
 )
+from ablation.tracking.journal_on_disk import FAILED, FILES, FINISHED, KILLED, RUNNING, SCRATCH, Point, Record
 from ablation.tracking.origin import Origin, origin
-from ablation.tracking.read import ITEM_COLUMNS, ITEMS, RESERVED, SECTIONS, end_running
-from ablation.tracking.record import FAILED, FILES, FINISHED, KILLED, RUNNING, SCRATCH, Point, Record
+from ablation.tracking.read import ITEM_COLUMNS, ITEMS, SECTIONS, end_running
 from ablation.tracking.sender import Undelivered, awaited, begin, deliver, end, send_points
 from ablation.tracking.store import ROLE_CELL, Store
 
@@ -132,6 +133,9 @@ class Journal:
                 f"{', '.join(missing)}: add it."
             )
         path = self.entry / FILES / ITEMS
+        if frame.duplicated(["measure", "group", "item"]).any():
+            raise UserError("run.items wants one value for each measure, group and item: drop the second.")
+        self.record.tags["items"] = ITEMS
         frame[list(ITEM_COLUMNS)].to_csv(path, mode="a", header=not path.exists(), index=False, na_rep="nan")
 
     def finish(self, metrics: Mapping[str, float]) -> None:

@@ -7,9 +7,8 @@ from heapq import heapreplace
 import pandas as pd
 
 from ablation.runner.ledger import Ledger
-from ablation.runner.plan import Versions, fingerprints, training_of
+from ablation.runner.recorded_plan import Versions, checked_versions, fingerprints, training_of
 from ablation.runner.results import results
-from ablation.runner.scheduler import checked_versions
 from ablation.runner.tuning import tuning_of, with_tuned_values
 from ablation.study import Cell, Study
 from ablation.tracking.read import finished

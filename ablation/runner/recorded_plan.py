@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ablation.errors import UserError
-from ablation.experiment import fingerprint
+from ablation.fingerprint import fingerprint
 from ablation.settings import identity
 from ablation.study import Cell, Study
 
@@ -42,6 +42,23 @@ def check_unchanged(study: Study, recorded: Mapping[str, Any], now: Mapping[str,
             f"{study.name} has runs of another plan ({shown}): undo the change, or give the study's file a "
             "new name, and the cells that stay equal are reused."
         )
+
+
+def checked_versions(study: Study, cells: Iterable[Cell]) -> dict[str, str]:
+    """The version of the data by their source, once every cell can be trained and measured as declared.
+
+    Raises `UserError` for the first cell that cannot.
+    """
+    versions: dict[str, str] = {}
+    experiment, measures = study.experiment, tuple(study.measures)
+    for cell in cells:
+        try:
+            experiment.check(cell.settings, cell.seed, measures)
+            if (source := experiment.source(cell.settings)) not in versions:
+                versions[source] = experiment.version(cell.settings)
+        except UserError as error:
+            raise UserError(f"{cell.name}: {error}") from error
+    return versions
 
 
 def fingerprint_of(study: Study, cell: Cell, versions: Versions) -> str:

@@ -95,9 +95,6 @@ def entries(store: Store, fingerprint: str) -> list[Path]:
     return [entry for entry in _all(store, fingerprint) if _ended(entry)]
 
 
-places = entries
-
-
 def read(entry: Path) -> Record:
     """The record of the run that lies there; a `UserError` where it cannot be read."""
     try:

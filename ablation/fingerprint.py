@@ -1,0 +1,21 @@
+"""What identifies a run everywhere: a hash of all that decides its result."""
+
+import hashlib
+import json
+from typing import Any
+
+from ablation.experiment import Experiment
+from ablation.settings import identity
+
+FINGERPRINT_VERSION = 2
+
+
+def fingerprint(experiment: Experiment, settings: Any, seed: int, version: str) -> str:
+    """16 hexadecimal digits that identify a run: a hash of experiment, version, every setting and the seed.
+
+    `version` is that of `Experiment.version`. Settings at their neutral value are left out
+    (docs/decisions/0001-fingerprint.md).
+    """
+    content = [FINGERPRINT_VERSION, experiment.name, version, identity(settings), seed]
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
