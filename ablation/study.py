@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import combinations
 from typing import Any, Literal, get_args
 
-from ablation.claims import Claim
+from ablation.claims import Claim, check_arm
 from ablation.errors import UserError, unknown
 from ablation.experiment import Experiment, Replication, as_experiment
 from ablation.measures import RESERVED, Measure
@@ -77,7 +78,7 @@ class Study:
     first_seed: int = 0
     chosen: Mapping[str, float] = field(default_factory=dict)
     name: str = ""
-    quick: bool = field(default=False)
+    quick: bool = False
 
     def __post_init__(self) -> None:
         """Refuse, in a sentence, a study that could not be run or judged as it is declared."""
@@ -174,12 +175,8 @@ class Study:
 
     def cells(self, seeds: int | None = None) -> list[Cell]:
         """Every arm under every seed, seed-major, so that an interrupted study has whole blocks."""
-        last = self.first_seed + (seeds or self.seeds)
-        return [
-            Cell(arm, seed, one)
-            for seed in range(self.first_seed, last)
-            for arm, one in self.settings.items()
-        ]
+        drawn = range(self.first_seed, self.first_seed + (seeds or self.seeds))
+        return [Cell(arm, seed, one) for seed in drawn for arm, one in self.settings.items()]
 
     def smoke(self) -> "Study":
         """The same study with a budget that only shows that it runs: its numbers mean nothing."""
@@ -247,12 +244,9 @@ def _check_arms(study: Study) -> None:
         )
     if len(study.declared) < 2:
         raise UserError("a study wants at least one arm beside its baseline, but got none.")
-    names: list[tuple[str, Any]] = []
-    for name, one in study.declared.items():
-        for other, another in names:
-            if one == another:
-                raise UserError(f"the arms {other!r} and {name!r} have equal settings: drop one of them.")
-        names.append((name, one))
+    for (name, one), (other, another) in combinations(study.declared.items(), 2):
+        if one == another:
+            raise UserError(f"the arms {name!r} and {other!r} have equal settings: drop one of them.")
 
 
 def _check_name(name: object, most: int) -> None:
@@ -269,8 +263,7 @@ def _check_name(name: object, most: int) -> None:
 def _check_against(study: Study) -> None:
     for arm, other in study.against.items():
         for name in (arm, other):
-            if name not in study.declared:
-                raise unknown("arm", name, study.declared)
+            check_arm(study, name)
         if arm == study.reference:
             raise UserError(
                 f"the baseline {arm!r} is set against no arm, but against has {other!r}: drop it."
