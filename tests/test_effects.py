@@ -18,7 +18,7 @@ from ablation.report.table import tabulate
 from ablation.settings import vary
 from ablation.stats import Effect, analyse
 from ablation.stats.cells import SETTLED, STATES, planned
-from ablation.stats.effects import adjusted, contrast, effects
+from ablation.stats.effects import contrast, effects
 from frames import ODD, Coarse, a_frame, a_study, noisy
 
 CENTRE = {"small": 0.020, "middle": 0.018, "large": 0.016}
@@ -233,10 +233,6 @@ def test_a_level_of_zero_has_no_logarithm() -> None:
         Trend("test_mse", "up", "augment.copies").weights(study)
     linear = Trend("test_mse", "up", "augment.copies", "linear").weights(study)
     assert sum(linear.values()) == pytest.approx(0)
-
-
-def test_adjusted_keeps_none() -> None:
-    assert adjusted([0.01, None, 0.04]) == (pytest.approx(0.03), None, pytest.approx(0.08))
 
 
 def test_a_null_study_is_better_or_worse_no_more_often_than_alpha() -> None:
