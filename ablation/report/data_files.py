@@ -14,8 +14,9 @@ from typing import Any
 import pandas as pd
 
 from ablation.settings import flat
-from ablation.stats import Analysis, Verdict
+from ablation.stats.analysis import Analysis
 from ablation.stats.cells import planned
+from ablation.stats.verdicts import Verdict
 from ablation.study import Study
 
 KEYS = ("arm", "seed", "state", "fingerprint")
