@@ -145,11 +145,9 @@ class _Pair(Rule):
         return self.to or study.reference_of(self.arm)
 
     def weights(self, study: "Study") -> dict[str, float]:
-        """The arm less its reference."""
         return {self.arm: 1.0, self.reference(study): -1.0}
 
     def check(self, study: "Study") -> None:
-        """Two different arms of the study."""
         super().check(study)
         for arm in filter(None, (self.arm, self.to)):
             check_arm(study, arm)
@@ -192,7 +190,6 @@ class Interaction(Rule):
     effect: ClassVar[str] = "interaction"
 
     def weights(self, study: "Study") -> dict[str, float]:
-        """Both - first - second + baseline."""
         return {self.both: 1.0, self.first: -1.0, self.second: -1.0, study.reference: 1.0}
 
     def sentence(self, study: "Study") -> str:
@@ -252,11 +249,9 @@ class Level(Rule):
 
     @property
     def offset(self) -> float:
-        """The value that is claimed."""
         return self.value
 
     def weights(self, study: "Study") -> dict[str, float]:
-        """The arm alone."""
         return {self.arm: 1.0}
 
     def sentence(self, study: "Study") -> str:
@@ -268,7 +263,6 @@ class Level(Rule):
         )
 
     def check(self, study: "Study") -> None:
-        """An arm of the study."""
         check_arm(study, self.arm)
 
 

@@ -44,7 +44,7 @@ class Analysis:
     caveats: tuple[str, ...]
     fixed: str
     sources: Mapping[str, tuple[Source, ...]]
-    clustered: tuple[Clustered | None, ...] = ()
+    clustered: tuple[Clustered | None, ...]
 
     @property
     def exploratory(self) -> bool:
@@ -84,7 +84,11 @@ def analyse(
     Raises `UserError` where the frame is not one of this study (`cells.planned`).
     """
     cells = planned(study, frame, seeds)
-    means = {(arm, name): _mean(study, cells, arm, name) for name in study.measures for arm in study.settings}
+    means = {
+        (arm, name): interval(values(cells, name, [arm])[1][:, 0], 1 - study.alpha, study.ratio)
+        for name in study.measures
+        for arm in study.settings
+    }
     found, judged = effects(study, cells), verdicts(study, cells)
     over_items = tuple(None if items is None else clustered(study, v.claim.rule, items) for v in judged)
     return Analysis(
@@ -101,23 +105,13 @@ def analyse(
     )
 
 
-def _mean(study: Study, cells: pd.DataFrame, arm: str, name: str) -> Estimate:
-    table = values(cells, name, [arm])[1]
-    return interval(table[:, 0], 1 - study.alpha, study.ratio)
-
-
 def _sources(
     study: Study, cells: pd.DataFrame, found: Iterable[Effect], judged: Iterable[Verdict]
 ) -> dict[str, tuple[Source, ...]]:
-    by_cell = {
-        (arm, seed): Source(arm, seed, fingerprint, run_id)
-        for arm, seed, fingerprint, run_id in zip(
-            *(cells[c] for c in ("arm", "seed", "fingerprint", "run_id")), strict=True
-        )
-    }
+    rows = cells[["arm", "seed", "fingerprint", "run_id"]].itertuples(index=False, name=None)
+    by_cell = {row[:2]: Source(*row) for row in rows}
 
-    def of(arms: Iterable[str], seeds: Iterable[int]) -> tuple[Source, ...]:
-        arms = list(arms)
+    def of(arms: Sequence[str], seeds: Iterable[int]) -> tuple[Source, ...]:
         return tuple(by_cell[arm, seed] for seed in seeds for arm in arms)
 
     numbers = {
