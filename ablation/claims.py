@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import log2
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from ablation.errors import UserError, unknown
+from ablation.errors import UserError, check_known
 from ablation.settings import flat
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ class Rule:
 
     def check(self, study: "Study") -> None:
         """Raise `UserError` where the study has not what the rule speaks of."""
-        if self.direction is not None:
-            _check_word("direction", self.direction, Direction)
+        if "direction" in vars(self):  # else it is None for the whole class
+            check_known("direction", str(self.direction), get_args(Direction))
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,10 @@ class Trend(Rule):
     def check(self, study: "Study") -> None:
         """At least three levels, all numbers, above 0 on a log2 scale."""
         super().check(study)
-        _check_word("scale", self.scale, Scale)
-        if self.along not in study.varied:
-            raise unknown("setting that the arms vary", self.along, study.varied)
+        check_known("scale", self.scale, get_args(Scale))
+        check_known("setting that the arms vary", self.along, study.varied)
         if self.around:
-            check_arm(study, self.around)
+            check_known("arm", self.around, study.declared)
         levels = [flat(one)[self.along] for one in study.declared.values()]
         if not all(isinstance(level, int | float) for level in levels):
             raise UserError(f"a trend wants a setting of numbers, but {self.along} has {levels[0]!r}.")
@@ -150,7 +149,7 @@ class _Pair(Rule):
     def check(self, study: "Study") -> None:
         super().check(study)
         for arm in filter(None, (self.arm, self.to)):
-            check_arm(study, arm)
+            check_known("arm", arm, study.declared)
         if self.arm == self.reference(study):
             what = "the baseline" if self.arm == study.reference else "itself"
             raise UserError(f"a difference wants an arm beside the baseline, but got {what} {self.arm!r}.")
@@ -205,7 +204,7 @@ class Interaction(Rule):
         super().check(study)
         arms = (self.first, self.second, self.both)
         for arm in arms:
-            check_arm(study, arm)
+            check_known("arm", arm, study.declared)
         if len({*arms, study.reference}) < 4:
             raise UserError(
                 f"an interaction wants three arms beside the baseline, but got {', '.join(arms)}."
@@ -263,7 +262,7 @@ class Level(Rule):
         )
 
     def check(self, study: "Study") -> None:
-        check_arm(study, self.arm)
+        check_known("arm", self.arm, study.declared)
 
 
 @dataclass(frozen=True)
@@ -306,14 +305,3 @@ def _changes(study: "Study", arm: str) -> Mapping[str, Any]:
     """The settings in which `arm` differs from the baseline, and its values of them."""
     base = flat(study.baseline)
     return {name: value for name, value in flat(study.declared[arm]).items() if value != base[name]}
-
-
-def _check_word(what: str, word: str, known: Any) -> None:
-    if word not in get_args(known):
-        raise unknown(what, word, get_args(known))
-
-
-def check_arm(study: "Study", arm: str) -> None:
-    """Raise `UserError` where the study has no such arm."""
-    if arm not in study.declared:
-        raise unknown("arm", arm, study.declared)

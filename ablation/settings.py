@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, get_args, get_origin
 
-from ablation.errors import UserError, unknown
+from ablation.errors import UserError, check_known
 from ablation.texts import unfit
 
 Setting = bool | int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
@@ -56,8 +56,7 @@ def vary(settings: AnySettings, changes: Mapping[str, Any]) -> AnySettings:
     new: dict[str, Any] = {}
     groups: dict[str, dict[str, Any]] = {}
     for name, value in changes.items():
-        if name not in known:
-            raise unknown("setting", name, known)
+        check_known("setting", name, known)
         group, _, leaf = name.partition(".")
         if leaf:
             groups.setdefault(group, {})[leaf] = value

@@ -10,8 +10,8 @@ from functools import cached_property
 from itertools import combinations
 from typing import Any, Literal, get_args
 
-from ablation.claims import Claim, check_arm
-from ablation.errors import UserError, unknown
+from ablation.claims import Claim
+from ablation.errors import UserError, check_known
 from ablation.experiment import Experiment, Replication, as_experiment
 from ablation.measures import RESERVED, Measure
 from ablation.settings import flat, vary
@@ -113,8 +113,7 @@ class Study:
 
     def measure(self, name: str) -> Measure:
         """The measure called `name`, or a `UserError` that names the known ones."""
-        if name not in self.experiment.measures:
-            raise unknown("measure", name, self.experiment.measures)
+        check_known("measure", name, self.experiment.measures)
         return self.experiment.measures[name]
 
     def label(self, name: str) -> str:
@@ -203,8 +202,7 @@ def _check(study: Study) -> None:
         raise UserError(f"seeds must be a whole number of at least 1, but got {study.seeds!r}.")
     if not 0 < study.alpha < 1:
         raise UserError(f"alpha must lie between 0 and 1, but got {study.alpha}.")
-    if study.test not in get_args(Test):
-        raise unknown("test", str(study.test), get_args(Test))
+    check_known("test", str(study.test), get_args(Test))
     _check_texts(study)
     if not study.measures:
         raise UserError(
@@ -222,8 +220,7 @@ def _check(study: Study) -> None:
     if len({claim.text for claim in study.claims}) < len(study.claims):
         raise UserError("two claims of the study have the same text: say what tells them apart.")
     for claim in study.claims:
-        if claim.rule.measure not in study.measures:
-            raise unknown("measure in this study", claim.rule.measure, study.measures)
+        check_known("measure in this study", claim.rule.measure, study.measures)
         claim.rule.check(study)
 
 
@@ -263,7 +260,7 @@ def _check_name(name: object, most: int) -> None:
 def _check_against(study: Study) -> None:
     for arm, other in study.against.items():
         for name in (arm, other):
-            check_arm(study, name)
+            check_known("arm", name, study.declared)
         if arm == study.reference:
             raise UserError(
                 f"the baseline {arm!r} is set against no arm, but against has {other!r}: drop it."

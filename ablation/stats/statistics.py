@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, stats
 
-from ablation.errors import unknown
+from ablation.errors import check_known
 
 Array = npt.NDArray[np.float64]
 
@@ -72,8 +72,7 @@ def interval(values: Array, level: float, ratio: float) -> Estimate:
 
 def p_value(differences: Array, test: str, ratio: float = 0.0) -> float:
     """Two-sided p of a mean difference of 0 by `test`, one of `TESTS`; NaN for n < 2 or equal differences."""
-    if test not in TESTS:
-        raise unknown("test", test, TESTS)
+    check_known("test", test, TESTS)
     if len(differences) < 2 or equal(differences):
         return float("nan")
     if test == "sign_flip":
@@ -169,8 +168,7 @@ def seeds_needed(delta: float, sd: float, ratio: float, alpha: float) -> int | N
 
 def least_p(n: int, test: str) -> float:
     """The smallest two-sided p that `test` can give with n seeds: 2/2^n for sign flips, 0 for t tests."""
-    if test not in TESTS:
-        raise unknown("test", test, TESTS)
+    check_known("test", test, TESTS)
     if n < 2:
         return 1.0
     return 2.0 / 2 ** min(n, EXACT_UP_TO) if test == "sign_flip" else 0.0
