@@ -39,24 +39,29 @@ class Contrast:
 
 
 @dataclass(frozen=True)
-class Effect:
-    """The paired difference of `arm` to `reference` in `measure`, in the unit of the measure.
+class Effect(Contrast):
+    """The difference of `arm` to `reference`, with its verdict; its family are the arms within the measure.
 
     `reference` is the arm that `arm` is compared to: the baseline, unless the study's `against` names
-    another. p_holm and p_equivalence_holm are adjusted over the arms of the study within the measure.
-    `equal`: no test is made, and the only reason is that every seed gives the same difference.
+    another.
     """
 
-    arm: str
-    reference: str
-    measure: str
-    estimate: Estimate
-    p: float | None
-    p_holm: float | None
-    p_equivalence_holm: float | None
-    verdict: Judgement
-    seeds: tuple[int, ...]
-    equal: bool
+    verdict: Judgement = "inconclusive"
+
+    @property
+    def arm(self) -> str:
+        """The arm whose effect it is."""
+        return self.arms[0]
+
+    @property
+    def reference(self) -> str:
+        """The arm that it is compared to."""
+        return self.arms[1]
+
+    @property
+    def measure(self) -> str:
+        """The measure, in whose unit the effect is."""
+        return self.rule.measure
 
 
 def effects(study: Study, cells: pd.DataFrame) -> tuple[Effect, ...]:
@@ -68,7 +73,7 @@ def effects(study: Study, cells: pd.DataFrame) -> tuple[Effect, ...]:
     """
     arms = [arm for arm in study.settings if arm != study.reference_of(arm)]
     return tuple(
-        _effect(study, found)
+        Effect(**vars(found), verdict=_verdict(study, found))
         for name in study.measures
         for found in contrasts(study, cells, [Difference(name, "up", arm) for arm in arms])
     )
@@ -77,11 +82,8 @@ def effects(study: Study, cells: pd.DataFrame) -> tuple[Effect, ...]:
 def contrasts(study: Study, cells: pd.DataFrame, rules: Sequence[Rule]) -> list[Contrast]:
     """The contrast of every rule, with Holm's p-values: the rules are one family."""
     found = [contrast(study, cells, rule) for rule in rules]
-    adjusted = zip(holm([c.p for c in found]), holm([c.p_equivalence for c in found]), strict=True)
-    return [
-        replace(c, p_holm=p, p_equivalence_holm=p_equal)
-        for c, (p, p_equal) in zip(found, adjusted, strict=True)
-    ]
+    adjusted = zip(found, holm([c.p for c in found]), holm([c.p_equivalence for c in found]), strict=True)
+    return [replace(c, p_holm=p, p_equivalence_holm=p_equal) for c, p, p_equal in adjusted]
 
 
 def contrast(study: Study, cells: pd.DataFrame, rule: Rule) -> Contrast:
@@ -107,13 +109,6 @@ def contrast(study: Study, cells: pd.DataFrame, rule: Rule) -> Contrast:
         equivalence(differences, sesoi, study.ratio, step) if tested else None,
         whole and same,
     )
-
-
-def _effect(study: Study, found: Contrast) -> Effect:
-    arm, reference = found.arms
-    ps = found.p, found.p_holm, found.p_equivalence_holm
-    verdict = _verdict(study, found)
-    return Effect(arm, reference, found.rule.measure, found.estimate, *ps, verdict, found.seeds, found.equal)
 
 
 def _verdict(study: Study, found: Contrast) -> Judgement:
