@@ -122,7 +122,7 @@ def _metrics(study: Study, cells: pd.DataFrame) -> list[str]:
 def _row(analysis: Analysis, number: int, verdict: Verdict) -> list[object]:
     study, rule, seen = analysis.study, verdict.claim.rule, verdict.estimate
     name, quick = _study(study)
-    found = analysis.clustered[number - 1]
+    found = verdict.clustered
     clustered = ("",) * 4 if found is None else (found.low, found.high, found.items, found.effective_n)
     return [
         *(name, number, verdict.claim.text, rule.kind, rule.measure, rule.direction),

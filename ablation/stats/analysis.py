@@ -10,7 +10,6 @@ from ablation.stats.caveats import caveats, clustered_caveats, fixed_words
 from ablation.stats.cells import planned, values
 from ablation.stats.effects import Effect, effects
 from ablation.stats.statistics import Estimate, interval
-from ablation.stats.two_way_bootstrap import Clustered, clustered
 from ablation.stats.verdicts import Verdict, conclusion, verdicts
 from ablation.study import Study
 
@@ -31,8 +30,7 @@ class Analysis:
 
     means[arm, measure] is the arm's mean over its complete seeds. `fixed` lists the settings that
     every arm shares. sources[key] are the cells behind a number; the keys are "ARM/MEASURE/mean",
-    "ARM/MEASURE/difference" and "claim N/effect", N from 1. clustered[n] is the effect of claim n with its
-    interval over items and seeds; None where there are no values of single items.
+    "ARM/MEASURE/difference" and "claim N/effect", N from 1.
     """
 
     study: Study
@@ -44,7 +42,6 @@ class Analysis:
     caveats: tuple[str, ...]
     fixed: str
     sources: Mapping[str, tuple[Source, ...]]
-    clustered: tuple[Clustered | None, ...]
 
     @property
     def exploratory(self) -> bool:
@@ -79,7 +76,7 @@ def analyse(
     `frame` has one row per cell, in any order, with the columns arm, seed, state, fingerprint, run_id
     and every measure; a cell without a row is missing. Caveats also read the columns code and packages, and
     the experiment's own caveats read other metrics of its runs. `seed_counts` are the numbers of seeds that
-    the study was run with, in order. `items` has the values of single test items (`clustered`).
+    the study was run with, in order. `items` has the values of single test items (`two_way_bootstrap.clustered`).
 
     Raises `UserError` where the frame is not one of this study (`cells.planned`).
     """
@@ -89,8 +86,7 @@ def analyse(
         for name in study.measures
         for arm in study.settings
     }
-    found, judged = effects(study, cells), verdicts(study, cells)
-    over_items = tuple(None if items is None else clustered(study, v.claim.rule, items) for v in judged)
+    found, judged = effects(study, cells), verdicts(study, cells, items)
     return Analysis(
         study,
         seeds,
@@ -98,10 +94,9 @@ def analyse(
         found,
         judged,
         conclusion(study, judged),
-        (*caveats(study, cells, found, seed_counts), *clustered_caveats(study, judged, over_items)),
+        (*caveats(study, cells, found, seed_counts), *clustered_caveats(study, judged)),
         fixed_words(study),
         _sources(study, cells, found, judged),
-        over_items,
     )
 
 

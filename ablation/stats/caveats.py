@@ -75,14 +75,9 @@ def edge_warnings(study: Study) -> Iterator[str]:
         )
 
 
-def clustered_caveats(
-    study: Study, judged: Sequence[Verdict], over: Sequence[Clustered | None]
-) -> Iterator[str]:
-    """What becomes of claims on measures of items when items are drawn anew like seeds.
-
-    over[n] is the clustered effect of the claim of judged[n].
-    """
-    drawn = [(n, v, c) for n, (v, c) in enumerate(zip(judged, over, strict=True), 1) if c is not None]
+def clustered_caveats(study: Study, judged: Sequence[Verdict]) -> Iterator[str]:
+    """What becomes of claims on measures of items when items are drawn anew like seeds."""
+    drawn = [(n, v, v.clustered) for n, v in enumerate(judged, 1) if v.clustered is not None]
     if not drawn:
         return
     each = [f"claim {n} {_clustered_words(study, v.claim.rule.measure, c)}" for n, v, c in drawn]

@@ -28,6 +28,7 @@ from ablation.stats.statistics import (
     seeds_needed,
     smallest_detectable,
 )
+from ablation.stats.two_way_bootstrap import Clustered, clustered
 from ablation.study import Study
 
 Word = Literal["supported", "refuted", "equivalent", "inconclusive"]
@@ -41,6 +42,7 @@ class Verdict:
     `estimate` and `detectable` are in the unit of the measure; `detectable` is the smallest true effect
     that these seeds find with 80 % power at Holm's first step, at the spread seen: None where there is
     no spread, inf where there are too few seeds for any. The p-values are None where no test is made.
+    `clustered` is the effect with its interval over items and seeds; None without values of single items.
     """
 
     claim: Claim
@@ -54,12 +56,16 @@ class Verdict:
     detectable: float | None
     arms: tuple[str, ...]
     seeds: tuple[int, ...]
+    clustered: Clustered | None
 
 
-def verdicts(study: Study, cells: pd.DataFrame) -> tuple[Verdict, ...]:
-    """One verdict per claim, in the order of the study file; `cells` has one row per planned cell."""
+def verdicts(study: Study, cells: pd.DataFrame, items: pd.DataFrame | None = None) -> tuple[Verdict, ...]:
+    """One verdict per claim, in the order of the study file; `cells` has one row per planned cell.
+
+    `items` has the values of single test items (`clustered`).
+    """
     found = contrasts(study, cells, [claim.rule for claim in study.claims])
-    return tuple(_verdict(study, cells, *each) for each in zip(study.claims, found, strict=True))
+    return tuple(_verdict(study, cells, items, *each) for each in zip(study.claims, found, strict=True))
 
 
 def conclusion(study: Study, verdicts: Sequence[Verdict]) -> str:
@@ -74,7 +80,9 @@ def conclusion(study: Study, verdicts: Sequence[Verdict]) -> str:
     return _sentence(f"Not shown: {study.supported or 'the claims together'} ({'; '.join(parts)})")
 
 
-def _verdict(study: Study, cells: pd.DataFrame, claim: Claim, found: Contrast) -> Verdict:
+def _verdict(
+    study: Study, cells: pd.DataFrame, items: pd.DataFrame | None, claim: Claim, found: Contrast
+) -> Verdict:
     p, p_equal = found.p_holm, found.p_equivalence_holm
     word: Word = "inconclusive"
     if p is None or p_equal is None:
@@ -93,6 +101,7 @@ def _verdict(study: Study, cells: pd.DataFrame, claim: Claim, found: Contrast) -
         _detectable(study, found),
         found.arms,
         found.seeds,
+        None if items is None else clustered(study, claim.rule, items),
     )
 
 
