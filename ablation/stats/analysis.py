@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ablation.formatting import percent
-from ablation.stats.caveats import caveats, clustered_caveats, fixed_words
+from ablation.stats.caveats import caveats, fixed_words
 from ablation.stats.cells import planned, values
 from ablation.stats.effects import Effect, effects
 from ablation.stats.statistics import Estimate, interval
@@ -76,7 +76,8 @@ def analyse(
     `frame` has one row per cell, in any order, with the columns arm, seed, state, fingerprint, run_id
     and every measure; a cell without a row is missing. Caveats also read the columns code and packages, and
     the experiment's own caveats read other metrics of its runs. `seed_counts` are the numbers of seeds that
-    the study was run with, in order. `items` has the values of single test items (`two_way_bootstrap.clustered`).
+    the study was run with, in order. `items` has the values of single test items, as in
+    `two_way_bootstrap.clustered`.
 
     Raises `UserError` where the frame is not one of this study (`cells.planned`).
     """
@@ -94,7 +95,7 @@ def analyse(
         found,
         judged,
         conclusion(study, judged),
-        (*caveats(study, cells, found, seed_counts), *clustered_caveats(study, judged)),
+        caveats(study, cells, found, judged, seed_counts),
         fixed_words(study),
         _sources(study, cells, found, judged),
     )

@@ -18,7 +18,11 @@ from ablation.tuning import TUNING_SEED
 
 
 def caveats(
-    study: Study, cells: pd.DataFrame, found: Sequence[Effect], seed_counts: Sequence[int] = ()
+    study: Study,
+    cells: pd.DataFrame,
+    found: Sequence[Effect],
+    judged: Sequence[Verdict],
+    seed_counts: Sequence[int],
 ) -> tuple[str, ...]:
     """What limits the numbers of `study`, the gravest first; `cells` has one row per planned cell.
 
@@ -33,6 +37,7 @@ def caveats(
         *tuned_caveats(study),
         *study.experiment.caveats(study, cells),
         *_pairing(study, cells),
+        *clustered_caveats(study, judged),
     )
 
 
