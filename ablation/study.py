@@ -152,15 +152,14 @@ class Study:
         return tuple(name for name in tables[0] if len({str(table[name]) for table in tables}) > 1)
 
     @cached_property
-    def fixed(self) -> dict[str, Any]:
-        """The settings that every arm shares, the tuned one left out: the caveat under the table."""
-        tuned = self.tuned.setting if self.tuned else ""
-        return {k: v for k, v in flat(self.baseline).items() if k not in (*self.varied, tuned)}
-
-    @cached_property
     def columns(self) -> tuple[str, ...]:
         """What tells runs of the arms apart: the settings that vary, and the one that is tuned."""
         return (*self.varied, *([self.tuned.setting] if self.tuned else []))
+
+    @cached_property
+    def fixed(self) -> dict[str, Any]:
+        """The settings that every arm shares, the tuned one left out: the caveat under the table."""
+        return {name: value for name, value in flat(self.baseline).items() if name not in self.columns}
 
     def levels(self, along: str, around: str = "") -> dict[str, float]:
         """The value of `along` in each arm that differs from `around`, else the baseline, in it alone."""
