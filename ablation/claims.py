@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import log2
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from ablation.errors import UserError, unknown
+from ablation.errors import UserError, check_known
 from ablation.settings import flat
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Rule:
     measure: str
 
     kind: ClassVar[str]
-    effect: ClassVar[str]
+    effect: ClassVar[str] = "difference"
     another: ClassVar[str] = "a change"
     one_of: ClassVar[str] = "one of"
     refutation: ClassVar[str] = ""
@@ -56,10 +56,8 @@ class Rule:
 
     def check(self, study: "Study") -> None:
         """Raise `UserError` where the study has not what the rule speaks of."""
-        raise NotImplementedError
-
-    def _label(self, study: "Study") -> str:
-        return study.label(self.measure)
+        if "direction" in vars(self):  # else it is None for the whole class
+            check_known("direction", str(self.direction), get_args(Direction))
 
 
 @dataclass(frozen=True)
@@ -96,19 +94,17 @@ class Trend(Rule):
         around = f", all else as in {self.around}" if self.around else ""
         verb = "rises" if self.direction == "up" else "falls"
         return (
-            f"{self._label(study)} {verb} as {self.along} grows from {levels[0]:g} to {levels[-1]:g}"
-            f"{around}: "
-            f"the change fitted by one straight line per seed over {scale}."
+            f"{study.label(self.measure)} {verb} as {self.along} grows from {levels[0]:g} to "
+            f"{levels[-1]:g}{around}: the change fitted by one straight line per seed over {scale}."
         )
 
     def check(self, study: "Study") -> None:
         """At least three levels, all numbers, above 0 on a log2 scale."""
-        _check_word("direction", self.direction, Direction)
-        _check_word("scale", self.scale, Scale)
-        if self.along not in study.varied:
-            raise unknown("setting that the arms vary", self.along, study.varied)
+        super().check(study)
+        check_known("scale", self.scale, get_args(Scale))
+        check_known("setting that the arms vary", self.along, study.varied)
         if self.around:
-            _check_arm(study, self.around)
+            check_known("arm", self.around, study.declared)
         levels = [flat(one)[self.along] for one in study.declared.values()]
         if not all(isinstance(level, int | float) for level in levels):
             raise UserError(f"a trend wants a setting of numbers, but {self.along} has {levels[0]!r}.")
@@ -134,34 +130,46 @@ class Trend(Rule):
         return [log2(level) for level in levels] if self.scale == "log2" else levels
 
 
-@dataclass(frozen=True)
-class Difference(Rule):
-    """The measure of `arm` lies in `direction` of that of `to`, paired by seed.
+class _Pair(Rule):
+    """A rule on two arms, paired by seed.
 
     `to` is, where it is "", the arm that the study sets `arm` against: the baseline unless it says another.
     """
+
+    arm: str
+    to: str
+
+    def reference(self, study: "Study") -> str:
+        """The arm that the difference is taken to."""
+        return self.to or study.reference_of(self.arm)
+
+    def weights(self, study: "Study") -> dict[str, float]:
+        return {self.arm: 1.0, self.reference(study): -1.0}
+
+    def check(self, study: "Study") -> None:
+        super().check(study)
+        for arm in filter(None, (self.arm, self.to)):
+            check_known("arm", arm, study.declared)
+        if self.arm == self.reference(study):
+            what = "the baseline" if self.arm == study.reference else "itself"
+            raise UserError(f"a difference wants an arm beside the baseline, but got {what} {self.arm!r}.")
+
+
+@dataclass(frozen=True)
+class Difference(_Pair):
+    """The measure of `arm` lies in `direction` of that of `to`, else of the arm that it is set against."""
 
     direction: Direction  # type: ignore[misc]
     arm: str
     to: str = ""
 
     kind: ClassVar[str] = "difference"
-    effect: ClassVar[str] = "difference"
-
-    def weights(self, study: "Study") -> dict[str, float]:
-        """The arm less its reference."""
-        return {self.arm: 1.0, _reference(study, self): -1.0}
 
     def sentence(self, study: "Study") -> str:
         """As in "Test MSE of A lies below that of B, paired by seed."."""
         side = "above" if self.direction == "up" else "below"
-        other = _reference(study, self)
-        return f"{self._label(study)} of {self.arm} lies {side} that of {other}, paired by seed."
-
-    def check(self, study: "Study") -> None:
-        """Two different arms of the study."""
-        _check_word("direction", self.direction, Direction)
-        _check_pair(study, self)
+        label, other = study.label(self.measure), self.reference(study)
+        return f"{label} of {self.arm} lies {side} that of {other}, paired by seed."
 
 
 @dataclass(frozen=True)
@@ -181,23 +189,22 @@ class Interaction(Rule):
     effect: ClassVar[str] = "interaction"
 
     def weights(self, study: "Study") -> dict[str, float]:
-        """Both - first - second + baseline."""
         return {self.both: 1.0, self.first: -1.0, self.second: -1.0, study.reference: 1.0}
 
     def sentence(self, study: "Study") -> str:
-        """The rule as a sentence."""
+        """As in "Test MSE: the change from A to D lies above the changes from it to B and to C, ..."."""
         side = "above" if self.direction == "up" else "below"
         return (
-            f"{self._label(study)}: the change from {study.reference} to {self.both} lies {side} the changes "
-            f"from it to {self.first} and to {self.second}, added up, paired by seed."
+            f"{study.label(self.measure)}: the change from {study.reference} to {self.both} lies {side} the "
+            f"changes from it to {self.first} and to {self.second}, added up, paired by seed."
         )
 
     def check(self, study: "Study") -> None:
         """Three arms beside the baseline, of which one has the changes of the two others and no more."""
-        _check_word("direction", self.direction, Direction)
+        super().check(study)
         arms = (self.first, self.second, self.both)
         for arm in arms:
-            _check_arm(study, arm)
+            check_known("arm", arm, study.declared)
         if len({*arms, study.reference}) < 4:
             raise UserError(
                 f"an interaction wants three arms beside the baseline, but got {', '.join(arms)}."
@@ -229,7 +236,6 @@ class Level(Rule):
     value: float
 
     kind: ClassVar[str] = "level"
-    effect: ClassVar[str] = "difference"
     another: ClassVar[str] = "another value"
     one_of: ClassVar[str] = "one off by"
     refutation: ClassVar[str] = "another value than the one claimed"
@@ -242,28 +248,25 @@ class Level(Rule):
 
     @property
     def offset(self) -> float:
-        """The value that is claimed."""
         return self.value
 
     def weights(self, study: "Study") -> dict[str, float]:
-        """The arm alone."""
         return {self.arm: 1.0}
 
     def sentence(self, study: "Study") -> str:
         """As in "Test MSE of A is 0.02, give or take 0.001, the smallest that matters."."""
         sesoi = f"{study.measures[self.measure]:g}"
         return (
-            f"{self._label(study)} of {self.arm} is {self.value:g}, give or take {sesoi}, the smallest that "
-            "matters."
+            f"{study.label(self.measure)} of {self.arm} is {self.value:g}, give or take {sesoi}, the "
+            "smallest that matters."
         )
 
     def check(self, study: "Study") -> None:
-        """An arm of the study."""
-        _check_arm(study, self.arm)
+        check_known("arm", self.arm, study.declared)
 
 
 @dataclass(frozen=True)
-class Same(Rule):
+class Same(_Pair):
     """The measure of `arm` is that of `to`, paired by seed, give or take the smallest effect that matters.
 
     `to` is as in a difference. Equivalence supports it, a significant difference refutes it.
@@ -273,25 +276,16 @@ class Same(Rule):
     to: str = ""
 
     kind: ClassVar[str] = "same"
-    effect: ClassVar[str] = "difference"
     refutation: ClassVar[str] = "that the two differ"
     direction: ClassVar[None] = None
 
-    def weights(self, study: "Study") -> dict[str, float]:
-        """The arm less its reference."""
-        return {self.arm: 1.0, _reference(study, self): -1.0}
-
     def sentence(self, study: "Study") -> str:
-        """The rule as a sentence."""
+        """As in "Test MSE of A is that of B, give or take 0.001, the smallest that matters, ..."."""
         sesoi = f"{study.measures[self.measure]:g}"
         return (
-            f"{self._label(study)} of {self.arm} is that of {_reference(study, self)}, give or take {sesoi}, "
-            "the smallest that matters, paired by seed."
+            f"{study.label(self.measure)} of {self.arm} is that of {self.reference(study)}, give or take "
+            f"{sesoi}, the smallest that matters, paired by seed."
         )
-
-    def check(self, study: "Study") -> None:
-        """Two different arms of the study."""
-        _check_pair(study, self)
 
 
 @dataclass(frozen=True)
@@ -307,30 +301,7 @@ class Claim:
     counts: bool = True
 
 
-def _reference(study: "Study", rule: Difference | Same) -> str:
-    """The arm that a difference is taken to: its own, else the one that the study sets its arm against."""
-    return rule.to or study.reference_of(rule.arm)
-
-
 def _changes(study: "Study", arm: str) -> Mapping[str, Any]:
     """The settings in which `arm` differs from the baseline, and its values of them."""
     base = flat(study.baseline)
     return {name: value for name, value in flat(study.declared[arm]).items() if value != base[name]}
-
-
-def _check_word(what: str, word: str, known: Any) -> None:
-    if word not in get_args(known):
-        raise unknown(what, word, get_args(known))
-
-
-def _check_arm(study: "Study", arm: str) -> None:
-    if arm not in study.declared:
-        raise unknown("arm", arm, study.declared)
-
-
-def _check_pair(study: "Study", rule: Difference | Same) -> None:
-    for arm in filter(None, (rule.arm, rule.to)):
-        _check_arm(study, arm)
-    if rule.arm == _reference(study, rule):
-        what = "the baseline" if rule.arm == study.reference else "itself"
-        raise UserError(f"a difference wants an arm beside the baseline, but got {what} {rule.arm!r}.")

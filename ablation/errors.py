@@ -1,6 +1,6 @@
 """What a user did wrong, said in one sentence."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
 from ablation.texts import one_line
@@ -25,3 +25,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     near = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     return UserError(f"there is no {kind} {name!r}{hint}; known are {', '.join(names) or 'none'}.")
+
+
+def check_known(kind: str, name: str, known: Collection[str]) -> None:
+    """Raise `unknown` where `name` is not among the known ones."""
+    if name not in known:
+        raise unknown(kind, name, known)

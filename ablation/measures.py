@@ -6,21 +6,8 @@ from typing import Literal
 Better = Literal["lower", "higher", "neither"]
 RESERVED = frozenset(
     [
-        "arm",
-        "seed",
-        "state",
-        "fingerprint",
-        "run_id",
-        "status",
-        "experiment",
-        "started",
-        "code",
-        "packages",
-        "outcome",
-        "failure",
-        "reused_from",
-        "built_on",
-        "items",
+        *("arm", "seed", "state", "fingerprint", "run_id", "status", "experiment", "started"),
+        *("code", "packages", "outcome", "failure", "reused_from", "built_on", "items"),
     ]
 )
 """What a row of a run has beside its metrics: no metric is called so."""

@@ -5,12 +5,10 @@ says of each field what it means and in which range it lies, and refuses everyth
 """
 
 import dataclasses
-import types
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, get_args, get_origin
 
-from ablation.errors import UserError, unknown
+from ablation.errors import UserError, check_known
 from ablation.texts import unfit
 
 Setting = bool | int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
@@ -31,83 +29,63 @@ class Settings:
     """A group of settings that are checked as they are made."""
 
     def __post_init__(self) -> None:
-        check(self)
+        """Check every field against its type and limits; an int given for a float becomes a float."""
+        for field in dataclasses.fields(self):
+            name = f"{type(self).__name__.removesuffix('Spec').lower()}.{field.name}".removeprefix("run.")
+            value = _typed(name, getattr(self, field.name), field.type)
+            object.__setattr__(self, field.name, value)
+            _limited(name, value, field.metadata)
 
 
 def flat(settings: Any) -> dict[str, Any]:
     """Every setting by its dotted name, in the order of the fields or keys."""
-    found: dict[str, Any] = {}
-    for name, value in _items(settings):
-        if isinstance(value, Mapping) or dataclasses.is_dataclass(value):
-            found |= {f"{name}.{leaf}": one for leaf, one in flat(value).items()}
-        else:
-            found[name] = tuple(value) if isinstance(value, list) else value
-    return found
+    return {name: tuple(one) if isinstance(one, list) else one for name, one, _ in _leaves(settings)}
+
+
+def identity(settings: Any) -> dict[str, Any]:
+    """The settings that tell these from others, by name: those at their neutral value are left out."""
+    leaves = _leaves(settings)
+    return {
+        name: list(one) if isinstance(one, tuple) else one for name, one, neutral in leaves if not neutral
+    }
 
 
 def vary(settings: AnySettings, changes: Mapping[str, Any]) -> AnySettings:
     """`settings` with those in `changes` (dotted names) replaced; unknown names are refused."""
     known = flat(settings)
-    for name in changes:
-        if name not in known:
-            raise unknown("setting", name, known)
-    found: AnySettings = _replaced(settings, changes)
-    return found
-
-
-def identity(settings: Any) -> dict[str, Any]:
-    """The settings that tell these from others, by name: those at their neutral value are left out."""
-    found: dict[str, Any] = {}
-    neutral = _neutral(settings.__class__) if dataclasses.is_dataclass(settings) else {}
-    for name, value in _items(settings):
-        if isinstance(value, Mapping) or dataclasses.is_dataclass(value):
-            found |= {f"{name}.{leaf}": one for leaf, one in identity(value).items()}
-        elif name not in neutral or value != neutral[name]:
-            found[name] = list(value) if isinstance(value, tuple) else value
-    return found
-
-
-def _items(settings: Any) -> list[tuple[str, Any]]:
-    if isinstance(settings, Mapping):
-        return list(settings.items())
-    if dataclasses.is_dataclass(settings) and not isinstance(settings, type):
-        return [(field.name, getattr(settings, field.name)) for field in dataclasses.fields(settings)]
-    raise UserError(
-        f"settings are a mapping or a frozen dataclass, but got {settings!r} of type "
-        f"{type(settings).__name__}: give one of these."
-    )
-
-
-def _replaced(settings: Any, changes: Mapping[str, Any]) -> Any:
-    groups: dict[str, dict[str, Any]] = {}
     new: dict[str, Any] = {}
+    groups: dict[str, dict[str, Any]] = {}
     for name, value in changes.items():
+        check_known("setting", name, known)
         group, _, leaf = name.partition(".")
         if leaf:
             groups.setdefault(group, {})[leaf] = value
         else:
             new[name] = value
-    own = dict(_items(settings))
-    new |= {group: _replaced(own[group], leaves) for group, leaves in groups.items()}
+    own: Any = settings
+    is_mapping = isinstance(own, Mapping)
+    for group, leaves in groups.items():
+        new[group] = vary(own[group] if is_mapping else getattr(own, group), leaves)
+    varied: AnySettings = {**own, **new} if is_mapping else dataclasses.replace(own, **new)
+    return varied
+
+
+def _leaves(settings: Any) -> Iterator[tuple[str, Any, bool]]:
+    """Every setting: its dotted name, its value, and whether that is the neutral one."""
     if isinstance(settings, Mapping):
-        return {**own, **new}
-    return dataclasses.replace(settings, **new)
-
-
-@cache
-def _neutral(kind: type) -> dict[str, object]:
-    """The neutral value of every setting of a group of them that has one."""
-    fields = dataclasses.fields(kind)
-    return {field.name: field.metadata["neutral"] for field in fields if "neutral" in field.metadata}
-
-
-def check(settings: Any) -> None:
-    """Check every field against its type and limits; an int given for a float becomes a float."""
-    for field in dataclasses.fields(settings):
-        name = f"{type(settings).__name__.removesuffix('Spec').lower()}.{field.name}".removeprefix("run.")
-        value = _typed(name, getattr(settings, field.name), field.type)
-        object.__setattr__(settings, field.name, value)
-        _limited(name, value, field.metadata)
+        own: list[tuple[str, Any, Mapping[Any, Any]]] = [(name, one, {}) for name, one in settings.items()]
+    elif dataclasses.is_dataclass(settings) and not isinstance(settings, type):
+        own = [(one.name, getattr(settings, one.name), one.metadata) for one in dataclasses.fields(settings)]
+    else:
+        raise UserError(
+            f"settings are a mapping or a frozen dataclass, but got {settings!r} of type "
+            f"{type(settings).__name__}: give one of these."
+        )
+    for name, value, about in own:
+        if isinstance(value, Mapping) or dataclasses.is_dataclass(value):
+            yield from ((f"{name}.{leaf}", one, neutral) for leaf, one, neutral in _leaves(value))
+        else:
+            yield name, value, "neutral" in about and value == about["neutral"]
 
 
 def _typed(name: str, value: Any, kind: Any) -> Any:
@@ -124,7 +102,7 @@ def _typed(name: str, value: Any, kind: Any) -> Any:
     return value
 
 
-def _limited(name: str, value: Any, limits: types.MappingProxyType[Any, Any]) -> None:
+def _limited(name: str, value: Any, limits: Mapping[Any, Any]) -> None:
     values = value if isinstance(value, tuple) else (value,)
     rules = (
         ("at_least", "at least {}", lambda v, bound: v >= bound),

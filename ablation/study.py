@@ -7,10 +7,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import combinations
 from typing import Any, Literal, get_args
 
 from ablation.claims import Claim
-from ablation.errors import UserError, unknown
+from ablation.errors import UserError, check_known
 from ablation.experiment import Experiment, Replication, as_experiment
 from ablation.measures import RESERVED, Measure
 from ablation.settings import flat, vary
@@ -77,7 +78,7 @@ class Study:
     first_seed: int = 0
     chosen: Mapping[str, float] = field(default_factory=dict)
     name: str = ""
-    quick: bool = field(default=False)
+    quick: bool = False
 
     def __post_init__(self) -> None:
         """Refuse, in a sentence, a study that could not be run or judged as it is declared."""
@@ -112,8 +113,7 @@ class Study:
 
     def measure(self, name: str) -> Measure:
         """The measure called `name`, or a `UserError` that names the known ones."""
-        if name not in self.experiment.measures:
-            raise unknown("measure", name, self.experiment.measures)
+        check_known("measure", name, self.experiment.measures)
         return self.experiment.measures[name]
 
     def label(self, name: str) -> str:
@@ -152,15 +152,14 @@ class Study:
         return tuple(name for name in tables[0] if len({str(table[name]) for table in tables}) > 1)
 
     @cached_property
-    def fixed(self) -> dict[str, Any]:
-        """The settings that every arm shares, the tuned one left out: the caveat under the table."""
-        tuned = self.tuned.setting if self.tuned else ""
-        return {k: v for k, v in flat(self.baseline).items() if k not in (*self.varied, tuned)}
-
-    @cached_property
     def columns(self) -> tuple[str, ...]:
         """What tells runs of the arms apart: the settings that vary, and the one that is tuned."""
         return (*self.varied, *([self.tuned.setting] if self.tuned else []))
+
+    @cached_property
+    def fixed(self) -> dict[str, Any]:
+        """The settings that every arm shares, the tuned one left out: the caveat under the table."""
+        return {name: value for name, value in flat(self.baseline).items() if name not in self.columns}
 
     def levels(self, along: str, around: str = "") -> dict[str, float]:
         """The value of `along` in each arm that differs from `around`, else the baseline, in it alone."""
@@ -174,12 +173,8 @@ class Study:
 
     def cells(self, seeds: int | None = None) -> list[Cell]:
         """Every arm under every seed, seed-major, so that an interrupted study has whole blocks."""
-        last = self.first_seed + (seeds or self.seeds)
-        return [
-            Cell(arm, seed, one)
-            for seed in range(self.first_seed, last)
-            for arm, one in self.settings.items()
-        ]
+        drawn = range(self.first_seed, self.first_seed + (seeds or self.seeds))
+        return [Cell(arm, seed, one) for seed in drawn for arm, one in self.settings.items()]
 
     def smoke(self) -> "Study":
         """The same study with a budget that only shows that it runs: its numbers mean nothing."""
@@ -206,8 +201,7 @@ def _check(study: Study) -> None:
         raise UserError(f"seeds must be a whole number of at least 1, but got {study.seeds!r}.")
     if not 0 < study.alpha < 1:
         raise UserError(f"alpha must lie between 0 and 1, but got {study.alpha}.")
-    if study.test not in get_args(Test):
-        raise unknown("test", str(study.test), get_args(Test))
+    check_known("test", str(study.test), get_args(Test))
     _check_texts(study)
     if not study.measures:
         raise UserError(
@@ -225,8 +219,7 @@ def _check(study: Study) -> None:
     if len({claim.text for claim in study.claims}) < len(study.claims):
         raise UserError("two claims of the study have the same text: say what tells them apart.")
     for claim in study.claims:
-        if claim.rule.measure not in study.measures:
-            raise unknown("measure in this study", claim.rule.measure, study.measures)
+        check_known("measure in this study", claim.rule.measure, study.measures)
         claim.rule.check(study)
 
 
@@ -247,12 +240,9 @@ def _check_arms(study: Study) -> None:
         )
     if len(study.declared) < 2:
         raise UserError("a study wants at least one arm beside its baseline, but got none.")
-    names: list[tuple[str, Any]] = []
-    for name, one in study.declared.items():
-        for other, another in names:
-            if one == another:
-                raise UserError(f"the arms {other!r} and {name!r} have equal settings: drop one of them.")
-        names.append((name, one))
+    for (name, one), (other, another) in combinations(study.declared.items(), 2):
+        if one == another:
+            raise UserError(f"the arms {name!r} and {other!r} have equal settings: drop one of them.")
 
 
 def _check_name(name: object, most: int) -> None:
@@ -269,8 +259,7 @@ def _check_name(name: object, most: int) -> None:
 def _check_against(study: Study) -> None:
     for arm, other in study.against.items():
         for name in (arm, other):
-            if name not in study.declared:
-                raise unknown("arm", name, study.declared)
+            check_known("arm", name, study.declared)
         if arm == study.reference:
             raise UserError(
                 f"the baseline {arm!r} is set against no arm, but against has {other!r}: drop it."

@@ -6,7 +6,7 @@ from functools import cached_property
 from math import exp, isfinite, log
 from typing import TYPE_CHECKING, Literal, get_args
 
-from ablation.errors import UserError, unknown
+from ablation.errors import UserError, check_known
 from ablation.settings import flat
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ class Tuned:
 
     def check(self, study: "Study") -> None:
         """Raise `UserError` where the study cannot tune it."""
-        known = flat(study.baseline)
-        if self.setting not in known:
-            raise unknown("setting", self.setting, known)
+        check_known("setting", self.setting, flat(study.baseline))
         if self.setting in study.varied:
             raise UserError(
                 f"a setting is tuned or varied by the arms, but {self.setting} is both: drop one."
@@ -76,8 +74,7 @@ class Search:
         if not self.ranges:
             raise UserError("a search wants the range of at least one setting, but got none.")
         for name, (least, largest) in self.ranges.items():
-            if name not in settings:
-                raise unknown("setting", name, settings)
+            check_known("setting", name, settings)
             if not isinstance(settings[name], float):
                 raise UserError(
                     f"a search wants settings that are fractions, but {name} is {settings[name]!r}."
@@ -92,8 +89,7 @@ class Search:
             _check_on_validation(study, "a search", name)
         if not all(map(isfinite, self.reference)):
             raise UserError(f"a search wants a finite reference, but got {self.reference}.")
-        if self.sampler not in get_args(Sampler):
-            raise unknown("sampler", self.sampler, get_args(Sampler))
+        check_known("sampler", self.sampler, get_args(Sampler))
         if self.sampler == "nsga2" and len(self.ranges) < 2:
             raise UserError(
                 'nsga2 crosses settings and wants two or more, but got one range: say sampler="tpe".'

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from ablation import Measure, Study, Tuned
-from ablation.stats import Analysis, analyse
+from ablation.stats.analysis import Analysis, analyse
 from ablation.stats.caveats import edge_warnings, fixed_words, tuned_caveats
 from frames import Coarse, Value, a_frame, a_study, noisy
 

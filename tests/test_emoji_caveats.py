@@ -8,7 +8,7 @@ import pytest
 from ablation import Study
 from ablation.emoji.caveats import budget_caveats, split_caveats, truth_caveats
 from ablation.errors import UserError
-from ablation.stats import analyse
+from ablation.stats.analysis import analyse
 from ablation.stats.cells import planned
 from ablation.stats.effects import effects
 from frames import a_frame, a_study, noisy

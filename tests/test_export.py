@@ -13,7 +13,7 @@ from ablation.errors import UserError
 from ablation.report import figures
 from ablation.report.data_files import items_csv, provenance_json, runs_csv, verdicts_csv
 from ablation.report.export import write_files
-from ablation.stats import analyse
+from ablation.stats.analysis import analyse
 from frames import ODD, a_frame, a_study, noisy, some_curves
 
 CENTRE = {"small": 0.020, "middle": 0.018, "large": 0.012}

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ablation.report import figures
 from ablation.report.figures import curve_panels, effect_panels, measure_panels
-from ablation.stats import Analysis, analyse
+from ablation.stats.analysis import Analysis, analyse
 from ablation.study import Study
 from frames import ODD, a_frame, a_study, noisy, some_curves
 

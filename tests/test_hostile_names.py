@@ -12,7 +12,7 @@ from ablation.report import figures
 from ablation.report.figures import curve_panels, effect_panels, measure_panels
 from ablation.runner.ledger import Ledger
 from ablation.runner.tuning import tuning_of
-from ablation.stats import analyse
+from ablation.stats.analysis import analyse
 from ablation.tracking.store import Store
 from doubles import small_study
 from frames import a_frame, a_study, some_curves

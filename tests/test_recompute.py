@@ -9,7 +9,7 @@ import pytest
 
 from ablation import Claim, Difference, Interaction, Level, Same, Study, Trend, Tuned, catalogue
 from ablation.report.data_files import runs_csv, verdicts_csv
-from ablation.stats import analyse
+from ablation.stats.analysis import analyse
 from frames import Value, a_frame, a_study, noisy
 from recompute import Rows, read, recomputed
 

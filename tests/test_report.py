@@ -27,7 +27,7 @@ from ablation.report.sections import section, word_counts
 from ablation.report.table import tabulate
 from ablation.runner.scheduler import run_study
 from ablation.settings import vary
-from ablation.stats import analyse
+from ablation.stats.analysis import analyse
 from ablation.tracking.artifacts import artifact
 from ablation.tracking.read import cell_runs
 from ablation.tracking.store import Store

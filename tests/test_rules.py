@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from ablation import Claim, Difference, Interaction, Level, Same, Study, Trend
 from ablation.errors import UserError
 from ablation.settings import vary
-from ablation.stats import analyse, power_of
+from ablation.stats.analysis import analyse
 from ablation.stats.cells import planned
 from ablation.stats.effects import contrast, effects
+from ablation.stats.power import power_of
 from ablation.stats.verdicts import verdicts
 from frames import a_frame, a_study, noisy
 

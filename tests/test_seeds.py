@@ -1,10 +1,10 @@
 """Random streams: named, independent, derived from the seed alone."""
 
 import torch
-from ablation.emoji.seeds import generator
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ablation.emoji.seeds import generator
 from ablation.seeds import derive
 
 

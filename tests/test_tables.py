@@ -17,7 +17,7 @@ from ablation.errors import UserError
 from ablation.formatting import difference_digits, number
 from ablation.report.formats import COLUMNS, FORMATS, latex, markdown, page, render
 from ablation.report.table import Table, tabulate
-from ablation.stats import analyse
+from ablation.stats.analysis import analyse
 from frames import ODD, a_frame, a_study, noisy
 
 CENTRE = {"small": 0.020, "middle": 0.018, "large": 0.012, ODD: 0.020, "b": 0.018}

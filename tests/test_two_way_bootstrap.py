@@ -1,6 +1,7 @@
 """Effects clustered by item and seed: what they equal, what widens them, and the effective n."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -135,7 +136,9 @@ def test_a_claim_that_new_items_may_undo_is_named() -> None:
     )
     judged = verdicts(one, cells)
     assert judged[0].word == "supported"
-    firm, weak = (Clustered(0.3, low, 0.5, 9, SEEDS, 45, 7.0) for low in (0.1, -0.1))
-    assert not any("not shown" in text for text in clustered_caveats(one, judged, (firm,)))
-    assert any("not shown for new items" in text for text in clustered_caveats(one, judged, (weak,)))
-    assert not [*clustered_caveats(one, judged, (None,))]
+    firm, weak = (
+        [replace(judged[0], clustered=Clustered(0.3, low, 0.5, 9, SEEDS, 45, 7.0))] for low in (0.1, -0.1)
+    )
+    assert not any("not shown" in text for text in clustered_caveats(one, firm))
+    assert any("not shown for new items" in text for text in clustered_caveats(one, weak))
+    assert not [*clustered_caveats(one, judged)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ablation import Claim, Difference, Study
-from ablation.stats import Analysis, analyse
+from ablation.stats.analysis import Analysis, analyse
 from ablation.stats.statistics import power, smallest_detectable
 from frames import Value, a_frame, a_study, noisy
 

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ablation.report.gallery import Gallery
-from ablation.stats import Analysis
+from ablation.stats.analysis import Analysis
 from ablation.study import Study
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import pandas as pd
 
 from ablation.settings import flat
-from ablation.stats import Analysis, Verdict
+from ablation.stats.analysis import Analysis
 from ablation.stats.cells import planned
+from ablation.stats.verdicts import Verdict
 from ablation.study import Study
 
 KEYS = ("arm", "seed", "state", "fingerprint")
@@ -121,7 +122,7 @@ def _metrics(study: Study, cells: pd.DataFrame) -> list[str]:
 def _row(analysis: Analysis, number: int, verdict: Verdict) -> list[object]:
     study, rule, seen = analysis.study, verdict.claim.rule, verdict.estimate
     name, quick = _study(study)
-    found = analysis.clustered[number - 1] if analysis.clustered else None
+    found = verdict.clustered
     clustered = ("",) * 4 if found is None else (found.low, found.high, found.items, found.effective_n)
     return [
         *(name, number, verdict.claim.text, rule.kind, rule.measure, rule.direction),

@@ -22,7 +22,7 @@ from ablation.runner.results import learning_curves, opened, results
 from ablation.runner.search import search_results
 from ablation.runner.tuning import with_tuned_values
 from ablation.settings import flat
-from ablation.stats import Analysis, analyse
+from ablation.stats.analysis import Analysis, analyse
 from ablation.study import Study
 from ablation.tracking.arms import record_arm
 from ablation.tracking.read import items_of

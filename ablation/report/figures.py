@@ -26,8 +26,9 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from ablation.experiment import SIDES
-from ablation.stats import Analysis, Estimate
+from ablation.stats.analysis import Analysis
 from ablation.stats.cells import planned, values
+from ablation.stats.statistics import Estimate
 
 PANEL_WIDTH = 3.3
 """Inches: the width of a column of a two-column paper."""

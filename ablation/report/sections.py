@@ -15,9 +15,8 @@ from ablation.report import figures
 from ablation.report.chapters import Chapter, Evidence
 from ablation.report.gallery import Gallery, Png
 from ablation.report.table import Table, tabulate
-from ablation.stats import Verdict
 from ablation.stats.cells import planned
-from ablation.stats.verdicts import WORDS
+from ablation.stats.verdicts import WORDS, Verdict
 from ablation.study import Study
 
 NOT_RUN, NO_RESULT = "not run yet", "no result"

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ablation.formatting import percent
-from ablation.stats.caveats import caveats, clustered_caveats, fixed_words
+from ablation.stats.caveats import caveats, fixed_words
 from ablation.stats.cells import planned, values
 from ablation.stats.effects import Effect, effects
 from ablation.stats.statistics import Estimate, interval
-from ablation.stats.two_way_bootstrap import Clustered, clustered
 from ablation.stats.verdicts import Verdict, conclusion, verdicts
 from ablation.study import Study
 
@@ -31,8 +30,7 @@ class Analysis:
 
     means[arm, measure] is the arm's mean over its complete seeds. `fixed` lists the settings that
     every arm shares. sources[key] are the cells behind a number; the keys are "ARM/MEASURE/mean",
-    "ARM/MEASURE/difference" and "claim N/effect", N from 1. clustered[n] is the effect of claim n with its
-    interval over items and seeds; None where there are no values of single items.
+    "ARM/MEASURE/difference" and "claim N/effect", N from 1.
     """
 
     study: Study
@@ -44,7 +42,6 @@ class Analysis:
     caveats: tuple[str, ...]
     fixed: str
     sources: Mapping[str, tuple[Source, ...]]
-    clustered: tuple[Clustered | None, ...] = ()
 
     @property
     def exploratory(self) -> bool:
@@ -79,14 +76,18 @@ def analyse(
     `frame` has one row per cell, in any order, with the columns arm, seed, state, fingerprint, run_id
     and every measure; a cell without a row is missing. Caveats also read the columns code and packages, and
     the experiment's own caveats read other metrics of its runs. `seed_counts` are the numbers of seeds that
-    the study was run with, in order. `items` has the values of single test items (`clustered`).
+    the study was run with, in order. `items` has the values of single test items, as in
+    `two_way_bootstrap.clustered`.
 
     Raises `UserError` where the frame is not one of this study (`cells.planned`).
     """
     cells = planned(study, frame, seeds)
-    means = {(arm, name): _mean(study, cells, arm, name) for name in study.measures for arm in study.settings}
-    found, judged = effects(study, cells), verdicts(study, cells)
-    over_items = tuple(None if items is None else clustered(study, v.claim.rule, items) for v in judged)
+    means = {
+        (arm, name): interval(values(cells, name, [arm])[1][:, 0], 1 - study.alpha, study.ratio)
+        for name in study.measures
+        for arm in study.settings
+    }
+    found, judged = effects(study, cells), verdicts(study, cells, items)
     return Analysis(
         study,
         seeds,
@@ -94,30 +95,19 @@ def analyse(
         found,
         judged,
         conclusion(study, judged),
-        (*caveats(study, cells, found, seed_counts), *clustered_caveats(study, judged, over_items)),
+        caveats(study, cells, found, judged, seed_counts),
         fixed_words(study),
         _sources(study, cells, found, judged),
-        over_items,
     )
-
-
-def _mean(study: Study, cells: pd.DataFrame, arm: str, name: str) -> Estimate:
-    table = values(cells, name, [arm])[1]
-    return interval(table[:, 0], 1 - study.alpha, study.ratio)
 
 
 def _sources(
     study: Study, cells: pd.DataFrame, found: Iterable[Effect], judged: Iterable[Verdict]
 ) -> dict[str, tuple[Source, ...]]:
-    by_cell = {
-        (arm, seed): Source(arm, seed, fingerprint, run_id)
-        for arm, seed, fingerprint, run_id in zip(
-            *(cells[c] for c in ("arm", "seed", "fingerprint", "run_id")), strict=True
-        )
-    }
+    rows = cells[["arm", "seed", "fingerprint", "run_id"]].itertuples(index=False, name=None)
+    by_cell = {row[:2]: Source(*row) for row in rows}
 
-    def of(arms: Iterable[str], seeds: Iterable[int]) -> tuple[Source, ...]:
-        arms = list(arms)
+    def of(arms: Sequence[str], seeds: Iterable[int]) -> tuple[Source, ...]:
         return tuple(by_cell[arm, seed] for seed in seeds for arm in arms)
 
     numbers = {

@@ -14,11 +14,15 @@ from ablation.stats.statistics import TESTS
 from ablation.stats.two_way_bootstrap import DRAWS, Clustered
 from ablation.stats.verdicts import Verdict
 from ablation.study import Study
-from ablation.tuning import TUNING_SEED, Tuned
+from ablation.tuning import TUNING_SEED
 
 
 def caveats(
-    study: Study, cells: pd.DataFrame, found: Sequence[Effect], seed_counts: Sequence[int] = ()
+    study: Study,
+    cells: pd.DataFrame,
+    found: Sequence[Effect],
+    judged: Sequence[Verdict],
+    seed_counts: Sequence[int],
 ) -> tuple[str, ...]:
     """What limits the numbers of `study`, the gravest first; `cells` has one row per planned cell.
 
@@ -33,6 +37,7 @@ def caveats(
         *tuned_caveats(study),
         *study.experiment.caveats(study, cells),
         *_pairing(study, cells),
+        *clustered_caveats(study, judged),
     )
 
 
@@ -66,19 +71,18 @@ def edge_warnings(study: Study) -> Iterator[str]:
     """A warning where the best value of an arm is the least or the largest that was tried."""
     if study.tuned is None:
         return
-    edge = [arm for arm in study.settings if arm in study.chosen and _on_edge(study.tuned, study.chosen[arm])]
-    if edge:
+    least, *_, largest = study.tuned.values
+    chosen = {arm: study.chosen[arm] for arm in study.settings if arm in study.chosen}
+    if edge := [arm for arm, value in chosen.items() if not least < value < largest]:
         yield (
             f"The best {study.tuned.setting} lies on the edge of the range tried for {listing(edge)}: a "
             "better one may lie beyond it, so that such an arm may be tuned less well than others."
         )
 
 
-def clustered_caveats(
-    study: Study, judged: Sequence[Verdict], over: Sequence[Clustered | None]
-) -> Iterator[str]:
-    """What becomes of claims on measures of items when items are drawn anew like seeds; over[n]: claim n."""
-    drawn = [(n, v, c) for n, (v, c) in enumerate(zip(judged, over, strict=True), 1) if c is not None]
+def clustered_caveats(study: Study, judged: Sequence[Verdict]) -> Iterator[str]:
+    """What becomes of claims on measures of items when items are drawn anew like seeds."""
+    drawn = [(n, v, v.clustered) for n, v in enumerate(judged, 1) if v.clustered is not None]
     if not drawn:
         return
     each = [f"claim {n} {_clustered_words(study, v.claim.rule.measure, c)}" for n, v, c in drawn]
@@ -87,7 +91,8 @@ def clustered_caveats(
         f"{listing(each)}. The effective n is the number of independent items that would give the same "
         "spread: items that come back under other seeds, and seeds that move many items, lower it."
     )
-    if weak := [f"claim {n}" for n, v, c in drawn if _decided(v) and c.low <= 0 <= c.high]:
+    decided = ("supported", "refuted")
+    if weak := [f"claim {n}" for n, v, c in drawn if v.word in decided and c.low <= 0 <= c.high]:
         yield f"Clustered by test item and seed {listing(weak)} may be 0: not shown for new items."
 
 
@@ -98,10 +103,6 @@ def _clustered_words(study: Study, name: str, found: Clustered) -> str:
         f"{number(found.estimate, digits, signed=True)} {spread} ({count(found.items, 'item')}, effective n "
         f"{found.effective_n:.0f})"
     )
-
-
-def _decided(verdict: Verdict) -> bool:
-    return verdict.word in ("supported", "refuted") and verdict.p_holm is not None
 
 
 def _warnings(study: Study, cells: pd.DataFrame) -> Iterator[str]:
@@ -142,19 +143,12 @@ def _history(cells: pd.DataFrame, seed_counts: Sequence[int]) -> Iterator[str]:
             f"Seeds were added after results could be seen ({', then '.join(map(str, seed_counts))}), so the "
             "p-values are optimistic unless the number was fixed before."
         )
+    complete = cells[cells["state"] == COMPLETE]
     for column, noun in (("code", "versions of the code"), ("packages", "sets of packages")):
-        texts = _distinct(cells, column)
+        texts = dict.fromkeys(text for text in complete.get(column, ()) if isinstance(text, str) and text)
         if len(texts) > 1:
             named = [_commit(text) if column == "code" else f"({text})" for text in texts]
             yield f"The runs come from {len(texts)} {noun}: {listing(named)}."
-
-
-def _distinct(cells: pd.DataFrame, column: str) -> list[str]:
-    """The texts in `column` of the complete cells, each once, in the order of the plan."""
-    if column not in cells:
-        return []
-    kept = cells.loc[cells["state"] == COMPLETE, column]
-    return list(dict.fromkeys(text for text in kept if isinstance(text, str) and text))
 
 
 def _commit(text: str) -> str:
@@ -164,7 +158,17 @@ def _commit(text: str) -> str:
 
 
 def _method(study: Study, cells: pd.DataFrame) -> Iterator[str]:
-    yield _replication(study)
+    how = f" ({study.replication.words})" if study.replication.words else ""
+    if study.replication.kind == "split":
+        yield (
+            f"What replicates is the split, and the training on it{how}: conclusions are about training and "
+            "test sets that are drawn like these."
+        )
+    else:
+        yield (
+            f"What replicates is the training alone, on one fixed split{how}: conclusions are about its test "
+            "set."
+        )
     level = percent(1 - study.alpha)
     if study.ratio:
         yield (
@@ -184,19 +188,6 @@ def _method(study: Study, cells: pd.DataFrame) -> Iterator[str]:
     yield f"Smallest effects that matter, declared before the runs: {listing(bounds)}."
 
 
-def _replication(study: Study) -> str:
-    """What a seed varies, and so what a conclusion is about."""
-    how = f" ({study.replication.words})" if study.replication.words else ""
-    if study.replication.kind == "split":
-        return (
-            f"What replicates is the split, and the training on it{how}: conclusions are about training and "
-            "test sets that are drawn like these."
-        )
-    return (
-        f"What replicates is the training alone, on one fixed split{how}: conclusions are about its test set."
-    )
-
-
 def _pairing(study: Study, cells: pd.DataFrame) -> Iterator[str]:
     if unpaired := list(_unpaired(study, cells)):
         other = "the arm that it is compared to" if study.against else "baseline"
@@ -213,10 +204,6 @@ def _unpaired(study: Study, cells: pd.DataFrame) -> Iterator[str]:
             spread = len(table) > 2 and bool((np.ptp(table, axis=0) > 0).all())
             if arm != study.reference_of(arm) and spread and np.corrcoef(table.T).min() < 0:
                 yield f"{arm} on {study.label(name)}"
-
-
-def _on_edge(tuned: Tuned, value: float) -> bool:
-    return not tuned.values[0] < value < tuned.values[-1]
 
 
 def _value(value: object) -> str:

@@ -1,32 +1,22 @@
-"""The cells of a study: their states, their frame in the order of the plan, and their values paired by seed.
+"""The cells of a study: their states, their frame in the plan's order, and their values paired by seed."""
 
-The command line and the runner import the states alone, so numpy and pandas are loaded where they are used.
-"""
-
-from typing import TYPE_CHECKING
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from ablation.errors import UserError
 from ablation.study import Study
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from ablation.stats.statistics import Array
-
 STATES = COMPLETE, MISSING, RUNNING, FAILED, DIVERGED = "complete", "missing", "running", "failed", "diverged"
 """A cell is "running" while it is computed, and after its coordinator was killed until it runs again."""
-SETTLED = (COMPLETE, DIVERGED)
-"""The states of a cell that is not run again: the settings decided its result."""
 
 
-def planned(study: Study, frame: "pd.DataFrame", seeds: int) -> "pd.DataFrame":
+def planned(study: Study, frame: pd.DataFrame, seeds: int) -> pd.DataFrame:
     """One row per cell of the plan, in its order; a cell that `frame` lacks is "missing".
 
     Rows of other arms or seeds are left out. Raises `UserError` where a cell has two rows or an unknown
     state, and where complete cells lack a measure of the study.
     """
-    import pandas as pd
-
     _check(study, frame)
     index = pd.MultiIndex.from_tuples([(c.arm, c.seed) for c in study.cells(seeds)], names=["arm", "seed"])
     cells = frame.set_index(["arm", "seed"]).reindex(index).reset_index()
@@ -36,7 +26,7 @@ def planned(study: Study, frame: "pd.DataFrame", seeds: int) -> "pd.DataFrame":
     return cells
 
 
-def _check(study: Study, frame: "pd.DataFrame") -> None:
+def _check(study: Study, frame: pd.DataFrame) -> None:
     wanted = ["arm", "seed", "state", "fingerprint", "run_id"]
     if "state" in frame and (frame["state"] == COMPLETE).any():
         wanted += study.measures
@@ -53,10 +43,10 @@ def _check(study: Study, frame: "pd.DataFrame") -> None:
         raise UserError(f"a cell is {', '.join(STATES)}, but got the state {strange[0]!r}.")
 
 
-def values(cells: "pd.DataFrame", measure: str, arms: list[str]) -> "tuple[tuple[int, ...], Array]":
+def values(
+    cells: pd.DataFrame, measure: str, arms: list[str]
+) -> tuple[tuple[int, ...], npt.NDArray[np.float64]]:
     """The seeds under which all of `arms` are complete, and their values as (len(seeds), len(arms))."""
-    import numpy as np
-
     arm, seed = cells["arm"].to_numpy(), cells["seed"].to_numpy()
     value = cells[measure].to_numpy(dtype=np.float64)
     good = (cells["state"].to_numpy() == COMPLETE) & np.isfinite(value)
@@ -70,7 +60,7 @@ def values(cells: "pd.DataFrame", measure: str, arms: list[str]) -> "tuple[tuple
     return tuple(map(int, seeds)), np.array(table, dtype=np.float64).reshape(len(seeds), len(arms))
 
 
-def lacking(cells: "pd.DataFrame", arms: list[str]) -> dict[str, int]:
+def lacking(cells: pd.DataFrame, arms: list[str]) -> dict[str, int]:
     """How many cells of `arms` are in each state but complete; empty where all are complete."""
     states = cells.loc[cells["arm"].isin(arms), "state"].value_counts()
     return {state: int(states[state]) for state in STATES[1:] if state in states.index}

@@ -1,7 +1,7 @@
 """Effects: what an arm changes, paired by seed, with its interval, its test and its verdict."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -23,7 +23,7 @@ class Contrast:
 
     seeds[i] is the seed of differences[i]. The p-values are None where no test is made: fewer than
     `FEWEST_SEEDS` seeds, a cell not complete, a smoke budget, or equal differences. `equal`: the last is
-    the only reason.
+    the only reason. p_holm and p_equivalence_holm are adjusted over the rule's family (`contrasts`).
     """
 
     rule: Rule
@@ -34,27 +34,34 @@ class Contrast:
     p: float | None
     p_equivalence: float | None
     equal: bool
+    p_holm: float | None = None
+    p_equivalence_holm: float | None = None
 
 
 @dataclass(frozen=True)
-class Effect:
-    """The paired difference of `arm` to `reference` in `measure`, in the unit of the measure.
+class Effect(Contrast):
+    """The difference of `arm` to `reference`, with its verdict; its family are the arms within the measure.
 
     `reference` is the arm that `arm` is compared to: the baseline, unless the study's `against` names
-    another. p_holm and p_equivalence_holm are adjusted over the arms of the study within the measure.
-    `equal`: no test is made, and the only reason is that every seed gives the same difference.
+    another.
     """
 
-    arm: str
-    reference: str
-    measure: str
-    estimate: Estimate
-    p: float | None
-    p_holm: float | None
-    p_equivalence_holm: float | None
-    verdict: Judgement
-    seeds: tuple[int, ...]
-    equal: bool
+    verdict: Judgement = "inconclusive"
+
+    @property
+    def arm(self) -> str:
+        """The arm whose effect it is."""
+        return self.arms[0]
+
+    @property
+    def reference(self) -> str:
+        """The arm that it is compared to."""
+        return self.arms[1]
+
+    @property
+    def measure(self) -> str:
+        """The measure, in whose unit the effect is."""
+        return self.rule.measure
 
 
 def effects(study: Study, cells: pd.DataFrame) -> tuple[Effect, ...]:
@@ -64,7 +71,19 @@ def effects(study: Study, cells: pd.DataFrame) -> tuple[Effect, ...]:
     are left out of the estimate, and such an effect is not tested: what is left is not the sample that
     the study declared, and cells that diverge do not do so at random.
     """
-    return tuple(effect for name in study.measures for effect in _of_measure(study, cells, name))
+    arms = [arm for arm in study.settings if arm != study.reference_of(arm)]
+    return tuple(
+        Effect(**vars(found), verdict=_verdict(study, found))
+        for name in study.measures
+        for found in contrasts(study, cells, [Difference(name, "up", arm) for arm in arms])
+    )
+
+
+def contrasts(study: Study, cells: pd.DataFrame, rules: Sequence[Rule]) -> list[Contrast]:
+    """The contrast of every rule, with Holm's p-values: the rules are one family."""
+    found = [contrast(study, cells, rule) for rule in rules]
+    adjusted = zip(found, holm([c.p for c in found]), holm([c.p_equivalence for c in found]), strict=True)
+    return [replace(c, p_holm=p, p_equivalence_holm=p_equal) for c, p, p_equal in adjusted]
 
 
 def contrast(study: Study, cells: pd.DataFrame, rule: Rule) -> Contrast:
@@ -84,7 +103,7 @@ def contrast(study: Study, cells: pd.DataFrame, rule: Rule) -> Contrast:
         rule,
         tuple(parts),
         seeds,
-        tuple(float(d) for d in differences),
+        tuple(differences.tolist()),
         interval(differences, 1 - study.alpha, study.ratio),
         p_value(differences, study.test, study.ratio) if tested else None,
         equivalence(differences, sesoi, study.ratio, step) if tested else None,
@@ -92,30 +111,14 @@ def contrast(study: Study, cells: pd.DataFrame, rule: Rule) -> Contrast:
     )
 
 
-def adjusted(ps: Iterable[float | None]) -> tuple[float | None, ...]:
-    """Holm's p-values; None stays None and keeps its place in the family."""
-    family = holm([float("nan") if p is None else p for p in ps])
-    return tuple(None if np.isnan(p) else p for p in family)
-
-
-def _of_measure(study: Study, cells: pd.DataFrame, name: str) -> Iterable[Effect]:
-    arms = [arm for arm in study.settings if arm != study.reference_of(arm)]
-    found = [contrast(study, cells, Difference(name, "up", arm)) for arm in arms]
-    ps, equals = adjusted(c.p for c in found), adjusted(c.p_equivalence for c in found)
-    for arm, c, p, p_equal in zip(arms, found, ps, equals, strict=True):
-        verdict = _verdict(study, name, c.estimate.mean, p, p_equal)
-        reference = study.reference_of(arm)
-        yield Effect(arm, reference, name, c.estimate, c.p, p, p_equal, verdict, c.seeds, c.equal)
-
-
-def _verdict(study: Study, name: str, mean: float, p: float | None, p_equal: float | None) -> Judgement:
-    if p is None or p_equal is None:
+def _verdict(study: Study, found: Contrast) -> Judgement:
+    if found.p_holm is None or found.p_equivalence_holm is None:
         return "inconclusive"
-    if p_equal < study.alpha:
+    if found.p_equivalence_holm < study.alpha:
         return "equivalent"
-    if p < study.alpha:
-        better = study.measure(name).better
-        if better == "neither":
-            return "higher" if mean > 0 else "lower"
-        return "better" if (mean > 0) == (better == "higher") else "worse"
-    return "inconclusive"
+    if found.p_holm >= study.alpha:
+        return "inconclusive"
+    better, up = study.measure(found.rule.measure).better, found.estimate.mean > 0
+    if better == "neither":
+        return "higher" if up else "lower"
+    return "better" if up == (better == "higher") else "worse"

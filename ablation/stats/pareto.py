@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ablation.measures import Better
 from ablation.stats.cells import COMPLETE
 from ablation.study import Study
 
-Better = Literal["lower", "higher"]
 Floats = NDArray[np.float64]
 
 
@@ -36,17 +35,14 @@ def front_of(study: Study, frame: pd.DataFrame) -> Front:
     and the hypervolumes of two searches could not be compared.
     """
     assert study.search is not None
-    directions: list[Better] = [
-        "lower" if study.measure(name).better == "lower" else "higher" for name in study.search.objectives
-    ]
+    objectives, reference = study.search.objectives, study.search.reference
+    directions = [study.measure(name).better for name in objectives]
     complete = (frame["state"] == COMPLETE).to_numpy()
-    points = frame.loc[complete, list(study.search.objectives)].to_numpy(dtype=float)
+    points = frame.loc[complete, list(objectives)].to_numpy(dtype=float)
     members = np.zeros(len(frame), dtype=bool)
     members[complete] = front(points, directions)
-    reference = study.search.reference
     inside = (_costs(points, directions) < _costs(np.array([reference]), directions)).all(axis=1)
-    volume = hypervolume(points, reference, directions)
-    return Front(members, volume, reference, int((~inside).sum()))
+    return Front(members, hypervolume(points, reference, directions), reference, int((~inside).sum()))
 
 
 def front(points: Floats, directions: Sequence[Better]) -> NDArray[np.bool_]:

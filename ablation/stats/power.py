@@ -19,7 +19,7 @@ from ablation.study import Study
 
 @dataclass(frozen=True)
 class Power:
-    """What `seeds` seeds of a study can detect.
+    """What the seeds of a study can detect.
 
     `comparisons` is the size of Holm's family: the claims, or the arms where there are none.
     `detectable` is the smallest true effect found with 80 % power at Holm's first step, in standard
@@ -27,8 +27,6 @@ class Power:
     it tends to with ever more seeds. `least_p` is the smallest p-value that the test can give.
     """
 
-    cells: int
-    seeds: int
     comparisons: int
     detectable: float
     limit: float
@@ -43,10 +41,9 @@ def power_of(study: Study, seeds: int) -> Power:
     alpha, least = study.alpha / comparisons, least_p(seeds, study.test)
     detectable = smallest_detectable(seeds, study.ratio, alpha, least)
     limit = detectable_limit(study.ratio, alpha)
-    cells = len(study.settings) * seeds
     sentences = tuple(_sentences(study, seeds, comparisons, detectable, limit))
     warnings = tuple(_warnings(study, seeds, alpha, least))
-    return Power(cells, seeds, comparisons, detectable, limit, least, sentences, warnings)
+    return Power(comparisons, detectable, limit, least, sentences, warnings)
 
 
 def _sentences(study: Study, seeds: int, comparisons: int, detectable: float, limit: float) -> Iterator[str]:

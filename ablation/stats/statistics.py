@@ -7,6 +7,7 @@ give the mean of such differences the variance (1/n + ratio) s^2.
 Equal differences show no spread, and without one there is nothing to test against: their p-values are NaN.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, stats
 
-from ablation.errors import unknown
+from ablation.errors import check_known
 
 Array = npt.NDArray[np.float64]
 
@@ -71,8 +72,7 @@ def interval(values: Array, level: float, ratio: float) -> Estimate:
 
 def p_value(differences: Array, test: str, ratio: float = 0.0) -> float:
     """Two-sided p of a mean difference of 0 by `test`, one of `TESTS`; NaN for n < 2 or equal differences."""
-    if test not in TESTS:
-        raise unknown("test", test, TESTS)
+    check_known("test", test, TESTS)
     if len(differences) < 2 or equal(differences):
         return float("nan")
     if test == "sign_flip":
@@ -109,21 +109,19 @@ def _sign_flip(differences: Array) -> float:
     return float(result.pvalue)
 
 
-def holm(p: Sequence[float]) -> tuple[float, ...]:
+def holm(p: Sequence[float | None]) -> tuple[float | None, ...]:
     """Holm's adjusted p-values, in the order given.
 
-    A NaN (a comparison that cannot be tested) stays NaN, yet keeps its place in the family as 1, so
+    A None (a comparison that cannot be tested) stays None, yet keeps its place in the family as 1, so
     that a lost comparison never makes the others look stronger.
     """
-    if not p:
-        return ()
-    family = np.where(np.isnan(p), 1.0, p)
+    family = np.array([1.0 if one is None else one for one in p])
     order = np.argsort(family, kind="stable")
     # Not statsmodels' multipletests: it collects the garbage of the whole process at every call, 0.2 s.
     stepped = np.maximum.accumulate(family[order] * np.arange(len(family), 0, -1)).clip(max=1)
     adjusted = np.empty_like(stepped)
     adjusted[order] = stepped
-    return tuple(float(a) if q == q else q for a, q in zip(adjusted, p, strict=True))
+    return tuple(None if q is None else float(a) for a, q in zip(adjusted, p, strict=True))
 
 
 def power(delta: float, sd: float, n: int, ratio: float, alpha: float) -> float:
@@ -161,21 +159,16 @@ def seeds_needed(delta: float, sd: float, ratio: float, alpha: float) -> int | N
 
     With ratio > 0 the power has a limit that no number of seeds passes, since splits of one pool overlap.
     """
-    enough = [2, 10_000]
-    if sd == 0 or power(delta, sd, 2, ratio, alpha) >= WANTED_POWER:
+    if sd == 0:
         return 2
-    if power(delta, sd, enough[1], ratio, alpha) < WANTED_POWER:
-        return None
-    while enough[1] - enough[0] > 1:
-        middle = sum(enough) // 2
-        enough[power(delta, sd, middle, ratio, alpha) >= WANTED_POWER] = middle
-    return enough[1]
+    seeds = range(2, 10_001)
+    place = bisect_left(seeds, WANTED_POWER, key=lambda n: power(delta, sd, n, ratio, alpha))
+    return seeds[place] if place < len(seeds) else None
 
 
 def least_p(n: int, test: str) -> float:
     """The smallest two-sided p that `test` can give with n seeds: 2/2^n for sign flips, 0 for t tests."""
-    if test not in TESTS:
-        raise unknown("test", test, TESTS)
+    check_known("test", test, TESTS)
     if n < 2:
         return 1.0
     return 2.0 / 2 ** min(n, EXACT_UP_TO) if test == "sign_flip" else 0.0

@@ -117,7 +117,8 @@ def _effects(
     total, weight = np.zeros(len(of_items)), np.zeros(len(of_items))
     for one in range(of_seeds.shape[1]):
         groups = [(seed == one) & (group == each) for each in np.unique(group[seed == one])]
-        found = [_medians(values[here], of_items[:, here]) @ weights for here in groups]
+        medians = ([_median(arm, of_items[:, here]) for arm in values[here].T] for here in groups)
+        found = [np.stack(arms, axis=1) @ weights for arms in medians]
         known = np.isfinite(found)
         mean = np.where(known, found, 0).sum(axis=0) / known.sum(axis=0).clip(min=1)
         times = of_seeds[:, one] * known.any(axis=0)
@@ -127,15 +128,8 @@ def _effects(
     return drawn
 
 
-def _medians(values: Array, counts: Array) -> Array:
-    """The median of each column of `values` (n, arms), its rows taken as often as `counts` (draws, n) says.
-
-    (draws, arms), NaN where nothing is taken.
-    """
-    return np.stack([_median(column, counts) for column in values.T], axis=1)
-
-
 def _median(values: Array, counts: Array) -> Array:
+    """The median of `values` (n,), taken as often as `counts` (draws, n) says: (draws,), NaN for nothing."""
     order = values.argsort()
     ranked, upto = values[order], counts[:, order].cumsum(axis=1)
     half = upto[:, -1:] / 2

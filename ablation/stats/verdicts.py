@@ -18,7 +18,7 @@ import pandas as pd
 from ablation.claims import Claim
 from ablation.formatting import a, change, count, difference_digits, listing, number, p_words, percent
 from ablation.stats.cells import lacking
-from ablation.stats.effects import FEWEST_SEEDS, Contrast, adjusted, contrast
+from ablation.stats.effects import FEWEST_SEEDS, Contrast, contrasts
 from ablation.stats.statistics import (
     EXACT_UP_TO,
     WANTED_POWER,
@@ -28,6 +28,7 @@ from ablation.stats.statistics import (
     seeds_needed,
     smallest_detectable,
 )
+from ablation.stats.two_way_bootstrap import Clustered, clustered
 from ablation.study import Study
 
 Word = Literal["supported", "refuted", "equivalent", "inconclusive"]
@@ -41,6 +42,7 @@ class Verdict:
     `estimate` and `detectable` are in the unit of the measure; `detectable` is the smallest true effect
     that these seeds find with 80 % power at Holm's first step, at the spread seen: None where there is
     no spread, inf where there are too few seeds for any. The p-values are None where no test is made.
+    `clustered` is the effect with its interval over items and seeds; None without values of single items.
     """
 
     claim: Claim
@@ -54,15 +56,16 @@ class Verdict:
     detectable: float | None
     arms: tuple[str, ...]
     seeds: tuple[int, ...]
+    clustered: Clustered | None
 
 
-def verdicts(study: Study, cells: pd.DataFrame) -> tuple[Verdict, ...]:
-    """One verdict per claim, in the order of the study file; `cells` has one row per planned cell."""
-    found = [contrast(study, cells, claim.rule) for claim in study.claims]
-    ps, equals = adjusted(c.p for c in found), adjusted(c.p_equivalence for c in found)
-    return tuple(
-        _verdict(study, cells, *parts) for parts in zip(study.claims, found, ps, equals, strict=True)
-    )
+def verdicts(study: Study, cells: pd.DataFrame, items: pd.DataFrame | None = None) -> tuple[Verdict, ...]:
+    """One verdict per claim, in the order of the study file; `cells` has one row per planned cell.
+
+    `items` has the values of single test items (`clustered`).
+    """
+    found = contrasts(study, cells, [claim.rule for claim in study.claims])
+    return tuple(_verdict(study, cells, items, *each) for each in zip(study.claims, found, strict=True))
 
 
 def conclusion(study: Study, verdicts: Sequence[Verdict]) -> str:
@@ -78,10 +81,12 @@ def conclusion(study: Study, verdicts: Sequence[Verdict]) -> str:
 
 
 def _verdict(
-    study: Study, cells: pd.DataFrame, claim: Claim, found: Contrast, p: float | None, p_equal: float | None
+    study: Study, cells: pd.DataFrame, items: pd.DataFrame | None, claim: Claim, found: Contrast
 ) -> Verdict:
+    p, p_equal = found.p_holm, found.p_equivalence_holm
+    word: Word = "inconclusive"
     if p is None or p_equal is None:
-        word, reason = _untested(study, cells, found)
+        reason = _untested(study, cells, found)
     else:
         word, reason = _tested(study, found, p, p_equal)
     return Verdict(
@@ -96,6 +101,7 @@ def _verdict(
         _detectable(study, found),
         found.arms,
         found.seeds,
+        None if items is None else clustered(study, claim.rule, items),
     )
 
 
@@ -107,8 +113,8 @@ def _detectable(study: Study, found: Contrast) -> float | None:
     return units * float(np.std(found.differences, ddof=1))
 
 
-def _untested(study: Study, cells: pd.DataFrame, found: Contrast) -> tuple[Word, str]:
-    """The word and why no test is made, the gravest reason first; `cells` has one row per planned cell."""
+def _untested(study: Study, cells: pd.DataFrame, found: Contrast) -> str:
+    """Why no test is made, the gravest reason first; `cells` has one row per planned cell."""
     gaps = lacking(cells, list(found.arms))
     planned = int(cells["arm"].isin(found.arms).sum())
     seen = f"what was seen is {a(_seen(study, found))}" if found.seeds else "there is no estimate"
@@ -116,7 +122,12 @@ def _untested(study: Study, cells: pd.DataFrame, found: Contrast) -> tuple[Word,
         states = listing([f"{n} {state}" for state, n in gaps.items()])
         why = f"{sum(gaps.values())} of {count(planned, 'cell')} that it rests on are not complete ({states})"
     elif found.equal:
-        return "inconclusive", _no_spread(study, found)
+        same = number(found.estimate.mean, _digits(study, found), signed=True)
+        return (
+            f"every seed gives the same {found.rule.effect_words} ({same}): "
+            f"{study.label(found.rule.measure)} is too coarse, or the seeds too few, to show a spread, so no "
+            "test is made"
+        )
     elif study.quick:
         why = "a smoke budget only shows that the study runs"
     elif cells["seed"].nunique() < FEWEST_SEEDS:
@@ -124,15 +135,7 @@ def _untested(study: Study, cells: pd.DataFrame, found: Contrast) -> tuple[Word,
         why = f"{seeds}, fewer than {FEWEST_SEEDS}, are exploratory"
     else:
         why = f"{found.rule.measure} is not a number under every seed in every arm that it rests on"
-    return "inconclusive", f"{why}, so no test is made; {seen}"
-
-
-def _no_spread(study: Study, found: Contrast) -> str:
-    same = number(found.estimate.mean, _digits(study, found), signed=True)
-    return (
-        f"every seed gives the same {found.rule.effect_words} ({same}): {study.label(found.rule.measure)} is "
-        "too coarse, or the seeds too few, to show a spread, so no test is made"
-    )
+    return f"{why}, so no test is made; {seen}"
 
 
 def _tested(study: Study, found: Contrast, p: float, p_equal: float) -> tuple[Word, str]:
