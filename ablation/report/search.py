@@ -86,8 +86,11 @@ def _draw(figure: Figure, axes: Axes, trials: pd.DataFrame, members: Any, study:
     setting = next(iter(search.ranges))
     first, second = (trials[name].to_numpy(dtype=float) for name in search.objectives)
     norm = LogNorm(*search.ranges[setting])
-    steps = _steps(first[members], second[members], study.measure(search.objectives[0]).better)
-    axes.plot(*steps, color=figures.INK, lw=1, zorder=1)
+    # The border of what the front dominates: from point to point, always over the worse corner.
+    falling = study.measure(search.objectives[0]).better != "lower"
+    order = np.argsort(-first[members] if falling else first[members], kind="stable")
+    across, up = (np.repeat(values[members][order], 2) for values in (first, second))
+    axes.plot(across[1:], up[:-1], color=figures.INK, lw=1, zorder=1)
     for chosen, size, edge in ((~members, 28, "white"), (members, 46, figures.INK)):
         points = axes.scatter(
             first[chosen], second[chosen], size, trials[setting].to_numpy(dtype=float)[chosen],
@@ -100,19 +103,6 @@ def _draw(figure: Figure, axes: Axes, trials: pd.DataFrame, members: Any, study:
     if members.sum() <= FEW_LABELS:
         for x, y, number in zip(first[members], second[members], trials.number[members], strict=True):
             axes.annotate(str(number), (x, y), (5, 4), textcoords="offset points", fontsize="x-small")
-
-
-def _steps(first: Any, second: Any, better: str) -> tuple[list[float], list[float]]:
-    """The border of what the front dominates: from point to point, always over the worse corner.
-
-    better: which way is better in the first objective.
-    """
-    order = np.argsort(first if better == "lower" else -first, kind="stable")
-    xs, ys = first[order].tolist(), second[order].tolist()
-    steps = [(xs[0], ys[0])]
-    for x, y in zip(xs[1:], ys[1:], strict=True):
-        steps += [(x, steps[-1][1]), (x, y)]
-    return [x for x, _ in steps], [y for _, y in steps]
 
 
 def _caption(trials: pd.DataFrame, found: Front) -> str:
