@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from matplotlib import pyplot
 
 from ablation import Search, Study
-from ablation.cli.search import show_front
+from ablation.cli.show import show_front
 from ablation.emoji.protocols import joint
 from ablation.report.search import pareto, search_csv, write_search
 from ablation.stats.pareto import front, front_of, hypervolume

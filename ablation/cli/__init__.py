@@ -14,7 +14,7 @@ from types import FrameType
 
 import typer
 
-from ablation.cli import report, store, studies
+from ablation.cli import store, studies
 from ablation.errors import UserError
 
 INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
@@ -26,9 +26,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-studies.add_to(app)
-store.add_to(app)
-report.add_to(app)
+for verb in (
+    *(studies.list_, studies.plan, studies.run, studies.status, studies.verify, studies.table),
+    *(studies.export, store.ui, store.doctor, studies.report),
+):
+    app.command(verb.__name__.rstrip("_"))(verb)
 for found in entry_points(group="ablation.commands"):  # of an experiment that brings verbs of its own
     app.add_typer(found.load(), name=found.name)
 
