@@ -64,14 +64,10 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
-def plan_size(arms: int, seeds: int) -> str:
-    """ "4 arms × 5 seeds = 20 cells"."""
-    return f"{count(arms, 'arm')} × {count(seeds, 'seed')} = {count(arms * seeds, 'cell')}"
-
-
-def on_two_cores(seconds: float) -> str:
-    """What cells of so many seconds on one core take in all, as in "about 7 min 00 s on two cores"."""
-    return f"about {duration(seconds / 2)} on two cores"
+def plan_size(arms: int, seeds: int, cell_seconds: float = 0.0) -> str:
+    """ "4 arms × 5 seeds = 20 cells", and ", about 7 min 00 s on two cores" where a cell's time is known."""
+    size = f"{count(arms, 'arm')} × {count(seeds, 'seed')} = {count(arms * seeds, 'cell')}"
+    return f"{size}, about {duration(arms * seeds * cell_seconds / 2)} on two cores" if cell_seconds else size
 
 
 def short_commit(code: str) -> str:

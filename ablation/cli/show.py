@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ablation.errors import UserError
-from ablation.formatting import SMOKE, duration, number, on_two_cores, plan_size
+from ablation.formatting import SMOKE, duration, number, plan_size
 from ablation.study import Study
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ablation.runner.time_estimate import Workload
     from ablation.runner.verify import Verified
     from ablation.stats.analysis import Analysis
-    from ablation.stats.pareto import Front
     from ablation.stats.power import Power
     from ablation.tracking.store import Store
     from ablation.tracking.views import Page
@@ -39,9 +38,7 @@ def show_studies(studies: "Mapping[str, Study | UserError]") -> None:
         if isinstance(study, UserError):
             console.print(Text.assemble((name, "bold"), f"  {study}\n"))
             continue
-        size = plan_size(len(study.settings), study.seeds)
-        if study.cell_seconds:
-            size += f", {on_two_cores(study.cell_seconds * len(study.settings) * study.seeds)}"
+        size = plan_size(len(study.settings), study.seeds, study.cell_seconds)
         console.print(Text.assemble((study.name, "bold"), f"  {size}"))
         console.print(f"  {study.question}")
         part = f" (report, part {study.part})" if study.part else ""
@@ -96,9 +93,12 @@ def show_table(analysis: "Analysis") -> None:
         console.print(Text(f"  · {caveat}", "dim"))
 
 
-def show_front(study: Study, trials: "pd.DataFrame", found: "Front") -> None:
+def show_front(study: Study, trials: "pd.DataFrame") -> None:
     """A row a complete trial, by its first objective, the front marked; then the hypervolume."""
+    from ablation.stats.pareto import front_of
+
     assert study.search is not None
+    found = front_of(study, trials)
     measures = {name: study.measure(name) for name in study.search.objectives}
     titles = [f"{study.label(k)} {'↓' if one.better == 'lower' else '↑'}" for k, one in measures.items()]
     grid = Table("trial", *study.search.ranges, *titles, "", **_PLAIN)

@@ -134,7 +134,6 @@ def _search(study: Study, store: "Store", how: "Executor") -> int:
     from ablation.cli.progress_bar import Reporter
     from ablation.cli.show import show_front
     from ablation.runner.search import run_search, search_results, searched
-    from ablation.stats.pareto import front_of
 
     whole = searched(study)
     with Reporter(whole, how.cells) as reporter:
@@ -142,7 +141,7 @@ def _search(study: Study, store: "Store", how: "Executor") -> int:
     reporter.summary(progress, "trials", "their runs were in the store")
     found = search_results(study, store)
     if found is not None:
-        show_front(study, found, front_of(study, found))
+        show_front(study, found)
     typer.echo(f"\nIn MLflow:  `ablation ui`, experiment {whole.name}")
     return 1 if progress.failed else 0
 

@@ -1,12 +1,11 @@
 """The chapters of the report page, one per study: claims with their verdicts, table, figures and runs."""
 
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pandas as pd
@@ -22,7 +21,6 @@ from ablation.formatting import (
     listing,
     number,
     plan_size,
-    short_commit,
 )
 from ablation.report import figures
 from ablation.report.gallery import Gallery, Png
@@ -66,7 +64,7 @@ class FigureGroup:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the store holds of a study: its cells, a row each, and its learning curves.
+    """What the store holds of a study, a row a cell, its learning curves, and what follows from them.
 
     galleries: what its first seed's runs keep. figures[caption] is a figure of the study's own, shown after
     those that every study has.
@@ -78,21 +76,117 @@ class Evidence:
     galleries: Sequence[Gallery] = ()
     figures: Mapping[str, Figure] = field(default_factory=dict)
 
+    @cached_property
+    def table(self) -> Table:
+        """The study's table."""
+        return tabulate(self.analysis)
+
+    @cached_property
+    def figure_groups(self) -> tuple[FigureGroup, ...]:
+        """Effects, measures and curves, then the study's own figures.
+
+        Every panel is a PNG of its own, so that panels stand in a row or, on a phone, in a column.
+        """
+        analysis, level = self.analysis, self.analysis.level_words
+        labels = {name: analysis.study.label(name) for name in analysis.study.measures}
+
+        def group(title: str, caption: str, drawn: Mapping[str, Figure]) -> FigureGroup:
+            by_text = {f"{title}: {label}": figure for label, figure in drawn.items()}
+            return FigureGroup(title, caption, self._pngs(title.split()[-1].lower(), by_text))
+
+        groups = (
+            group(
+                "Effects",
+                f"Difference to the baseline, mean and {level} interval; the band is the smallest effect "
+                "that matters.",
+                {label: _effects(analysis, name) for name, label in labels.items()},
+            ),
+            group(
+                "Measures",
+                f"Mean and {level} interval of every arm; grey: {figures.seeds_in_grey(analysis.seeds)}.",
+                {label: figures.measures(analysis, self.cells, [name]) for name, label in labels.items()},
+            ),
+            group(
+                "Learning curves",
+                "Mean over seeds; the band goes from the least to the greatest seed, and training has none.",
+                {panel[0]: _curves(panel) for panel in figures.recorded_curves(analysis, self.curves)},
+            ),
+            FigureGroup(
+                "Further figures", " ".join(self.figures), self._pngs("figure", self.figures), own=True
+            ),
+        )
+        return tuple(group for group in groups if group.pngs)
+
+    def _pngs(self, name: str, drawn: Mapping[str, Figure]) -> tuple[Png, ...]:
+        """drawn[alt] is a figure, and `alt` its text for whoever cannot see it."""
+        for figure in drawn.values() if self.analysis.study.quick else ():
+            figures.warn(figure, SMOKE.replace(": ", ":\n"))
+        return tuple(
+            Png(f"{name}-{index}.png", alt, figures.encoded(figure, ".png"))
+            for index, (alt, figure) in enumerate(drawn.items(), 1)
+        )
+
+    @property
+    def about_galleries(self) -> str:
+        """What the galleries show, and which arms have none; "" where the experiment has none at all."""
+        study = self.analysis.study
+        if not study.experiment.sheet:
+            return ""
+        shown = {arm for gallery in self.galleries for arm in gallery.arms}
+        apart = ["Arms with other inputs stand apart."] if len(self.galleries) > 1 else []
+        bare = [arm for arm in study.settings if arm not in shown]
+        gone = [f"Nothing is kept for {listing(bare)}."] if bare else []
+        return " ".join([*dict.fromkeys(gallery.caption for gallery in self.galleries), *apart, *gone])
+
+    @property
+    def pngs(self) -> Iterator[Png]:
+        """Every PNG of figures and galleries."""
+        for group in self.figure_groups:
+            yield from group.pngs
+        for gallery in self.galleries:
+            yield gallery.inputs
+            yield from gallery.arms.values()
+
+    @cached_property
+    def runs(self) -> list[Any]:
+        """The cells in the order of the plan, with `RUN_COLUMNS`; "" for what was not recorded."""
+        cells = planned(self.analysis.study, self.cells, self.analysis.seeds)
+        known = cells.reindex(columns=RUN_COLUMNS).astype(object).fillna("")
+        return list(known.itertuples(index=False, name="Run"))
+
+    @property
+    def numbers(self) -> dict[str, str]:
+        """The runs behind each number of the table, counted from 1, by the keys of provenance.json."""
+        places = {(run.arm, run.seed): number for number, run in enumerate(self.runs, 1)}
+        return {
+            key: ", ".join(map(str, sorted(places[s.arm, s.seed] for s in cells))) or "none"
+            for key, cells in self.analysis.sources.items()
+        }
+
+    @property
+    def lacking(self) -> str:
+        """How much is still to be run."""
+        missing = sum(run.state not in SETTLED for run in self.runs)
+        return f"{missing} of {count(len(self.runs), 'cell')} are still to be run." if missing else ""
+
+    @property
+    def codes(self) -> list[str]:
+        """The versions of the code that computed the runs, each once, as in "abc (5 runs)"."""
+        counts = Counter(run.code for run in self.runs if run.code)
+        return [f"{code} ({count(n, 'run')})" for code, n in counts.items()]
+
 
 @dataclass(frozen=True)
 class Chapter:
-    """One study as the page shows it: how to run it, how many cells that is and how long it takes, and what
-    its evidence says.
+    """One study as the page shows it: how to run it, and what its evidence says.
 
     Without evidence the study was not run yet, or `problem` says why its runs cannot be shown. `study` is
-    None where its file cannot be read. `time` is "" where it is not known.
+    None where its file cannot be read.
     """
 
     name: str
     study: Study | None
-    command: str
-    cells: int = 0
-    time: str = ""
+    seeds: int = 0
     evidence: Evidence | None = None
     problem: str = ""
 
@@ -124,96 +218,26 @@ class Chapter:
 
     @property
     def size(self) -> str:
-        """Its cells, as in "4 arms × 5 seeds = 20 cells"."""
+        """Its cells, and how long they take where that is known."""
         assert self.study is not None
-        arms = len(self.study.settings)
-        return plan_size(arms, self.cells // arms)
+        known = not self.study.quick
+        return plan_size(len(self.study.settings), self.seeds, self.study.cell_seconds if known else 0)
 
-    @cached_property
-    def claims(self) -> tuple[ClaimText, ...]:
+    @property
+    def command(self) -> str:
+        """What runs it, and its search."""
+        assert self.study is not None
+        run, quick = f"ablation run {quote(self.name)}", " --quick" if self.study.quick else ""
+        search = f" && {run} --search{quick}" if self.study.search else ""
+        return f"{run} --seeds {self.seeds}{quick}{search}"
+
+    @property
+    def claims(self) -> list[ClaimText]:
         """The claims of the study, with what its runs say of them."""
-        if self.study is None:
-            return ()
-        if self.evidence is None:
-            return tuple(_claim(self.study, claim, self.word) for claim in self.study.claims)
-        analysis = self.evidence.analysis
-        return tuple(_judged(analysis.study, verdict) for verdict in analysis.verdicts)
-
-    @cached_property
-    def table(self) -> Table | None:
-        """The study's table."""
-        return tabulate(self.evidence.analysis) if self.evidence else None
-
-    @cached_property
-    def figure_groups(self) -> tuple[FigureGroup, ...]:
-        """Effects, measures and curves, then the study's own figures."""
-        return _figure_groups(self.anchor, self.evidence) if self.evidence else ()
-
-    @property
-    def galleries(self) -> tuple[Gallery, ...]:
-        """What the runs of the first seed keep, in files that no other chapter has."""
-        return (
-            tuple(_named_after(self.anchor, one) for one in self.evidence.galleries) if self.evidence else ()
-        )
-
-    @property
-    def about_galleries(self) -> str:
-        """What the galleries show, and which arms have none; "" where the experiment has none at all."""
-        if self.study is None or not self.study.experiment.sheet:
-            return ""
-        shown = {arm for gallery in self.galleries for arm in gallery.arms}
-        apart = ["Arms with other inputs stand apart."] if len(self.galleries) > 1 else []
-        bare = [arm for arm in self.study.settings if arm not in shown]
-        gone = [f"Nothing is kept for {listing(bare)}."] if bare else []
-        return " ".join([*dict.fromkeys(gallery.caption for gallery in self.galleries), *apart, *gone])
-
-    @property
-    def pngs(self) -> Iterator[Png]:
-        """Every PNG of figures and galleries."""
-        for group in self.figure_groups:
-            yield from group.pngs
-        for gallery in self.galleries:
-            yield gallery.inputs
-            yield from gallery.arms.values()
-
-    @cached_property
-    def runs(self) -> list[Any]:
-        """The cells of the plan in its order, with `number` from 1; "" for what was not recorded.
-
-        Each has `RUN_COLUMNS`, when it `began`, without the zone, which is UTC, and its `commit` in short.
-        """
-        if self.evidence is None:
-            return []
-        analysis = self.evidence.analysis
-        cells = planned(analysis.study, self.evidence.cells, analysis.seeds)
-        cells = cells.reindex(columns=RUN_COLUMNS).astype(object).fillna("")
-        began = [text.partition("+")[0].replace("T", " ") for text in cells["started"]]
-        known = cells.assign(
-            number=range(1, len(cells) + 1), began=began, commit=cells["code"].map(short_commit)
-        )
-        return list(known.itertuples(index=False, name="Run"))
-
-    @property
-    def numbers(self) -> dict[str, str]:
-        """The numbers of the runs behind each number of the table, by the keys of provenance.json."""
-        places = {(run.arm, run.seed): run.number for run in self.runs}
-        sources = self.evidence.analysis.sources if self.evidence else {}
-        return {
-            key: ", ".join(str(place) for place in sorted(places[s.arm, s.seed] for s in cells)) or "none"
-            for key, cells in sources.items()
-        }
-
-    @property
-    def lacking(self) -> str:
-        """How much is still to be run."""
-        missing = sum(run.state not in SETTLED for run in self.runs)
-        return f"{missing} of {count(len(self.runs), 'cell')} are still to be run." if missing else ""
-
-    @property
-    def codes(self) -> list[str]:
-        """The versions of the code that computed the runs, each once, as in "abc (5 runs)"."""
-        counts = Counter(run.code for run in self.runs if run.code)
-        return [f"{code} ({count(n, 'run')})" for code, n in counts.items()]
+        if self.evidence:
+            analysis = self.evidence.analysis
+            return [_judged(analysis.study, verdict) for verdict in analysis.verdicts]
+        return [_claim(self.study, claim, self.word) for claim in self.study.claims] if self.study else []
 
 
 def parts(chapters: Iterable[Chapter]) -> dict[str, tuple[Chapter, ...]]:
@@ -266,46 +290,6 @@ def _judged(study: Study, verdict: Verdict) -> ClaimText:
     )
 
 
-def _named_after(anchor: str, gallery: Gallery) -> Gallery:
-    def named(png: Png) -> Png:
-        return replace(png, file=f"{anchor}-{png.file}")
-
-    arms = {arm: named(png) for arm, png in gallery.arms.items()}
-    return replace(gallery, inputs=named(gallery.inputs), arms=arms)
-
-
-def _figure_groups(anchor: str, evidence: Evidence) -> tuple[FigureGroup, ...]:
-    """Every panel is a PNG of its own, so that panels stand in a row or, on a phone, in a column."""
-    analysis, study = evidence.analysis, evidence.analysis.study
-    level, labels = analysis.level_words, {name: study.label(name) for name in study.measures}
-    kinds = (
-        (
-            "Effects",
-            f"Difference to the baseline, mean and {level} interval; the band is the smallest effect that "
-            "matters.",
-            {label: _effects(analysis, name) for name, label in labels.items()},
-        ),
-        (
-            "Measures",
-            f"Mean and {level} interval of every arm; grey: {figures.seeds_in_grey(analysis.seeds)}.",
-            {label: figures.measures(analysis, evidence.cells, [name]) for name, label in labels.items()},
-        ),
-        (
-            "Learning curves",
-            "Mean over seeds; the band goes from the least to the greatest seed, and training has none.",
-            {panel[0]: _curves(panel) for panel in figures.recorded_curves(analysis, evidence.curves)},
-        ),
-    )
-    groups = []
-    for title, caption, drawn in kinds:
-        by_text = {f"{title}: {label}": figure for label, figure in drawn.items()}
-        name = f"{anchor}-{title.split()[-1].lower()}"
-        groups.append(FigureGroup(title, caption, tuple(_pngs(name, by_text, study.quick))))
-    own = tuple(_pngs(f"{anchor}-figure", evidence.figures, study.quick))
-    groups.append(FigureGroup("Further figures", " ".join(evidence.figures), own, own=True))
-    return tuple(group for group in groups if group.pngs)
-
-
 def _effects(analysis: Analysis, name: str) -> Figure:
     figure = figures.effects(analysis, [name])
     for axes in figure.axes:
@@ -319,18 +303,3 @@ def _curves(panel: tuple[str, figures.Curves]) -> Figure:
     rows = len(figure.legends[0].get_texts()) / 2
     figure.set_figheight(figure.get_figheight() + LEGEND_ROW * rows)
     return figure
-
-
-def _pngs(name: str, drawn: Mapping[str, Figure], quick: bool) -> Iterator[Png]:
-    """drawn[alt] is a figure, and `alt` its text for whoever cannot see it."""
-    for index, (alt, figure) in enumerate(drawn.items(), 1):
-        if quick:
-            figures.warn(figure, SMOKE.replace(": ", ":\n"))
-        yield Png(f"{name}-{index}.png", alt, _png(figure))
-
-
-def _png(figure: Figure) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "figure.png"
-        figures.save(figure, path)
-        return path.read_bytes()

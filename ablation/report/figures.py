@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -133,7 +134,13 @@ def warn(figure: Figure, text: str) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write `figure` as PNG or PDF, by the suffix of `path`, without the time of writing."""
+    """Write `figure` as PNG or PDF, by the suffix of `path`."""
+    path.write_bytes(encoded(figure, path.suffix))
+
+
+def encoded(figure: Figure, suffix: str) -> bytes:
+    """`figure` as ".png" or ".pdf", without the time of writing."""
+    file = BytesIO()
     with style(), warnings.catch_warnings():
         # An arm's name may hold characters that the font lacks; they are drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
@@ -143,10 +150,11 @@ def save(figure: Figure, path: Path) -> None:
             engine.execute(figure)
             figure.set_layout_engine("none")
         # By the canvas itself: `savefig` draws everything twice, to lay out once more what is laid out.
-        if path.suffix == ".pdf":
-            FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})
+        if suffix == ".pdf":
+            FigureCanvasPdf(figure).print_pdf(file, metadata={"CreationDate": None})
         else:
-            FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+            FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
+    return file.getvalue()
 
 
 @contextmanager

@@ -4,14 +4,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import pandas as pd
 
 from ablation.errors import UserError
 from ablation.files import folder, replace, write
-from ablation.formatting import SMOKE, count, on_two_cores
+from ablation.formatting import SMOKE, count, short_commit
 from ablation.report.chapters import Chapter, Evidence, parts, word_counts
 from ablation.report.export import read
 from ablation.report.formats import Raw, template
@@ -19,7 +18,6 @@ from ablation.report.search import pareto
 from ablation.runner.ledger import Ledger
 from ablation.runner.results import learning_curves
 from ablation.runner.search import search_results
-from ablation.stats.pareto import front_of
 from ablation.study import Study
 from ablation.tracking.artifacts import artifact
 from ablation.tracking.store import Store
@@ -57,10 +55,11 @@ def write_page(chapters: Iterable[Chapter], to: Path) -> list[Path]:
     content = _content(chapters)
     pages = {name: template(of).render(content) for name, of in PAGES.items()}
     writers: dict[Path, Callable[[Path], None]] = {
-        to / FIGURES / png.file: partial(write, png.content)
+        to / FIGURES / f"{chapter.anchor}-{png.file}": partial(write, png.content)
         for own in content["parts"].values()
         for chapter in own
-        for png in chapter.pngs
+        if chapter.evidence
+        for png in chapter.evidence.pngs
     }
     folder(to / FIGURES if writers else to)
     writers |= {to / name: partial(write, text) for name, text in pages.items()}
@@ -80,6 +79,7 @@ def _content(chapters: Iterable[Chapter]) -> dict[str, Any]:
         "nothing": "No study yet: the claims of this part have not been studied.",
         "raw": Raw,
         "code": _code,
+        "short_commit": short_commit,
         "warning": SMOKE if quick else "",
         "figures": FIGURES,
     }
@@ -92,21 +92,14 @@ def _code(text: str) -> Raw:
 
 
 def _chapter(name: str, study: Study | UserError, store: Store, seeds: int | None) -> Chapter:
-    run = f"ablation run {quote(name)}"
     if isinstance(study, UserError):
-        return Chapter(name, None, run, problem=str(study))
-    evidence, problem = None, ""
+        return Chapter(name, None, problem=str(study))
+    count = seeds or study.seeds
     try:
         evidence = _evidence(study, store, seeds)
     except UserError as error:
-        problem = str(error)
-    count = evidence.analysis.seeds if evidence else seeds or study.seeds
-    quick = " --quick" if study.quick else ""
-    command = f"{run} --seeds {count}{quick}" + (f" && {run} --search{quick}" if study.search else "")
-    cells = len(study.settings) * count
-    known = study.cell_seconds > 0 and not study.quick
-    time = on_two_cores(study.cell_seconds * cells) if known else ""
-    return Chapter(name, study, command, cells, time, evidence, problem)
+        return Chapter(name, study, count, problem=str(error))
+    return Chapter(name, study, evidence.analysis.seeds if evidence else count, evidence)
 
 
 def _evidence(study: Study, store: Store, seeds: int | None) -> Evidence | None:
@@ -118,7 +111,7 @@ def _evidence(study: Study, store: Store, seeds: int | None) -> Evidence | None:
     curves = learning_curves(found.study, found.cells, store)
     galleries = study.experiment.gallery(dict(_sheets(study, found.cells, store)))
     trials = search_results(study, store)
-    front = {} if trials is None else {FRONT: pareto(trials, study, front_of(study, trials))}
+    front = {} if trials is None else {FRONT: pareto(trials, study)}
     return Evidence(found.analysis, found.cells, curves, galleries, front)
 
 

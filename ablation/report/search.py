@@ -31,14 +31,13 @@ def write_search(study: Study, trials: pd.DataFrame, to: Path) -> list[Path]:
 
     `trials` is what `runner.search.search_results` gives. A file is replaced whole or not at all.
     """
-    found = front_of(study, trials)
-    figure, rows = pareto(trials, study, found), search_csv(trials, study, found)
+    figure, rows = pareto(trials, study), search_csv(trials, study)
     folder(to)
     drawn = [replace(to / f"pareto.{suffix}", partial(figures.save, figure)) for suffix in ("png", "pdf")]
     return [replace(to / "search.csv", partial(write, rows)), *drawn]
 
 
-def search_csv(trials: pd.DataFrame, study: Study, found: Front) -> str:
+def search_csv(trials: pd.DataFrame, study: Study) -> str:
     """One row per finished trial, by its number: settings, objectives, and whether it is on the front.
 
     Numbers have full precision. Run ids, which a store draws at random, are left out.
@@ -46,20 +45,20 @@ def search_csv(trials: pd.DataFrame, study: Study, found: Front) -> str:
     search = _search(study)
     columns = ["number", "state", "fingerprint", *search.ranges, *search.objectives]
     first = (study.name or "study", str(study.quick).lower())
-    rows = zip(trials[columns].itertuples(index=False), found.members, strict=True)
+    rows = zip(trials[columns].itertuples(index=False), front_of(study, trials).members, strict=True)
     return as_csv(
         ["study", "quick", *columns, "front"],
         ((*first, *row, str(bool(member)).lower()) for row, member in rows),
     )
 
 
-def pareto(trials: pd.DataFrame, study: Study, found: Front) -> Figure:
+def pareto(trials: pd.DataFrame, study: Study) -> Figure:
     """Every complete trial by its two objectives, coloured by the first searched setting; the front as steps.
 
     A trial that the steps separate from the better corner is worse than one of the front in both objectives.
     The caption has the hypervolume and the reference point up to which it is measured.
     """
-    search = _search(study)
+    search, found = _search(study), front_of(study, trials)
     complete = trials[trials.state == "complete"]
     with figures.style():
         figure = Figure(figsize=SIZE, layout="constrained")
