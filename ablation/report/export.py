@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from ablation.errors import UserError
 from ablation.files import folder, replace, write
@@ -95,22 +94,17 @@ def write_files(found: StudyResults, curves: pd.DataFrame, to: Path) -> list[Pat
     texts["provenance.json"] = provenance_json(analysis, _provenance(found.cells))
     if found.items is not None and len(found.items):
         texts["items.csv"] = items_csv(found.items)
-    drawn = _drawn(analysis, found.cells, curves)
-    folder(to)
-    writers = {name: partial(write, text) for name, text in texts.items()}
-    writers |= {f"{n}.{suffix}": partial(figures.save, drawn[n]) for n in drawn for suffix in ("png", "pdf")}
-    return [replace(to / name, writer) for name, writer in writers.items()]
-
-
-def _drawn(analysis: Analysis, frame: pd.DataFrame, curves: pd.DataFrame) -> dict[str, Figure]:
     drawn = {
         "effects": figures.effects(analysis),
-        "measures": figures.measures(analysis, frame),
+        "measures": figures.measures(analysis, found.cells),
         "curves": figures.curves(figures.recorded_curves(analysis, curves)),
     }
     for figure in drawn.values() if analysis.study.quick else ():
         figures.warn(figure, SMOKE)
-    return drawn
+    folder(to)
+    writers = {name: partial(write, text) for name, text in texts.items()}
+    writers |= {f"{n}.{suffix}": partial(figures.save, drawn[n]) for n in drawn for suffix in ("png", "pdf")}
+    return [replace(to / name, writer) for name, writer in writers.items()]
 
 
 def _numbers(analysis: Analysis, arm: str) -> dict[str, float]:
