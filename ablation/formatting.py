@@ -54,6 +54,33 @@ def percent(share: float) -> str:
     return f"{100 * share:g} %"
 
 
+def duration(seconds: float) -> str:
+    """Seconds in one or two units: "42 s", "3 min 05 s", "2 h 10 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def plan_size(arms: int, seeds: int, cell_seconds: float = 0.0) -> str:
+    """ "4 arms × 5 seeds = 20 cells", and ", about 7 min 00 s on two cores" where a cell's time is known."""
+    size = f"{count(arms, 'arm')} × {count(seeds, 'seed')} = {count(arms * seeds, 'cell')}"
+    return f"{size}, about {duration(arms * seeds * cell_seconds / 2)} on two cores" if cell_seconds else size
+
+
+def short_commit(code: str) -> str:
+    """A commit in ten characters, with what follows a "+"."""
+    commit, plus, rest = code.partition("+")
+    return commit[:10] + plus + rest
+
+
+def heading(name: str) -> str:
+    """A study's name as a heading: "latent_size" as "Latent size"."""
+    return name.replace("_", " ").replace("-", " ").capitalize()
+
+
 def count(n: int, noun: str) -> str:
     """ "1 seed", "5 seeds"."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from matplotlib import pyplot
 
 from ablation import Search, Study
-from ablation.cli.search import show_front
+from ablation.cli.show import show_front
 from ablation.emoji.protocols import joint
 from ablation.report.search import pareto, search_csv, write_search
 from ablation.stats.pareto import front, front_of, hypervolume
@@ -175,7 +175,7 @@ def test_a_search_without_a_complete_trial_has_an_empty_front() -> None:
 
 def test_the_csv_has_every_trial_at_full_precision_and_is_read_back() -> None:
     study = searched_study()
-    text = search_csv(TRIALS, study, front_of(study, TRIALS))
+    text = search_csv(TRIALS, study)
     read = pd.read_csv(io.StringIO(text))
     for name in (*OBJECTIVES, "train.loss_weight"):
         assert read[name].tolist() == pytest.approx(TRIALS[name].tolist(), rel=0, abs=0, nan_ok=True)
@@ -186,7 +186,7 @@ def test_the_csv_has_every_trial_at_full_precision_and_is_read_back() -> None:
 
 def test_the_figure_shows_every_complete_trial_and_the_front_as_steps_over_the_worse_corner() -> None:
     study = searched_study()
-    figure = pareto(TRIALS, study, front_of(study, TRIALS))
+    figure = pareto(TRIALS, study)
     axes = figure.axes[0]
     shown = [len(points.get_offsets()) for points in axes.collections]  # type: ignore[arg-type]
     assert shown == [1, 3]
@@ -196,7 +196,7 @@ def test_the_figure_shows_every_complete_trial_and_the_front_as_steps_over_the_w
     assert figure._supxlabel.get_text() == (  # type: ignore[attr-defined]
         "4 trials, 3 of them on the front; 1 more diverged; hypervolume 1.885 up to (0.1, 25); 1 beyond it"
     )
-    warned = pareto(TRIALS, dataclasses.replace(study, quick=True), front_of(study, TRIALS))
+    warned = pareto(TRIALS, dataclasses.replace(study, quick=True))
     assert warned._suptitle.get_text().startswith("Smoke budget")  # type: ignore[attr-defined]
 
 
@@ -210,7 +210,7 @@ def test_a_search_is_exported_whole_and_twice_alike(frame: pd.DataFrame, tmp_pat
 
 def test_the_terminal_shows_the_trials_and_marks_the_front(capsys: pytest.CaptureFixture[str]) -> None:
     study = searched_study()
-    show_front(study, TRIALS, front_of(study, TRIALS))
+    show_front(study, TRIALS)
     said = capsys.readouterr().out
     assert said.count("front\n") + said.count("front \n") == 3
     assert "Hypervolume of the front: 1.885, up to (0.1, 25); beyond it: 1 of 4 trials." in said

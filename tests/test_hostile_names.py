@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ablation import Claim, Difference, Tuned, UserError
 from ablation.report import figures
-from ablation.report.figures import curve_panels, effect_panels, measure_panels
+from ablation.report.figures import recorded_curves
 from ablation.runner.ledger import Ledger
 from ablation.runner.tuning import tuning_of
 from ablation.stats.analysis import analyse
@@ -134,9 +134,9 @@ def drawings(name: str) -> list[Callable[[], object]]:
     frame = a_frame(study, 5, lambda arm, seed: 0.01 * seed)
     analysis = analyse(study, frame, 5)
     return [
-        lambda: figures.effects(effect_panels(analysis)),
-        lambda: figures.measures(measure_panels(analysis, frame)),
-        lambda: figures.curves(curve_panels(analysis, some_curves(study, 5))),
+        lambda: figures.effects(analysis),
+        lambda: figures.measures(analysis, frame),
+        lambda: figures.curves(recorded_curves(analysis, some_curves(study, 5))),
     ]
 
 

@@ -14,7 +14,6 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from ablation import Claim, Difference, Study, UserError, catalogue
-from ablation.cli.progress_bar import duration
 from ablation.emoji.cli import app
 from ablation.emoji.composition.analogies import analogy_tasks
 from ablation.emoji.data.sources import load
@@ -94,7 +93,7 @@ def test_every_export_is_made_and_carries_no_tag_of_a_text(ran: tuple[Study, Sto
     assert set(results(study, store).state) == {"complete"}
     files = publish(study, store, tmp_path / "out")
     assert {path.parent for path in files} == {tmp_path / "out"}
-    pages = report({"texts": study}, store, tmp_path / "report", duration)
+    pages = report({"texts": study}, store, tmp_path / "report")
     assert all(tmp_path in path.parents for path in pages)
     shown = [path.read_text() for path in [*files, *pages] if path.suffix == ".html"]
     assert len(shown) == 2

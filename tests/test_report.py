@@ -16,14 +16,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ablation import Claim, Difference, Measure, Study, UserError
-from ablation.cli.progress_bar import duration
 from ablation.files import write
 from ablation.report import page
-from ablation.report.chapters import Chapter, Evidence, parts
+from ablation.report.chapters import Chapter, Evidence, parts, word_counts
 from ablation.report.formats import render, template
 from ablation.report.gallery import Gallery, Png
 from ablation.report.page import write_page
-from ablation.report.sections import section, word_counts
 from ablation.report.table import tabulate
 from ablation.runner.scheduler import run_study
 from ablation.settings import vary
@@ -66,14 +64,11 @@ def a_chapter(
     )
     frame = frame.head(len(frame) - drop)
     evidence = Evidence(analyse(study, frame, seeds), frame, some_curves(study, seeds), galleries)
-    return Chapter(
-        name, study, f"ablation run {name} --seeds {seeds}", len(study.settings) * seeds, "", evidence
-    )
+    return Chapter(name, study, seeds, evidence)
 
 
 def unrun(name: str, part: str, **changes: object) -> Chapter:
-    study = a_study(name=name, part=part, **changes)
-    return Chapter(name, study, f"ablation run {name} --seeds 5", 15, "about 7 min on two cores")
+    return Chapter(name, a_study(name=name, part=part, cell_seconds=56.0, **changes), 5)
 
 
 CHAPTERS = [
@@ -81,10 +76,8 @@ CHAPTERS = [
     unrun("sooner", "2 f, 9", claims=()),
     unrun("own", ""),
     a_chapter(galleries=(a_gallery("small"),)),
-    Chapter(
-        "changed", a_study(part="1 c"), "ablation run changed", 15, problem="the plan has changed: mend."
-    ),
-    Chapter("broken", None, "ablation run broken", problem="broken.py, line 3: mend the study file."),
+    Chapter("changed", a_study(part="1 c"), 5, problem="the plan has changed: mend."),
+    Chapter("broken", None, problem="broken.py, line 3: mend the study file."),
 ]
 
 
@@ -174,7 +167,7 @@ def test_studies_of_an_experiment_without_an_outline_stand_in_one_part(tmp_path:
         arms={"fast": {"rate": 0.2}},
         measures={"score": Measure("higher", matters=0.05)},
     )
-    chapter = Chapter("rates", study, "ablation run rates")
+    chapter = Chapter("rates", study, 5)
     assert parts([chapter]) == {"Studies": (chapter,)}
     assert list(parts([chapter, a_chapter()]))[-1] == "Further studies"
     cells = [
@@ -184,19 +177,17 @@ def test_studies_of_an_experiment_without_an_outline_stand_in_one_part(tmp_path:
     ]
     frame = pd.DataFrame(cells)
     evidence = Evidence(analyse(study, frame, 5), frame, some_curves(study, 0).reindex(columns=CURVE_COLUMNS))
-    one = section(replace(chapter, evidence=evidence))
-    assert one.table is not None
-    assert [panel.label for panel in one.table.panels] == ["score"]
-    assert one.about_galleries == ""
-    write_page([replace(chapter, evidence=evidence)], tmp_path)
+    one = replace(chapter, evidence=evidence)
+    assert [panel.label for panel in evidence.table.panels] == ["score"]
+    assert evidence.about_galleries == ""
+    write_page([one], tmp_path)
     assert "What the runs of seed" not in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
 def test_every_claim_is_in_the_summary_once_and_is_counted(text: str) -> None:
-    sections = [section(chapter) for chapter in CHAPTERS]
-    claims = [claim for one in sections for claim in one.claims]
+    claims = [claim for one in CHAPTERS for claim in one.claims]
     summary = [row for row in Page(text.split("<h2>")[0]).rows if row[0] != "Part"]
-    bare = [one for one in sections if not one.claims]
+    bare = [one for one in CHAPTERS if not one.claims]
     assert len(summary) == len(claims) + len(bare)
     assert Counter(row[1] for row in summary if row[2] != "no result")["larger is sharper"] == 3
     counts = word_counts(claims)
@@ -221,7 +212,7 @@ def test_the_effect_in_the_summary_is_the_verdicts(text: str) -> None:
 def test_what_has_not_been_run_is_named_with_its_command_and_time(written: Path, text: str) -> None:
     for words in (text, (written / "report.md").read_text(encoding="utf-8")):
         plain = re.sub(r"<[^>]+>|[*`]", "", words)
-        need = "3 arms × 5 seeds = 15 cells, about 7 min on two cores: ablation run later --seeds 5"
+        need = "3 arms × 5 seeds = 15 cells, about 7 min 00 s on two cores: ablation run later --seeds 5"
         assert f"Not run yet. {need}" in plain
         assert "No result. the plan has changed: mend." in plain
         assert "No result. broken.py, line 3: mend the study file." in plain
@@ -240,6 +231,7 @@ def test_markdown_shows_every_figure_that_was_written(written: Path) -> None:
     shown = [unquote(address) for address in re.findall(r'src="([^"]+)"', markdown_page(text))]
     assert sorted(shown) == sorted(f"figures/{path.name}" for path in (written / "figures").iterdir())
     assert len(shown) == 2 + 2 + 2 + 2
+    assert all(address.startswith("figures/sizes-") for address in shown)
     anchors = re.findall(r'<a id="([^"]+)"></a>', text)
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= set(anchors)
 
@@ -267,13 +259,13 @@ def test_any_name_of_an_arm_survives_in_both() -> None:
 
 def test_two_names_have_two_anchors() -> None:
     names = ["a b", "a-b", "a_b", "a.20b", "a%20b", "ä"]
-    assert len({Chapter(name, None, "").anchor for name in names}) == len(names)
+    assert len({Chapter(name, None).anchor for name in names}) == len(names)
 
 
 def test_each_number_leads_to_its_runs(text: str) -> None:
-    one = section(CHAPTERS[3])
-    sources = CHAPTERS[3].evidence.analysis.sources
-    runs = {run.number: run for run in one.runs}
+    one = CHAPTERS[3].evidence
+    sources = one.analysis.sources
+    runs = dict(enumerate(one.runs, 1))
     assert set(one.numbers) == set(sources)
     for key, places in one.numbers.items():
         found = {(runs[int(place)].arm, runs[int(place)].seed) for place in places.split(", ")}
@@ -285,10 +277,10 @@ def test_each_number_leads_to_its_runs(text: str) -> None:
 
 
 def test_what_is_lacking_is_said() -> None:
-    one = section(a_chapter(drop=2))
+    one = a_chapter(drop=2).evidence
     assert one.lacking == "2 of 15 cells are still to be run."
     assert [run.state for run in one.runs[-2:]] == ["missing", "missing"]
-    assert section(a_chapter()).lacking == ""
+    assert a_chapter().evidence.lacking == ""
 
 
 def test_tables_look_as_in_an_export_of_the_study(text: str) -> None:
@@ -312,27 +304,27 @@ def test_inputs_are_shown_once_where_arms_share_them() -> None:
 
 
 def test_arms_of_which_nothing_is_kept_are_named() -> None:
-    words = section(CHAPTERS[3]).about_galleries
+    words = CHAPTERS[3].evidence.about_galleries
     assert words == "Inputs that a rule chose. Nothing is kept for middle and large."
-    apart = section(a_chapter(galleries=(a_gallery("small"), a_gallery("middle", "large"))))
+    apart = a_chapter(galleries=(a_gallery("small"), a_gallery("middle", "large"))).evidence
     assert apart.about_galleries == "Inputs that a rule chose. Arms with other inputs stand apart."
     files = [png.file for png in apart.pngs if "puts" in png.file]
-    assert files[:2] == ["sizes-inputs-small.png", "sizes-outputs-0.png"]
+    assert files[:2] == ["inputs-small.png", "outputs-0.png"]
 
 
 def test_a_studys_own_figures_come_after_the_others() -> None:
     chapter = a_chapter()
-    own = replace(chapter, evidence=replace(chapter.evidence, figures={"Front of two losses": Figure()}))
-    last = section(own).figures[-1]
-    assert [(p.file, p.alt) for p in last.pngs] == [("sizes-figure-1.png", "Front of two losses")]
-    assert [group.own for group in section(own).figures] == [False, False, False, True]
+    own = replace(chapter.evidence, figures={"Front of two losses": Figure()})
+    last = own.figure_groups[-1]
+    assert [(p.file, p.alt) for p in last.pngs] == [("figure-1.png", "Front of two losses")]
+    assert [group.own for group in own.figure_groups] == [False, False, False, True]
 
 
 def test_a_smoke_budget_is_marked_on_the_page_and_on_its_studies(tmp_path: Path) -> None:
     quick = a_study(part="1 f").smoke()
     frame = a_frame(quick, 2, noisy(CENTRE, 0.001))
     evidence = Evidence(analyse(quick, frame, 2), frame, some_curves(quick, 2))
-    write_page([Chapter("sizes", quick, "ablation run sizes --seeds 2 --quick", 6, "", evidence)], tmp_path)
+    write_page([Chapter("sizes", quick, 2, evidence)], tmp_path)
     for name in ("index.html", "report.md"):
         text = (tmp_path / name).read_text(encoding="utf-8")
         assert text.count("Smoke budget: these numbers mean nothing.") == 3
@@ -365,7 +357,7 @@ def test_a_store_becomes_a_page_with_what_it_holds_and_what_it_lacks(
     idle = replace(study, name="idle", part="2 e")
     studies = {"small": study, "idle": idle, "bad": UserError("bad.py, line 1: mend the study file.")}
     for folder in ("first", "second"):
-        page.report(studies, store, tmp_path / folder, duration)
+        page.report(studies, store, tmp_path / folder)
     first, second = ((tmp_path / name / "index.html").read_bytes() for name in ("first", "second"))
     assert first == second
     text = first.decode()
@@ -373,7 +365,7 @@ def test_a_store_becomes_a_page_with_what_it_holds_and_what_it_lacks(
     assert "2 arms × 2 seeds = 4 cells, about 12 s on two cores: <code>ablation run idle --seeds 2" in text
     assert cell_runs(store, "small").run_id[0] in text
     assert "bad.py, line 1" in text
-    page.report({"small": changed}, store, tmp_path / "third", duration)
+    page.report({"small": changed}, store, tmp_path / "third")
     assert "<b>No result.</b>" in (tmp_path / "third" / "index.html").read_text(encoding="utf-8")
 
 
@@ -384,7 +376,7 @@ def test_a_mirrored_run_shows_the_pictures_of_its_original(
     twin = replace(study, name="twin")
     run_study(twin, store, InlineEngine(), workers=1)
     assert (cell_runs(store, "twin").reused_from != "").all()
-    page.report({"twin": twin}, store, tmp_path, duration)
+    page.report({"twin": twin}, store, tmp_path)
     assert "Nothing is kept for" not in (tmp_path / "index.html").read_text(encoding="utf-8")
     mirrored = cell_runs(store, "twin").run_id[0]
     assert artifact(store, mirrored, twin.experiment.sheet) is None
@@ -393,5 +385,5 @@ def test_a_mirrored_run_shows_the_pictures_of_its_original(
 
 def test_without_a_store_there_is_no_page(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no runs yet"):
-        page.report({}, Store(tmp_path / "none"), tmp_path / "to", duration)
+        page.report({}, Store(tmp_path / "none"), tmp_path / "to")
     assert not list(tmp_path.iterdir())

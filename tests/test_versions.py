@@ -15,7 +15,6 @@ from typer.testing import CliRunner
 import ablation
 from ablation import catalogue
 from ablation.cli import app
-from ablation.cli.progress_bar import duration
 from ablation.emoji.weights import model_of
 from ablation.errors import UserError
 from ablation.report.export import publish
@@ -80,7 +79,7 @@ def test_a_store_of_any_version_is_read_as_it_was(opened: tuple[str, Study, Stor
     first = results(study, store).run_id[0]
     assert model_of(store, first)[0].model.latent_dim == 4
     assert artifact(store, first, "reconstructions.png") is not None
-    pages = report({"small": study}, store, Path("page"), duration)
+    pages = report({"small": study}, store, Path("page"))
     assert any("reconstructions" in path.name for path in pages)
 
 
@@ -135,7 +134,7 @@ def test_a_store_of_another_format_is_refused_and_left_as_it_is(
         lambda: run_study(study, Store(store.root), InlineEngine(), 1, seeds=3),
         lambda: results(study, Store(store.root)),
         lambda: publish(study, Store(store.root), tmp_path / "out"),
-        lambda: report({study.name: study}, Store(store.root), tmp_path / "page", duration),
+        lambda: report({study.name: study}, Store(store.root), tmp_path / "page"),
     ):
         with pytest.raises(UserError, match=f"{cure}, or name another --store") as raised:
             action()

@@ -10,11 +10,10 @@ import signal
 import sys
 from contextlib import suppress
 from importlib.metadata import entry_points
-from types import FrameType
 
 import typer
 
-from ablation.cli import report, store, studies
+from ablation.cli import store, studies
 from ablation.errors import UserError
 
 INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
@@ -26,16 +25,18 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-studies.add_to(app)
-store.add_to(app)
-report.add_to(app)
+for verb in (
+    *(studies.list_, studies.plan, studies.run, studies.status, studies.verify, studies.table),
+    *(studies.export, store.ui, store.doctor, studies.report),
+):
+    app.command(verb.__name__.rstrip("_"))(verb)
 for found in entry_points(group="ablation.commands"):  # of an experiment that brings verbs of its own
     app.add_typer(found.load(), name=found.name)
 
 
 def main() -> None:
     """The verb that is asked for; exit code 0 done, 1 some cells failed, 2 a mistake, 130 interrupted."""
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     gc.set_threshold(OBJECTS)  # a verb imports half a million that stay: looking through them takes a second
     try:
         code = typer.main.get_command(app)(standalone_mode=False)
@@ -49,7 +50,12 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:
-        code = _say(str(_as_user_error(error)))
+        from ablation.tracking.availability import as_user_error
+
+        said = as_user_error(error)  # of a server that went away or a disk that is full
+        if not isinstance(said, UserError):
+            raise
+        code = _say(str(said))
     if code == INTERRUPTED:
         print("\nStopped: what is finished is kept, and the same command goes on from here.", file=sys.stderr)
     sys.exit(code or 0)
@@ -70,20 +76,6 @@ def command() -> None:
         os._exit(ended.code if isinstance(ended.code, int) else 1)
 
 
-def _as_user_error(error: Exception) -> UserError:
-    """The sentence for a server that went away or a disk that is full; any other error is raised again."""
-    from ablation.tracking.availability import as_user_error
-
-    said = as_user_error(error)
-    if not isinstance(said, UserError):
-        raise error
-    return said
-
-
 def _say(sentence: str) -> int:
     print(sentence, file=sys.stderr)
     return 2
-
-
-def _terminated(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -9,7 +9,7 @@ from ablation.errors import UserError
 from ablation.runner.engines import names
 
 
-def _count(name: str, most: int) -> typer.models.OptionInfo:
+def _count(name: str, most: int, help: str) -> typer.models.OptionInfo:
     def parse(text: str | int) -> int:
         try:
             number = int(text)
@@ -19,15 +19,11 @@ def _count(name: str, most: int) -> typer.models.OptionInfo:
             raise UserError(f"--{name} wants a whole number from 1 to {most}, but got {text!r}.")
         return number
 
-    return typer.Option(f"--{name}", parser=parse, metavar="N")  # type: ignore[no-any-return]
+    return typer.Option(f"--{name}", parser=parse, metavar="N", help=help)  # type: ignore[no-any-return]
 
 
-SEEDS = _count("seeds", 1000)
-SEEDS.help = "Replications of every arm; the study's own number if not given."
-WORKERS = _count("workers", 256)
-WORKERS.help = "Cells at once: worker processes, one a core if not given."
-
-GPUS = typer.Option("--gpus", min=0.0, help="With --engine ray: the share of a GPU that a cell takes.")
+SEEDS = _count("seeds", 1000, "Replications of every arm; the study's own number if not given.")
+WORKERS = _count("workers", 256, "Cells at once: worker processes, one a core if not given.")
 
 Seeds = Annotated[int | None, SEEDS]
 Workers = Annotated[int | None, WORKERS]
@@ -42,7 +38,9 @@ EngineName = Annotated[
 Address = Annotated[
     str | None, typer.Option("--address", help="With --engine ray: the cluster's; else RAY_ADDRESS, or new.")
 ]
-Gpus = Annotated[float, GPUS]
+Gpus = Annotated[
+    float, typer.Option("--gpus", min=0.0, help="With --engine ray: the share of a GPU that a cell takes.")
+]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder of the runs.", envvar="ABLATION_STORE")]
 Quick = Annotated[bool, typer.Option("--quick", help="A smoke budget, marked as such in every output.")]
 StudyName = Annotated[

@@ -1,6 +1,5 @@
 """A running study on the terminal: a line a finished cell, and the time that is left."""
 
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -14,20 +13,11 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from ablation.formatting import duration
 from ablation.study import Study
 
 if TYPE_CHECKING:
     from ablation.runner.scheduler import Progress as Standing
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words of one or two units: "42 s", "3 min 05 s", "2 h 10 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
 class Reporter:
@@ -48,9 +38,7 @@ class Reporter:
         self._task = self._bar.add_task(f"{self.workers} workers", total=None, left="")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
     def notify(self, standing: "Standing") -> None:
@@ -63,11 +51,16 @@ class Reporter:
         elif standing.there:
             self.console.print(f"  {standing.there} of {standing.total} cells are there already")
 
-    def summary(self, standing: "Standing") -> None:
+    def summary(
+        self,
+        standing: "Standing",
+        noun: str = "cells",
+        why_reused: str = "the same fingerprint was in the store",
+    ) -> None:
         """Say what was trained, what was reused and what failed."""
         words = [f"{standing.trained} trained", f"{standing.there} there before"]
         if standing.reused:
-            words.append(f"{standing.reused} reused: the same fingerprint was in the store")
-        self.console.print(f"  {standing.total} cells: {', '.join(words)}, {len(standing.failed)} failed")
+            words.append(f"{standing.reused} reused: {why_reused}")
+        self.console.print(f"  {standing.total} {noun}: {', '.join(words)}, {len(standing.failed)} failed")
         for cell, reason in standing.failed.items():
             self.console.print(Text.assemble(("  failed ", "red"), f"{cell}: {reason}"))

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ablation.cli.progress_bar import duration
 from ablation.errors import UserError
+from ablation.formatting import SMOKE, duration, number, plan_size
 from ablation.study import Study
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 # No markup: names and errors are the user's, and may have brackets.
 console = Console(highlight=False, soft_wrap=True, markup=False)
 _PLAIN: Any = {"title_justify": "left", "box": None, "header_style": "underline", "padding": (0, 1, 0, 0)}
-TYPICAL_CORES = 2
 
 
 def show_studies(studies: "Mapping[str, Study | UserError]") -> None:
@@ -39,10 +38,7 @@ def show_studies(studies: "Mapping[str, Study | UserError]") -> None:
         if isinstance(study, UserError):
             console.print(Text.assemble((name, "bold"), f"  {study}\n"))
             continue
-        cells = len(study.settings) * study.seeds
-        size = f"{len(study.settings)} arms × {study.seeds} seeds = {cells} cells"
-        if study.cell_seconds:
-            size += f", about {duration(study.cell_seconds * cells / TYPICAL_CORES)} on two cores"
+        size = plan_size(len(study.settings), study.seeds, study.cell_seconds)
         console.print(Text.assemble((study.name, "bold"), f"  {size}"))
         console.print(f"  {study.question}")
         part = f" (report, part {study.part})" if study.part else ""
@@ -89,12 +85,39 @@ def show_table(analysis: "Analysis") -> None:
             rest = ["baseline"] if row.baseline else [difference, verdict]
             grid.add_row(row.arm, row.n, mean, *map(Text, rest))
         console.print(grid, "")
-    for judged in table.verdicts:
+    for judged in analysis.verdicts:
         console.print(Text.assemble((f"\n{judged.word.upper()}", "bold"), f": “{judged.claim.text}”"))
         console.print(Text(f"  {judged.reason}"))
-    console.print(Text(f"\n{table.conclusion}\n"))
-    for caveat in (*table.notes, *table.caveats):
+    console.print(Text(f"\n{analysis.conclusion}\n"))
+    for caveat in (*table.notes, *analysis.caveats):
         console.print(Text(f"  · {caveat}", "dim"))
+
+
+def show_front(study: Study, trials: "pd.DataFrame") -> None:
+    """A row a complete trial, by its first objective, the front marked; then the hypervolume."""
+    from ablation.stats.pareto import front_of
+
+    assert study.search is not None
+    found = front_of(study, trials)
+    measures = {name: study.measure(name) for name in study.search.objectives}
+    titles = [f"{study.label(k)} {'↓' if one.better == 'lower' else '↑'}" for k, one in measures.items()]
+    grid = Table("trial", *study.search.ranges, *titles, "", **_PLAIN)
+    marked = trials.assign(front=found.members)
+    shown = marked[marked.state == "complete"].sort_values(next(iter(measures)), kind="stable")
+    for _, row in shown.iterrows():
+        settings = [f"{row[name]:.3g}" for name in study.search.ranges]
+        values = [number(row[name], one.digits) for name, one in measures.items()]
+        cells = [str(row.number), *settings, *values, "front" if row.front else ""]
+        grid.add_row(*cells, style="bold" if row.front else "dim")
+    console.print()
+    console.print(grid)
+    corner = ", ".join(f"{value:g}" for value in found.reference)
+    complete = int((trials.state == "complete").sum())
+    beyond = f"; beyond it: {found.outside} of {complete} trials" if found.outside else ""
+    console.print(f"\nHypervolume of the front: {found.hypervolume:.4g}, up to ({corner}){beyond}.")
+    console.print(
+        f"One seed a trial: a front of candidates, not an effect. {SMOKE if study.quick else ''}".strip()
+    )
 
 
 def show_links(store: "Store", name: str, quick: bool) -> None:

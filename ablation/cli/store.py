@@ -10,12 +10,6 @@ import typer
 from ablation.cli.options import DEFAULT_STORE, StoreFolder
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the verbs to the command line."""
-    for verb in (ui, doctor):
-        app.command()(verb)
-
-
 def ui(
     store: StoreFolder = DEFAULT_STORE,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on this machine.")] = 5000,

@@ -1,4 +1,4 @@
-"""The verbs on studies: list, plan, run, status, verify, table, export."""
+"""The verbs on studies: list, plan, run, status, verify, table, export, report."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,17 +27,11 @@ if TYPE_CHECKING:
     from ablation.tracking.store import Store
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the verbs to the command line."""
-    for verb in (list_, plan, run, status, verify, table, export):
-        app.command(verb.__name__.rstrip("_"))(verb)
-
-
 def list_() -> None:
     """Name every study with its question, its arms and its number of cells."""
     from ablation.cli.show import show_studies
 
-    show_studies({name: _load_or_error(name) for name in catalogue.names()})
+    show_studies(_all_studies())
 
 
 def plan(
@@ -85,22 +79,19 @@ def run(
     config = ExecutorConfig(_store(store), workers, address, gpus)
     how = executor(engine, config, [study.experiment for study in declared.values()])
     if search:
-        from ablation.cli.search import search_each
-
-        return search_each(declared, config.store, seeds, how)
-    return max(_run_or_say(name, study, config.store, seeds, how) for name, study in declared.items())
-
-
-def _run_or_say(name: str, study: Study, store: "Store", seeds: int | None, how: "Executor") -> int:
-    """Run the study; a mistake in it is said, and does not stop the studies after it."""
-    try:
-        return _run(name, study, store, seeds, how)
-    except UserError as error:
-        typer.echo(str(error), err=True)
-        return 2
+        return _search_each(declared, config.store, seeds, how)
+    codes = []
+    for name, study in declared.items():
+        try:
+            codes.append(_run(name, study, config.store, seeds, how))
+        except UserError as error:  # does not stop the studies after it
+            typer.echo(str(error), err=True)
+            codes.append(2)
+    return max(codes)
 
 
 def _run(name: str, study: Study, place: "Store", seeds: int | None, how: "Executor") -> int:
+    """Tune the study where it wants it, train it and print its table; 1 where a cell failed, else 0."""
     from ablation.cli.show import show_links, show_table, show_warnings
     from ablation.report.export import summarise
     from ablation.runner.tuning import tuning_of, with_tuned_values
@@ -126,6 +117,33 @@ def _train(study: Study, store: "Store", seeds: int | None, how: "Executor") -> 
         progress = run_study(study, store, how.make, how.cells, seeds, reporter.notify)
     reporter.summary(progress)
     return bool(progress.failed)
+
+
+def _search_each(studies: dict[str, Study], store: "Store", seeds: int | None, how: "Executor") -> int:
+    """Carry out the search of every study and print what it found; 1 where a trial failed, else 0."""
+    from ablation.runner.search import check_search
+
+    if seeds is not None:
+        raise UserError("--search wants no --seeds: all of its trials share a seed of their own. Drop one.")
+    for study in studies.values():
+        check_search(study)
+    return max(_search(study, store, how) for study in studies.values())
+
+
+def _search(study: Study, store: "Store", how: "Executor") -> int:
+    from ablation.cli.progress_bar import Reporter
+    from ablation.cli.show import show_front
+    from ablation.runner.search import run_search, search_results, searched
+
+    whole = searched(study)
+    with Reporter(whole, how.cells) as reporter:
+        progress = run_search(study, store, how.make, how.cells, reporter.notify)
+    reporter.summary(progress, "trials", "their runs were in the store")
+    found = search_results(study, store)
+    if found is not None:
+        show_front(study, found)
+    typer.echo(f"\nIn MLflow:  `ablation ui`, experiment {whole.name}")
+    return 1 if progress.failed else 0
 
 
 def status(
@@ -202,11 +220,29 @@ def export(
             typer.echo(path)
 
 
-def _load_or_error(name: str) -> Study | UserError:
-    try:
-        return catalogue.load(name)
-    except UserError as error:
-        return error
+def report(
+    to: Annotated[Path, typer.Option("--to", help="Folder for the page; made where it is missing.")],
+    seeds: Seeds = None,
+    store: StoreFolder = DEFAULT_STORE,
+    quick: Quick = False,
+) -> None:
+    """Write all studies, run or not, as one page (index.html) and as report.md with its figures."""
+    from ablation.report.page import report as write
+
+    for path in write(_all_studies(quick), _store(store), to, seeds):
+        if path.suffix != ".png":
+            typer.echo(path)
+
+
+def _all_studies(quick: bool = False) -> dict[str, Study | UserError]:
+    """Every study of the folder by its name, or what is wrong with its file."""
+    found: dict[str, Study | UserError] = {}
+    for name in catalogue.names():
+        try:
+            found[name] = _load(name, quick)
+        except UserError as error:
+            found[name] = error
+    return found
 
 
 def _load(name: str, quick: bool) -> Study:

@@ -1,20 +1,70 @@
-"""What the report page is made of: a chapter per study, in the order of the experiment's outline."""
+"""The chapters of the report page, one per study: claims with their verdicts, table, figures and runs."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from shlex import quote
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ablation.report.gallery import Gallery
+from ablation.claims import Claim
+from ablation.formatting import (
+    SMOKE,
+    bracket,
+    count,
+    difference_digits,
+    heading,
+    listing,
+    number,
+    plan_size,
+)
+from ablation.report import figures
+from ablation.report.gallery import Gallery, Png
+from ablation.report.table import Table, tabulate
 from ablation.stats.analysis import Analysis
+from ablation.stats.cells import SETTLED, planned
+from ablation.stats.verdicts import WORDS, Verdict
 from ablation.study import Study
+
+NOT_RUN, NO_RESULT = "not run yet", "no result"
+LEGEND_ROW = 0.17
+"""Inches: what a row of a legend takes from the axes above it."""
+RUN_COLUMNS = ["arm", "seed", "state", "fingerprint", "run_id", "started", "code"]
+
+
+@dataclass(frozen=True)
+class ClaimText:
+    """A claim with its verdict's word, or `NOT_RUN` or `NO_RESULT`; "" where there is nothing to say.
+
+    about: the measure, and what its effect is called. effect, interval: its numbers.
+    """
+
+    text: str
+    word: str
+    rule: str
+    about: str
+    effect: str = ""
+    interval: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class FigureGroup:
+    """Figures that answer one question, under one caption; `own` are a study's, of any width."""
+
+    title: str
+    caption: str
+    pngs: tuple[Png, ...]
+    own: bool = False
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the store holds of a study: its cells, a row each, and its learning curves.
+    """What the store holds of a study, a row a cell, its learning curves, and what follows from them.
 
     galleries: what its first seed's runs keep. figures[caption] is a figure of the study's own, shown after
     those that every study has.
@@ -26,22 +76,124 @@ class Evidence:
     galleries: Sequence[Gallery] = ()
     figures: Mapping[str, Figure] = field(default_factory=dict)
 
+    @cached_property
+    def table(self) -> Table:
+        """The study's table."""
+        return tabulate(self.analysis)
+
+    @cached_property
+    def figure_groups(self) -> tuple[FigureGroup, ...]:
+        """Effects, measures and curves, then the study's own figures.
+
+        Every panel is a PNG of its own, so that panels stand in a row or, on a phone, in a column.
+        """
+        analysis, level = self.analysis, self.analysis.level_words
+        labels = {name: analysis.study.label(name) for name in analysis.study.measures}
+
+        def group(title: str, caption: str, drawn: Mapping[str, Figure]) -> FigureGroup:
+            by_text = {f"{title}: {label}": figure for label, figure in drawn.items()}
+            return FigureGroup(title, caption, self._pngs(title.split()[-1].lower(), by_text))
+
+        groups = (
+            group(
+                "Effects",
+                f"Difference to the baseline, mean and {level} interval; the band is the smallest effect "
+                "that matters.",
+                {label: _effects(analysis, name) for name, label in labels.items()},
+            ),
+            group(
+                "Measures",
+                f"Mean and {level} interval of every arm; grey: {figures.seeds_in_grey(analysis.seeds)}.",
+                {label: figures.measures(analysis, self.cells, [name]) for name, label in labels.items()},
+            ),
+            group(
+                "Learning curves",
+                "Mean over seeds; the band goes from the least to the greatest seed, and training has none.",
+                {panel[0]: _curves(panel) for panel in figures.recorded_curves(analysis, self.curves)},
+            ),
+            FigureGroup(
+                "Further figures", " ".join(self.figures), self._pngs("figure", self.figures), own=True
+            ),
+        )
+        return tuple(group for group in groups if group.pngs)
+
+    def _pngs(self, name: str, drawn: Mapping[str, Figure]) -> tuple[Png, ...]:
+        """drawn[alt] is a figure, and `alt` its text for whoever cannot see it."""
+        for figure in drawn.values() if self.analysis.study.quick else ():
+            figures.warn(figure, SMOKE.replace(": ", ":\n"))
+        return tuple(
+            Png(f"{name}-{index}.png", alt, figures.encoded(figure, ".png"))
+            for index, (alt, figure) in enumerate(drawn.items(), 1)
+        )
+
+    @property
+    def about_galleries(self) -> str:
+        """What the galleries show, and which arms have none; "" where the experiment has none at all."""
+        study = self.analysis.study
+        if not study.experiment.sheet:
+            return ""
+        shown = {arm for gallery in self.galleries for arm in gallery.arms}
+        apart = ["Arms with other inputs stand apart."] if len(self.galleries) > 1 else []
+        bare = [arm for arm in study.settings if arm not in shown]
+        gone = [f"Nothing is kept for {listing(bare)}."] if bare else []
+        return " ".join([*dict.fromkeys(gallery.caption for gallery in self.galleries), *apart, *gone])
+
+    @property
+    def pngs(self) -> Iterator[Png]:
+        """Every PNG of figures and galleries."""
+        for group in self.figure_groups:
+            yield from group.pngs
+        for gallery in self.galleries:
+            yield gallery.inputs
+            yield from gallery.arms.values()
+
+    @cached_property
+    def runs(self) -> list[Any]:
+        """The cells in the order of the plan, with `RUN_COLUMNS`; "" for what was not recorded."""
+        cells = planned(self.analysis.study, self.cells, self.analysis.seeds)
+        known = cells.reindex(columns=RUN_COLUMNS).astype(object).fillna("")
+        return list(known.itertuples(index=False, name="Run"))
+
+    @property
+    def numbers(self) -> dict[str, str]:
+        """The runs behind each number of the table, counted from 1, by the keys of provenance.json."""
+        places = {(run.arm, run.seed): number for number, run in enumerate(self.runs, 1)}
+        return {
+            key: ", ".join(map(str, sorted(places[s.arm, s.seed] for s in cells))) or "none"
+            for key, cells in self.analysis.sources.items()
+        }
+
+    @property
+    def lacking(self) -> str:
+        """How much is still to be run."""
+        missing = sum(run.state not in SETTLED for run in self.runs)
+        return f"{missing} of {count(len(self.runs), 'cell')} are still to be run." if missing else ""
+
+    @property
+    def codes(self) -> list[str]:
+        """The versions of the code that computed the runs, each once, as in "abc (5 runs)"."""
+        counts = Counter(run.code for run in self.runs if run.code)
+        return [f"{code} ({count(n, 'run')})" for code, n in counts.items()]
+
 
 @dataclass(frozen=True)
 class Chapter:
-    """One study: how to run it, how many cells that is and how long it takes, and its evidence.
+    """One study as the page shows it: how to run it, and what its evidence says.
 
     Without evidence the study was not run yet, or `problem` says why its runs cannot be shown. `study` is
-    None where its file cannot be read. `time` is "" where it is not known.
+    None where its file cannot be read.
     """
 
     name: str
     study: Study | None
-    command: str
-    cells: int = 0
-    time: str = ""
+    seeds: int = 0
     evidence: Evidence | None = None
     problem: str = ""
+
+    @property
+    def title(self) -> str:
+        """Its heading."""
+        return heading(self.name)
 
     @property
     def part(self) -> str:
@@ -59,6 +211,34 @@ class Chapter:
         """The name as a fragment of an address and the beginning of a file's name; no two are alike."""
         return re.sub(r"[^\w-]", lambda odd: f".{ord(odd[0]):x}", self.name, flags=re.ASCII)
 
+    @property
+    def word(self) -> str:
+        """What the summary says of a study without a claim."""
+        return NO_RESULT if self.problem else "no claim" if self.evidence else NOT_RUN
+
+    @property
+    def size(self) -> str:
+        """Its cells, and how long they take where that is known."""
+        assert self.study is not None
+        known = not self.study.quick
+        return plan_size(len(self.study.settings), self.seeds, self.study.cell_seconds if known else 0)
+
+    @property
+    def command(self) -> str:
+        """What runs it, and its search."""
+        assert self.study is not None
+        run, quick = f"ablation run {quote(self.name)}", " --quick" if self.study.quick else ""
+        search = f" && {run} --search{quick}" if self.study.search else ""
+        return f"{run} --seeds {self.seeds}{quick}{search}"
+
+    @property
+    def claims(self) -> list[ClaimText]:
+        """The claims of the study, with what its runs say of them."""
+        if self.evidence:
+            analysis = self.evidence.analysis
+            return [_judged(analysis.study, verdict) for verdict in analysis.verdicts]
+        return [_claim(self.study, claim, self.word) for claim in self.study.claims] if self.study else []
+
 
 def parts(chapters: Iterable[Chapter]) -> dict[str, tuple[Chapter, ...]]:
     """The chapters of every part by its title, in the order of the outlines; those of no part come last."""
@@ -74,6 +254,13 @@ def parts(chapters: Iterable[Chapter]) -> dict[str, tuple[Chapter, ...]]:
     return found
 
 
+def word_counts(claims: Iterable[ClaimText]) -> dict[str, int]:
+    """How many claims have each word: every word of a verdict, and the others where there are any."""
+    counts = Counter(claim.word for claim in claims)
+    shown = [*WORDS, *(word for word in (NOT_RUN, NO_RESULT) if counts[word])]
+    return {word: counts[word] for word in shown}
+
+
 def _place(part: str) -> list[tuple[int, str]]:
     """The numbers and letters of a place, so that 10 comes after 9."""
     return [(int(word), "") if word.isdigit() else (0, word) for word in _words(part)]
@@ -81,3 +268,38 @@ def _place(part: str) -> list[tuple[int, str]]:
 
 def _words(part: str) -> list[str]:
     return re.findall(r"\d+|[a-z]+", part.lower())
+
+
+def _claim(study: Study, claim: Claim, word: str, **found: str) -> ClaimText:
+    rule = claim.rule
+    about = f"{study.label(rule.measure)}, {rule.effect_words}"
+    return ClaimText(claim.text, word, rule.sentence(study), about, **found)
+
+
+def _judged(study: Study, verdict: Verdict) -> ClaimText:
+    """A claim with its verdict, all numbers formatted."""
+    name, estimate = verdict.claim.rule.measure, verdict.estimate
+    digits = difference_digits(study.measure(name).digits, study.measures[name])
+    return _claim(
+        study,
+        verdict.claim,
+        verdict.word,
+        effect=number(estimate.mean, digits, signed=True) if estimate.n else "",
+        interval=bracket(estimate.low, estimate.high, digits, signed=True) if estimate.n > 1 else "",
+        reason=verdict.reason,
+    )
+
+
+def _effects(analysis: Analysis, name: str) -> Figure:
+    figure = figures.effects(analysis, [name])
+    for axes in figure.axes:
+        # One panel alone has no room for the longer of its labels in a line.
+        axes.set_xlabel(axes.get_xlabel().replace(" or ", "\nor "))
+    return figure
+
+
+def _curves(panel: tuple[str, figures.Curves]) -> Figure:
+    figure = figures.curves([panel])
+    rows = len(figure.legends[0].get_texts()) / 2
+    figure.set_figheight(figure.get_figheight() + LEGEND_ROW * rows)
+    return figure

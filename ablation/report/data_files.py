@@ -40,9 +40,7 @@ def runs_csv(study: Study, frame: pd.DataFrame, seeds: int) -> str:
     cells = planned(study, frame, seeds)
     metrics = _metrics(study, cells)
     settings = {arm: [flat(one)[name] for name in study.columns] for arm, one in study.settings.items()}
-    keys, numbers = (
-        zip(*(cells[name].tolist() for name in some), strict=True) for some in ([*KEYS], metrics)
-    )
+    keys, numbers = (cells[names].itertuples(index=False, name=None) for names in ([*KEYS], metrics))
     rows = (
         (*_study(study), *key, *settings[key[0]], *measured)
         for key, measured in zip(keys, numbers, strict=True)

@@ -1,6 +1,5 @@
 """A study to a folder: tables, figures, every run, and the way back from each number to its runs."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from math import isfinite
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from ablation.errors import UserError
 from ablation.files import folder, replace, write
@@ -31,15 +29,16 @@ from ablation.tracking.store import Store
 
 @dataclass(frozen=True)
 class StudyResults:
-    """A study and what a store holds of it: its cells, a row each, and the values of single test items.
+    """A study and what a store holds of it: a row a cell, and the values of single test items.
 
-    seed_counts: with how many seeds the study was run, each time, in order.
+    seed_counts: with how many seeds the study was run, each time, in order. items: columns arm, seed,
+    measure, group, item and value; None or empty where there are none.
     """
 
     study: Study
     cells: pd.DataFrame
-    seed_counts: tuple[int, ...]
-    items: pd.DataFrame
+    seed_counts: tuple[int, ...] = ()
+    items: pd.DataFrame | None = None
 
     @cached_property
     def analysis(self) -> Analysis:
@@ -73,55 +72,39 @@ def summarise(study: Study, store: Store, seeds: int | None = None) -> Analysis:
 def publish(study: Study, store: Store, to: Path, seeds: int | None = None) -> list[Path]:
     """Write all files of a study in the store into `to`, and those of its search; their paths."""
     found = read(study, store, seeds)
-    curves = learning_curves(found.study, found.cells, store)
-    runs = _provenance(found.cells)
-    paths = write_files(found.study, found.cells, curves, to, runs, found.seed_counts, found.items)
+    paths = write_files(found, learning_curves(found.study, found.cells, store), to)
     trials = search_results(found.study, store)
     return paths if trials is None else paths + write_search(found.study, trials, to)
 
 
-def write_files(
-    study: Study,
-    frame: pd.DataFrame,
-    curves: pd.DataFrame,
-    to: Path,
-    provenance: Mapping[str, Mapping[str, Any]] | None = None,
-    seed_counts: Sequence[int] = (),
-    items: pd.DataFrame | None = None,
-) -> list[Path]:
+def write_files(found: StudyResults, curves: pd.DataFrame, to: Path) -> list[Path]:
     """Write tables, figures, runs.csv, verdicts.csv and provenance.json into `to`; return their paths.
 
-    `frame` has one row per cell of the plan, `curves` the columns arm, seed, step, metric and value;
-    provenance[fingerprint] is added to that run in provenance.json; `seed_counts` is as in `StudyResults`.
-    Where there are `items` (arm, seed, measure, group, item, value), items.csv lists them, and verdicts.csv
-    also has the effect of each claim clustered by item and seed. A file is replaced whole or not at all.
+    `curves` has the columns arm, seed, step, metric and value. Where there are items, items.csv lists them,
+    and verdicts.csv also has the effect of each claim clustered by item and seed. A file is replaced whole
+    or not at all.
     """
-    seeds = int(frame["seed"].nunique())
-    if not seeds:
-        raise UserError(f"study {study.name!r} has no cells to export: run it first.")
-    analysis = analyse(study, frame, seeds, seed_counts, items)
+    if found.cells.empty:
+        raise UserError(f"study {found.study.name!r} has no cells to export: run it first.")
+    analysis = found.analysis
     table = tabulate(analysis)
     texts = {f"table.{format}": render(table, format) for format in FORMATS}
-    texts |= {"runs.csv": runs_csv(study, frame, seeds), "verdicts.csv": verdicts_csv(analysis)}
-    texts |= {"provenance.json": provenance_json(analysis, provenance)}
-    if items is not None and len(items):
-        texts["items.csv"] = items_csv(items)
-    drawn = _drawn(analysis, frame, curves)
+    texts["runs.csv"] = runs_csv(found.study, found.cells, analysis.seeds)
+    texts["verdicts.csv"] = verdicts_csv(analysis)
+    texts["provenance.json"] = provenance_json(analysis, _provenance(found.cells))
+    if found.items is not None and len(found.items):
+        texts["items.csv"] = items_csv(found.items)
+    drawn = {
+        "effects": figures.effects(analysis),
+        "measures": figures.measures(analysis, found.cells),
+        "curves": figures.curves(figures.recorded_curves(analysis, curves)),
+    }
+    for figure in drawn.values() if analysis.study.quick else ():
+        figures.warn(figure, SMOKE)
     folder(to)
     writers = {name: partial(write, text) for name, text in texts.items()}
     writers |= {f"{n}.{suffix}": partial(figures.save, drawn[n]) for n in drawn for suffix in ("png", "pdf")}
     return [replace(to / name, writer) for name, writer in writers.items()]
-
-
-def _drawn(analysis: Analysis, frame: pd.DataFrame, curves: pd.DataFrame) -> dict[str, Figure]:
-    drawn = {
-        "effects": figures.effects(figures.effect_panels(analysis)),
-        "measures": figures.measures(figures.measure_panels(analysis, frame)),
-        "curves": figures.curves(figures.curve_panels(analysis, curves)),
-    }
-    for figure in drawn.values() if analysis.study.quick else ():
-        figures.warn(figure, SMOKE)
-    return drawn
 
 
 def _numbers(analysis: Analysis, arm: str) -> dict[str, float]:

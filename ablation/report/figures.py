@@ -1,14 +1,15 @@
 """The figures of a study: effects as a forest plot, measures by arm, learning curves.
 
-First their numbers, as panels, then the axes. Owns seaborn and matplotlib. Figures are made without pyplot,
-so that nothing global is left open, and are saved byte for byte alike.
+Owns seaborn and matplotlib. Figures are made without pyplot, so that nothing global is left open, and are
+saved byte for byte alike.
 """
 
 import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,8 +28,9 @@ from matplotlib.ticker import MaxNLocator
 
 from ablation.experiment import SIDES
 from ablation.stats.analysis import Analysis
-from ablation.stats.cells import planned, values
-from ablation.stats.statistics import Estimate
+from ablation.stats.cells import COMPLETE, planned
+from ablation.stats.statistics import Array
+from ablation.study import Study
 
 PANEL_WIDTH = 3.3
 """Inches: the width of a column of a two-column paper."""
@@ -40,87 +42,33 @@ DPI = 200
 MOST_LINES = 100  # of seeds in one panel: more are a grey surface, and a file of megabytes
 
 
-@dataclass(frozen=True)
-class EffectPanel:
-    """Differences in one measure; an arm without a pair of seeds has n = 0.
+Curves = dict[tuple[str, str], pd.DataFrame]
+"""By arm and side ("train", "validation", or "" for a curve without sides): mean, min and max by step."""
 
-    others[arm] is the arm that the difference of `arm` is to, where it is not the baseline.
+
+def effects(analysis: Analysis, names: Sequence[str] = ()) -> Figure:
+    """A forest plot: a panel per measure, a row per arm, the smallest effect that matters as a band.
+
+    `names` are the measures to show; all where none is named.
     """
+    rows = len({effect.arm for effect in analysis.effects})
+    height = 1.1 + 0.32 * rows + 0.14 * len(analysis.others)
+    figure = _figure(names or [*analysis.study.measures], partial(_effect_axes, analysis), height)
+    for i, axes in enumerate(figure.axes):
+        axes.tick_params(labelleft=i % COLUMNS == 0)
+    return figure
 
-    label: str
-    better: str
-    sesoi: float
-    estimates: dict[str, Estimate]
-    others: dict[str, str]
 
+def measures(analysis: Analysis, frame: pd.DataFrame, names: Sequence[str] = ()) -> Figure:
+    """A panel per measure: each arm's mean and interval beside its seeds, joined from arm to arm.
 
-@dataclass(frozen=True)
-class MeasurePanel:
-    """One measure: the mean and interval of every arm, and points[arm][seed] of `MOST_LINES` seeds at most.
-
-    grey: in words, which seeds these are.
+    `frame` has a row a cell; `names` is as in `effects`.
     """
-
-    label: str
-    better: str
-    estimates: dict[str, Estimate]
-    points: dict[str, dict[int, float]]
-    grey: str
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One arm's mean, least and greatest value over its seeds, by step; all of length (steps,).
-
-    side: "train", "validation", or "" for a curve without sides.
-    """
-
-    arm: str
-    side: str
-    steps: tuple[float, ...]
-    mean: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class CurvePanel:
-    """The learning curves of one metric, arm by arm, training before validation."""
-
-    label: str
-    curves: tuple[Curve, ...]
-
-
-def effect_panels(analysis: Analysis) -> tuple[EffectPanel, ...]:
-    """One panel per measure, the arms in the order of the study."""
-    return tuple(
-        EffectPanel(
-            analysis.study.label(name),
-            analysis.study.measure(name).better,
-            sesoi,
-            {e.arm: e.estimate for e in analysis.effects if e.measure == name},
-            analysis.others,
-        )
-        for name, sesoi in analysis.study.measures.items()
-    )
-
-
-def measure_panels(analysis: Analysis, frame: pd.DataFrame) -> tuple[MeasurePanel, ...]:
-    """One panel per measure, with the values of the complete cells of the study's first seeds."""
-    study, grey = analysis.study, seeds_in_grey(analysis.seeds)
-    last = study.first_seed + MOST_LINES
-    cells = planned(study, frame, analysis.seeds)
-    panels = []
-    for name in study.measures:
-        points = {}
-        for arm in study.settings:
-            seeds, table = values(cells, name, [arm])
-            found = zip(seeds, map(float, table[:, 0]), strict=True)
-            points[arm] = {seed: value for seed, value in found if seed < last}
-        estimates = {arm: analysis.means[arm, name] for arm in study.settings}
-        better = study.measure(name).better
-        panels.append(MeasurePanel(study.label(name), better, estimates, points, grey))
-    return tuple(panels)
+    cells = planned(analysis.study, frame, analysis.seeds)
+    figure = _figure(names or [*analysis.study.measures], partial(_measure_axes, analysis, cells), height=2.7)
+    words = f"bars: mean and interval; grey: {seeds_in_grey(analysis.seeds)}"
+    figure.supxlabel(words, fontsize="x-small", color=SOFT)
+    return figure
 
 
 def seeds_in_grey(seeds: int) -> str:
@@ -130,14 +78,15 @@ def seeds_in_grey(seeds: int) -> str:
     return f"one line for each of the first {MOST_LINES} of {seeds} seeds"
 
 
-def curve_panels(analysis: Analysis, curves: pd.DataFrame) -> tuple[CurvePanel, ...]:
-    """A panel for each of the experiment's curves that some run recorded.
+def recorded_curves(analysis: Analysis, curves: pd.DataFrame) -> list[tuple[str, Curves]]:
+    """The label of each of the experiment's curves that some run recorded, with its values.
 
     `curves` has the columns arm, seed, step, metric and value.
     """
     study = analysis.study
     seeds = {cell.seed for cell in study.cells(analysis.seeds)}
-    finite = curves[np.isfinite(curves["value"].astype(float)) & curves["seed"].isin(seeds)]
+    values = curves.assign(value=curves["value"].astype(float))
+    finite = values[np.isfinite(values["value"]) & values["seed"].isin(seeds)]
     # In one pass: to pick every curve out of all points takes most of the time of a large study.
     groups = finite.groupby(["arm", "metric", "step"], observed=True)["value"]
     table = groups.agg(["mean", "min", "max"]).sort_index()
@@ -145,43 +94,20 @@ def curve_panels(analysis: Analysis, curves: pd.DataFrame) -> tuple[CurvePanel, 
     recorded: dict[Any, pd.DataFrame] = {key: one.droplevel(["arm", "metric"]) for key, one in apart}
     panels = []
     for name, label in study.experiment.curves.items():
-        metrics = {side: f"{side}_{name}" if side else name for side in LINES}
-        wanted = ((arm, side, (arm, metrics[side])) for arm in study.settings for side in LINES)
-        found = tuple(_curve(recorded[key], arm, side) for arm, side, key in wanted if key in recorded)
+        wanted = {
+            (arm, side): (arm, f"{side}_{name}" if side else name) for arm in study.settings for side in LINES
+        }
+        found = {line: recorded[key] for line, key in wanted.items() if key in recorded}
         if found:
-            panels.append(CurvePanel(label, found))
-    return tuple(panels)
+            panels.append((label, found))
+    return panels
 
 
-def _curve(table: pd.DataFrame, arm: str, side: str) -> Curve:
-    columns = (tuple(float(v) for v in table[name]) for name in ("mean", "min", "max"))
-    return Curve(arm, side, tuple(float(step) for step in table.index), *columns)
-
-
-def effects(panels: Sequence[EffectPanel]) -> Figure:
-    """A forest plot: a panel per measure, a row per arm, the smallest effect that matters as a band."""
-    rows = max((len(panel.estimates) for panel in panels), default=1)
-    named = max((len(panel.others) for panel in panels), default=0)
-    figure = _figure(panels, _effect_axes, height=1.1 + 0.32 * rows + 0.14 * named)
-    for i, axes in enumerate(figure.axes):
-        axes.tick_params(labelleft=i % COLUMNS == 0)
-    return figure
-
-
-def measures(panels: Sequence[MeasurePanel]) -> Figure:
-    """A panel per measure: each arm's mean and interval beside its seeds, joined from arm to arm."""
-    figure = _figure(panels, _measure_axes, height=2.7)
-    if panels:
-        words = f"bars: mean and interval; grey: {panels[0].grey}"
-        figure.supxlabel(words, fontsize="x-small", color=SOFT)
-    return figure
-
-
-def curves(panels: Sequence[CurvePanel]) -> Figure:
+def curves(panels: Sequence[tuple[str, Curves]]) -> Figure:
     """A panel per metric: means over seeds in bands from least to greatest; training is dashed."""
     figure = _figure(panels, _curve_axes, height=2.6)
-    arms = list(dict.fromkeys(curve.arm for panel in panels for curve in panel.curves))
-    drawn = {curve.side for panel in panels for curve in panel.curves}
+    arms = list(dict.fromkeys(arm for _, lines in panels for arm, _ in lines))
+    drawn = {side for _, lines in panels for _, side in lines}
     sides = [side for side in SIDES if side in drawn]
     handles = [Line2D([], [], color=color, lw=1.6) for color in _colors(len(arms))]
     handles += [Line2D([], [], color=INK, lw=1.2, linestyle=LINES[side]) for side in sides]
@@ -208,7 +134,13 @@ def warn(figure: Figure, text: str) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write `figure` as PNG or PDF, by the suffix of `path`, without the time of writing."""
+    """Write `figure` as PNG or PDF, by the suffix of `path`."""
+    path.write_bytes(encoded(figure, path.suffix))
+
+
+def encoded(figure: Figure, suffix: str) -> bytes:
+    """`figure` as ".png" or ".pdf", without the time of writing."""
+    file = BytesIO()
     with style(), warnings.catch_warnings():
         # An arm's name may hold characters that the font lacks; they are drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
@@ -218,10 +150,11 @@ def save(figure: Figure, path: Path) -> None:
             engine.execute(figure)
             figure.set_layout_engine("none")
         # By the canvas itself: `savefig` draws everything twice, to lay out once more what is laid out.
-        if path.suffix == ".pdf":
-            FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})
+        if suffix == ".pdf":
+            FigureCanvasPdf(figure).print_pdf(file, metadata={"CreationDate": None})
         else:
-            FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+            FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
+    return file.getvalue()
 
 
 @contextmanager
@@ -232,7 +165,7 @@ def style() -> Iterator[None]:
         yield
 
 
-def _figure(panels: Sequence[Any], draw: Callable[[Axes, Any], None], height: float) -> Figure:
+def _figure(panels: Sequence[Any], draw: Callable[[Any, Axes], None], height: float) -> Figure:
     with style():
         columns = min(max(len(panels), 1), COLUMNS)
         rows = max(-(-len(panels) // columns), 1)
@@ -241,60 +174,71 @@ def _figure(panels: Sequence[Any], draw: Callable[[Axes, Any], None], height: fl
         if not panels:
             figure.text(0.5, 0.5, "Nothing was recorded.", ha="center", color=SOFT)
         for i, panel in enumerate(panels, 1):
-            draw(figure.add_subplot(rows, columns, i), panel)
+            draw(panel, figure.add_subplot(rows, columns, i))
         sns.despine(figure)
     return figure
 
 
-def _effect_axes(axes: Axes, panel: EffectPanel) -> None:
-    axes.axvspan(-panel.sesoi, panel.sesoi, color=BAND, lw=0)
+def _effect_axes(analysis: Analysis, name: str, axes: Axes) -> None:
+    study, others = analysis.study, analysis.others
+    found = [effect for effect in analysis.effects if effect.measure == name]
+    axes.axvspan(-study.measures[name], study.measures[name], color=BAND, lw=0)
     axes.axvline(0, color=SOFT, lw=0.8)
-    for y, estimate in enumerate(panel.estimates.values()):
+    for y, effect in enumerate(found):
+        estimate = effect.estimate
         axes.plot([estimate.low, estimate.high], [y, y], color=INK, lw=1.2, solid_capstyle="butt")
         axes.plot([estimate.mean], [y], "o", color=_colors(1)[0], ms=5)
-    axes.set_yticks(range(len(panel.estimates)), _versus(panel))
-    axes.set_ylim(len(panel.estimates) - 0.5, -0.5)
+    arms = [[arm, f"to {others[arm]}"] if arm in others else [arm] for arm in (e.arm for e in found)]
+    axes.set_yticks(range(len(found)), ["\n".join(_wrapped(names)) for names in arms])
+    axes.set_ylim(len(found) - 0.5, -0.5)
     _literal(axes.get_yticklabels())
-    axes.set_title(panel.label)
-    other = " or the arm named" if panel.others else ""
-    axes.set_xlabel(f"difference to the baseline{other}\n{arrow(panel.better)}")
+    axes.set_title(study.label(name))
+    other = " or the arm named" if others else ""
+    axes.set_xlabel(f"difference to the baseline{other}\n{arrow(study.measure(name).better)}")
     axes.locator_params(axis="x", nbins=4)
 
 
-def _measure_axes(axes: Axes, panel: MeasurePanel) -> None:
-    arms = list(panel.estimates)
-    seeds = sorted({seed for points in panel.points.values() for seed in points})
-    values = np.array([[panel.points[arm].get(seed, np.nan) for arm in arms] for seed in seeds])
-    if seeds:
+def _measure_axes(analysis: Analysis, cells: pd.DataFrame, name: str, axes: Axes) -> None:
+    study = analysis.study
+    arms = list(study.settings)
+    values = _values_by_seed(study, cells, name)
+    if len(values):
         # Two artists, however many seeds: an artist a line takes most of the time of a large study.
         lines = [np.column_stack([np.arange(len(arms)), line]) for line in values]
         axes.add_collection(LineCollection(lines, colors=SOFT, linewidths=0.6, alpha=0.6))
         across = np.broadcast_to(np.arange(len(arms)), values.shape)
         axes.plot(across.ravel(), values.ravel(), "o", color=SOFT, ms=2, alpha=0.6, lw=0)
-    for x, (estimate, color) in enumerate(zip(panel.estimates.values(), _colors(len(arms)), strict=True)):
+    for x, (arm, color) in enumerate(zip(arms, _colors(len(arms)), strict=True)):
+        estimate = analysis.means[arm, name]
         axes.plot([x, x], [estimate.low, estimate.high], color=color, lw=2, solid_capstyle="butt")
         axes.plot([x], [estimate.mean], "o", color=color, ms=6, mec="white", mew=0.8)
     axes.set_xticks(range(len(arms)), _wrapped(arms), rotation=30, ha="right", rotation_mode="anchor")
     axes.set_xlim(-0.5, len(arms) - 0.5)
     _literal(axes.get_xticklabels())
-    axes.set_title(panel.label)
-    axes.set_ylabel(f"{panel.better} is better")
+    axes.set_title(study.label(name))
+    axes.set_ylabel(f"{study.measure(name).better} is better")
 
 
-def _curve_axes(axes: Axes, panel: CurvePanel) -> None:
-    arms = list(dict.fromkeys(curve.arm for curve in panel.curves))
+def _values_by_seed(study: Study, cells: pd.DataFrame, name: str) -> Array:
+    """The values of the complete cells of the first `MOST_LINES` seeds, (seeds, arms); NaN for the others."""
+    values = cells.assign(value=cells[name].astype(float))
+    shown = (cells["state"] == COMPLETE) & (cells["seed"] < study.first_seed + MOST_LINES)
+    table = values[shown & np.isfinite(values["value"])].pivot(index="seed", columns="arm", values="value")
+    return table.reindex(columns=list(study.settings)).to_numpy(dtype=float)
+
+
+def _curve_axes(panel: tuple[str, Curves], axes: Axes) -> None:
+    label, lines = panel
+    arms = list(dict.fromkeys(arm for arm, _ in lines))
     colors = dict(zip(arms, _colors(len(arms)), strict=True))
-    for curve in panel.curves:
-        _draw_curve(axes, curve, colors[curve.arm])
-    axes.set_title(panel.label)
+    for (arm, side), table in lines.items():
+        steps, low, mean, high = table.reset_index()[["step", "min", "mean", "max"]].to_numpy(dtype=float).T
+        axes.plot(steps, mean, color=colors[arm], lw=1.3, linestyle=LINES[side])
+        if side != "train":
+            axes.fill_between(steps, low, high, color=colors[arm], alpha=0.15, lw=0)
+    axes.set_title(label)
     axes.set_xlabel("step")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-
-
-def _draw_curve(axes: Axes, curve: Curve, color: Any) -> None:
-    axes.plot(curve.steps, curve.mean, color=color, lw=1.3, linestyle=LINES[curve.side])
-    if curve.side != "train":
-        axes.fill_between(curve.steps, curve.low, curve.high, color=color, alpha=0.15, lw=0)
 
 
 def arrow(better: str) -> str:
@@ -309,13 +253,6 @@ def _colors(n: int) -> list[Any]:
 
 def _wrapped(names: Iterable[str]) -> list[str]:
     return [textwrap.fill(name, 24) for name in names]
-
-
-def _versus(panel: EffectPanel) -> list[str]:
-    """The arms, each with the arm below it that its difference is to, where that is not the baseline."""
-    others = [f"to {panel.others[arm]}" if arm in panel.others else "" for arm in panel.estimates]
-    pairs = zip(_wrapped(panel.estimates), _wrapped(others), strict=True)
-    return [f"{arm}\n{other}" if other else arm for arm, other in pairs]
 
 
 def _literal(texts: Iterable[Text]) -> None:

@@ -1,11 +1,8 @@
-"""A table as text: one function per format, registered by the end of its file's name.
-
-A new format is one function here, and a template where it has one. Each escapes whatever it is given.
-"""
+"""A table as text in each of `FORMATS`; every text in it is escaped as the format wants."""
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,8 +13,8 @@ from ablation.errors import unknown
 from ablation.report.data_files import as_csv
 from ablation.report.table import Entry, Panel, Table
 
-FORMATS: dict[str, Callable[[Table], str]] = {}
-"""What writes a table, by the end of its file's name: md, tex, csv, html."""
+FORMATS = ("md", "tex", "csv", "html")
+"""How the files of a table end."""
 COLUMNS = (
     *("study", "measure", "arm", "baseline", "n", "mean", "mean_low", "mean_high"),
     *("difference", "difference_low", "difference_high"),
@@ -26,21 +23,11 @@ COLUMNS = (
 """Of a table as CSV."""
 
 
-def table_format(suffix: str) -> Callable[[Callable[[Table], str]], Callable[[Table], str]]:
-    """Register the decorated function as the format of files that end in `suffix`."""
-
-    def register(write: Callable[[Table], str]) -> Callable[[Table], str]:
-        FORMATS[suffix] = write
-        return write
-
-    return register
-
-
 def render(table: Table, format: str) -> str:
-    """`table` as text in `format`, a key of `FORMATS`. Equal tables give equal text."""
+    """`table` as text in `format`, one of `FORMATS`. Equal tables give equal text."""
     if format not in FORMATS:
         raise unknown("table format", format, FORMATS)
-    return FORMATS[format](table)
+    return _csv_table(table) if format == "csv" else template(f"table.{format}").render(table=table)
 
 
 class Raw(str):
@@ -77,27 +64,13 @@ def _environment(suffix: str) -> jinja2.Environment:
     return environment
 
 
-@table_format("md")
-def _markdown_table(table: Table) -> str:
-    return template("table.md").render(table=table)
-
-
 def markdown(text: str) -> str:
     """`text` as Markdown that reads as itself, on one line, in a paragraph or in a cell of a table."""
     text = re.sub(r"([\\`*<>|#$~&])", r"\\\1", re.sub(r"\s+", " ", text))
     text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)
     text = re.sub(r"\](?=[(\[:])", r"\\]", text)
-    return re.sub(r"^([-+](?=\s)|\d+(?=[.)]\s))", lambda m: _leading(m[1]), text)
-
-
-def _leading(text: str) -> str:
-    """What would begin a list: a bullet is escaped, a number gets its escape behind it."""
-    return "\\" + text if text in "-+" else text + "\\"
-
-
-@table_format("tex")
-def _latex_table(table: Table) -> str:
-    return template("table.tex").render(table=table)
+    # What would begin a list: a bullet is escaped, a number gets its escape behind it.
+    return re.sub(r"^([-+](?=\s))|^(\d+)(?=[.)]\s)", lambda m: f"\\{m[1]}" if m[1] else f"{m[2]}\\", text)
 
 
 def latex(text: str) -> str:
@@ -108,120 +81,57 @@ def latex(text: str) -> str:
 
 
 def _latex_character(c: str) -> str:
-    if c in SPECIAL:
-        return SPECIAL[c]
-    if c in "#$%&_":
-        return "\\" + c
+    if c in LATEX:
+        return LATEX[c]
     if c.isascii():
         return c if c.isprintable() else ""
-    parts = unicodedata.normalize("NFD", c)
-    if len(parts) == 2 and parts[1] in ACCENTS and parts[0].isascii():
-        return f"\\{ACCENTS[parts[1]]}{{{parts[0]}}}"
-    return _greek(c) or f"U+{ord(c):04X}"
+    base, *accents = unicodedata.normalize("NFD", c)
+    if len(accents) == 1 and accents[0] in ACCENTS and base.isascii():
+        return f"\\{ACCENTS[accents[0]]}{{{base}}}"
+    return f"U+{ord(c):04X}"
 
 
-def _greek(c: str) -> str:
-    """A Greek letter by its name, which LaTeX shares with Unicode but for lambda; "" for any other."""
-    name = unicodedata.name(c, "")
-    found = re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", name)
-    if not found:
-        return ""
-    if c in SAME_AS_LATIN:
-        return SAME_AS_LATIN[c]
-    letter = found[2].replace("LAMDA", "LAMBDA").lower()
-    if found[1] == "CAPITAL":
-        letter = letter.capitalize()
-    return f"$\\{letter}$" if letter in GREEK else ""
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    words = text.split()
+    return zip(words[::2], words[1::2], strict=True)
 
 
-SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"$<$",
-    ">": r"$>$",
-    "|": r"$|$",
-    '"': r"\textquotedblright{}",
-    # After a row's \\ a bracket or a star would be read as an argument.
-    "[": "{[}",
-    "]": "{]}",
-    "*": "{*}",
-    "`": r"\`{}",
-    "−": "$-$",
-    "–": r"\textendash{}",
-    "—": r"\textemdash{}",
-    "×": r"$\times$",
-    "±": r"$\pm$",
-    "≡": r"$\equiv$",
-    "≤": r"$\le$",
-    "≥": r"$\ge$",
-    "≈": r"$\approx$",
-    "→": r"$\to$",
-    "∞": r"$\infty$",
-    "·": r"$\cdot$",
-    "°": r"$^{\circ}$",
-    "µ": r"$\mu$",
-    "“": r"\textquotedblleft{}",
-    "”": r"\textquotedblright{}",
-    "‘": r"\textquoteleft{}",
-    "’": r"\textquoteright{}",
-    "…": r"\dots{}",
-    "\u00a0": "~",
-    "\u200b": "{}",
-    "ß": r"\ss{}",
-    "ø": r"\o{}",
-    "Ø": r"\O{}",
-    "æ": r"\ae{}",
-    "Æ": r"\AE{}",
-    "œ": r"\oe{}",
-    "Œ": r"\OE{}",
-    "ł": r"\l{}",
-    "Ł": r"\L{}",
-    "ı": r"\i{}",
+COMMANDS = r"""
+\ textbackslash  ~ textasciitilde  ^ textasciicircum  – textendash  — textemdash  … dots
+" textquotedblright  “ textquotedblleft  ” textquotedblright  ‘ textquoteleft  ’ textquoteright
+ß ss  ø o  Ø O  æ ae  Æ AE  œ oe  Œ OE  ł l  Ł L  ı i
+"""
+SYMBOLS = """
+× times  ± pm  ≡ equiv  ≤ le  ≥ ge  ≈ approx  → to  ∞ infty  · cdot  µ mu
+α alpha  β beta  γ gamma  δ delta  ε epsilon  ζ zeta  η eta  θ theta  ι iota  κ kappa  λ lambda  μ mu  ν nu
+ξ xi  π pi  ρ rho  σ sigma  τ tau  υ upsilon  φ phi  χ chi  ψ psi  ω omega
+Γ Gamma  Δ Delta  Θ Theta  Λ Lambda  Ξ Xi  Π Pi  Σ Sigma  Υ Upsilon  Φ Phi  Ψ Psi  Ω Omega
+"""
+LATEX = {
+    **{c: f"\\{c}" for c in "#$%&_{}"},
+    **{c: f"${c}$" for c in "<>|"},
+    **{c: f"{{{c}}}" for c in "[]*"},  # after a row's \\ a bracket or a star would be read as an argument
+    **{c: f"\\{name}{{}}" for c, name in _pairs(COMMANDS)},
+    **{c: f"$\\{name}$" for c, name in _pairs(SYMBOLS)},
+    **dict(_pairs("Α A  Β B  Ε E  Ζ Z  Η H  Ι I  Κ K  Μ M  Ν N  Ο O  Ρ P  Τ T  Χ X  ο o")),
+    **{"`": r"\`{}", "−": "$-$", "°": r"$^{\circ}$", "\u00a0": "~", "\u200b": "{}"},
 }
+"""What a character becomes; the Greek capitals that look like Latin ones are those."""
 ACCENTS = {
-    "\u0300": "`",
-    "\u0301": "'",
-    "\u0302": "^",
-    "\u0303": "~",
-    "\u0304": "=",
-    "\u0306": "u",
-    "\u0307": ".",
-    "\u0308": '"',
-    "\u030a": "r",
-    "\u030b": "H",
-    "\u030c": "v",
-    "\u0327": "c",
+    chr(int(code, 16)): command
+    for code, command in _pairs("300 ` 301 ' 302 ^ 303 ~ 304 = 306 u 307 . 308 \" 30a r 30b H 30c v 327 c")
 }
-GREEK = (
-    *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"),
-    *("nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta"),
-    *("Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"),
-)
-SAME_AS_LATIN = dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧο", "ABEZHIKMNOPTXo", strict=True))
+"""LaTeX's command of a combining accent."""
 
 
-@table_format("csv")
 def _csv_table(table: Table) -> str:
     """One row per measure and arm, with the numbers of the other formats, "-" as minus, empty for none."""
     return as_csv(COLUMNS, (_csv_row(table, panel, entry) for panel in table.panels for entry in panel.rows))
 
 
 def _csv_row(table: Table, panel: Panel, e: Entry) -> list[str]:
-    baseline, best, quick = (str(flag).lower() for flag in (e.baseline, e.best, table.quick))
+    baseline, best, quick = (str(flag).lower() for flag in (e.baseline, e.best, table.study.quick))
     numbers = (e.mean, e.low, e.high, e.difference, e.difference_low, e.difference_high)
     plain = [text.replace("−", "-").replace("–", "") for text in (*numbers, e.p, e.p_equivalence)]
-    first = [table.name, panel.measure, e.arm, baseline, e.n]
+    first = [table.study.name or "study", panel.measure, e.arm, baseline, e.n]
     return [*first, *plain, e.mark, best, e.verdict, quick, e.reference]
-
-
-@table_format("html")
-def _html_table(table: Table) -> str:
-    return page([table])
-
-
-def page(tables: Sequence[Table]) -> str:
-    """One HTML page, complete in itself, with `tables` one under the other."""
-    return template("table.html").render(tables=tables)

@@ -4,24 +4,20 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from ablation.errors import UserError
 from ablation.files import folder, replace, write
-from ablation.formatting import SMOKE, count
-from ablation.report.chapters import Chapter, Evidence, parts
+from ablation.formatting import SMOKE, count, short_commit
+from ablation.report.chapters import Chapter, Evidence, parts, word_counts
 from ablation.report.export import read
 from ablation.report.formats import Raw, template
 from ablation.report.search import pareto
-from ablation.report.sections import section, word_counts
 from ablation.runner.ledger import Ledger
 from ablation.runner.results import learning_curves
 from ablation.runner.search import search_results
-from ablation.stats.pareto import front_of
 from ablation.study import Study
 from ablation.tracking.artifacts import artifact
 from ablation.tracking.store import Store
@@ -38,27 +34,17 @@ FRONT = "The trials of the search, one seed each: a front of candidates, not an 
 
 
 def report(
-    studies: Mapping[str, Study | UserError],
-    store: Store,
-    to: Path,
-    duration: Callable[[float], str],
-    *,
-    seeds: int | None = None,
-    figures: Mapping[str, Mapping[str, Figure]] | None = None,
+    studies: Mapping[str, Study | UserError], store: Store, to: Path, seeds: int | None = None
 ) -> list[Path]:
     """Write the page of `studies`, by the name that runs each, into `to`; the files written.
 
     The page says at its place where a study was never run, its plan has changed, or its file cannot be read
-    (a `UserError`). `duration` puts seconds into words; figures[study][caption] is a further figure.
+    (a `UserError`).
     """
     if not store.exists():
         raise UserError(f"{store.root} holds no runs yet: run a study first, or name another --store.")
     _ = store.client  # a store that cannot be opened is no problem of each study
-    chapters = [
-        _chapter(name, study, store, duration, seeds, (figures or {}).get(name, {}))
-        for name, study in studies.items()
-    ]
-    return write_page(chapters, to)
+    return write_page([_chapter(name, study, store, seeds) for name, study in studies.items()], to)
 
 
 def write_page(chapters: Iterable[Chapter], to: Path) -> list[Path]:
@@ -68,31 +54,32 @@ def write_page(chapters: Iterable[Chapter], to: Path) -> list[Path]:
     """
     content = _content(chapters)
     pages = {name: template(of).render(content) for name, of in PAGES.items()}
-    writers: dict[Path, Callable[[Path], object]] = {
-        to / FIGURES / png.file: partial(write, png.content)
-        for _, sections in content["parts"]
-        for one in sections
-        for png in one.pngs
+    writers: dict[Path, Callable[[Path], None]] = {
+        to / FIGURES / f"{chapter.anchor}-{png.file}": partial(write, png.content)
+        for own in content["parts"].values()
+        for chapter in own
+        if chapter.evidence
+        for png in chapter.evidence.pngs
     }
     folder(to / FIGURES if writers else to)
     writers |= {to / name: partial(write, text) for name, text in pages.items()}
-    return [replace(path, writer) for path, writer in writers.items()]  # type: ignore[arg-type]
+    return [replace(path, writer) for path, writer in writers.items()]
 
 
 def _content(chapters: Iterable[Chapter]) -> dict[str, Any]:
     """What the templates show, both the same."""
-    found = [(title, [section(one) for one in own]) for title, own in parts(chapters).items()]
-    sections = [one for _, own in found for one in own]
-    claims = [claim for one in sections for claim in one.claims]
-    quick = any(one.chapter.study and one.chapter.study.quick for one in sections)
+    chapters = list(chapters)
+    claims = [claim for one in chapters for claim in one.claims]
+    quick = any(one.study and one.study.quick for one in chapters)
     return {
         "title": "Claims and verdicts",
-        "parts": found,
+        "parts": parts(chapters),
         "word_counts": word_counts(claims),
         "about": f"{count(len(claims), 'claim')}, put to the test. {ABOUT}",
         "nothing": "No study yet: the claims of this part have not been studied.",
         "raw": Raw,
         "code": _code,
+        "short_commit": short_commit,
         "warning": SMOKE if quick else "",
         "figures": FIGURES,
     }
@@ -104,34 +91,18 @@ def _code(text: str) -> Raw:
     return Raw(f"{ticks}{text}{ticks}")
 
 
-def _chapter(
-    name: str,
-    study: Study | UserError,
-    store: Store,
-    duration: Callable[[float], str],
-    seeds: int | None,
-    figures: Mapping[str, Figure],
-) -> Chapter:
-    run = f"ablation run {quote(name)}"
+def _chapter(name: str, study: Study | UserError, store: Store, seeds: int | None) -> Chapter:
     if isinstance(study, UserError):
-        return Chapter(name, None, run, problem=str(study))
-    evidence, problem = None, ""
+        return Chapter(name, None, problem=str(study))
+    count = seeds or study.seeds
     try:
-        evidence = _evidence(study, store, seeds, figures)
+        evidence = _evidence(study, store, seeds)
     except UserError as error:
-        problem = str(error)
-    count = evidence.analysis.seeds if evidence else seeds or study.seeds
-    quick = " --quick" if study.quick else ""
-    command = f"{run} --seeds {count}{quick}" + (f" && {run} --search{quick}" if study.search else "")
-    cells = len(study.settings) * count
-    known = study.cell_seconds > 0 and not study.quick
-    time = f"about {duration(study.cell_seconds * cells / 2)} on two cores" if known else ""
-    return Chapter(name, study, command, cells, time, evidence, problem)
+        return Chapter(name, study, count, problem=str(error))
+    return Chapter(name, study, evidence.analysis.seeds if evidence else count, evidence)
 
 
-def _evidence(
-    study: Study, store: Store, seeds: int | None, figures: Mapping[str, Figure]
-) -> Evidence | None:
+def _evidence(study: Study, store: Store, seeds: int | None) -> Evidence | None:
     """What the store holds of the study; None where it was never run."""
     ledger = Ledger.open(store, study)
     if ledger is None or ledger.plan is None:
@@ -139,12 +110,9 @@ def _evidence(
     found = read(study, store, seeds)
     curves = learning_curves(found.study, found.cells, store)
     galleries = study.experiment.gallery(dict(_sheets(study, found.cells, store)))
-    return Evidence(found.analysis, found.cells, curves, galleries, {**_front(study, store), **figures})
-
-
-def _front(study: Study, store: Store) -> dict[str, Figure]:
     trials = search_results(study, store)
-    return {} if trials is None else {FRONT: pareto(trials, study, front_of(study, trials))}
+    front = {} if trials is None else {FRONT: pareto(trials, study)}
+    return Evidence(found.analysis, found.cells, curves, galleries, front)
 
 
 def _sheets(study: Study, cells: pd.DataFrame, store: Store) -> Iterator[tuple[str, bytes]]:

@@ -31,14 +31,13 @@ def write_search(study: Study, trials: pd.DataFrame, to: Path) -> list[Path]:
 
     `trials` is what `runner.search.search_results` gives. A file is replaced whole or not at all.
     """
-    found = front_of(study, trials)
-    figure, rows = pareto(trials, study, found), search_csv(trials, study, found)
+    figure, rows = pareto(trials, study), search_csv(trials, study)
     folder(to)
     drawn = [replace(to / f"pareto.{suffix}", partial(figures.save, figure)) for suffix in ("png", "pdf")]
     return [replace(to / "search.csv", partial(write, rows)), *drawn]
 
 
-def search_csv(trials: pd.DataFrame, study: Study, found: Front) -> str:
+def search_csv(trials: pd.DataFrame, study: Study) -> str:
     """One row per finished trial, by its number: settings, objectives, and whether it is on the front.
 
     Numbers have full precision. Run ids, which a store draws at random, are left out.
@@ -46,20 +45,20 @@ def search_csv(trials: pd.DataFrame, study: Study, found: Front) -> str:
     search = _search(study)
     columns = ["number", "state", "fingerprint", *search.ranges, *search.objectives]
     first = (study.name or "study", str(study.quick).lower())
-    rows = zip(trials[columns].itertuples(index=False), found.members, strict=True)
+    rows = zip(trials[columns].itertuples(index=False), front_of(study, trials).members, strict=True)
     return as_csv(
         ["study", "quick", *columns, "front"],
         ((*first, *row, str(bool(member)).lower()) for row, member in rows),
     )
 
 
-def pareto(trials: pd.DataFrame, study: Study, found: Front) -> Figure:
+def pareto(trials: pd.DataFrame, study: Study) -> Figure:
     """Every complete trial by its two objectives, coloured by the first searched setting; the front as steps.
 
     A trial that the steps separate from the better corner is worse than one of the front in both objectives.
     The caption has the hypervolume and the reference point up to which it is measured.
     """
-    search = _search(study)
+    search, found = _search(study), front_of(study, trials)
     complete = trials[trials.state == "complete"]
     with figures.style():
         figure = Figure(figsize=SIZE, layout="constrained")
@@ -86,8 +85,11 @@ def _draw(figure: Figure, axes: Axes, trials: pd.DataFrame, members: Any, study:
     setting = next(iter(search.ranges))
     first, second = (trials[name].to_numpy(dtype=float) for name in search.objectives)
     norm = LogNorm(*search.ranges[setting])
-    steps = _steps(first[members], second[members], study.measure(search.objectives[0]).better)
-    axes.plot(*steps, color=figures.INK, lw=1, zorder=1)
+    # The border of what the front dominates: from point to point, always over the worse corner.
+    falling = study.measure(search.objectives[0]).better != "lower"
+    order = np.argsort(-first[members] if falling else first[members], kind="stable")
+    across, up = (np.repeat(values[members][order], 2) for values in (first, second))
+    axes.plot(across[1:], up[:-1], color=figures.INK, lw=1, zorder=1)
     for chosen, size, edge in ((~members, 28, "white"), (members, 46, figures.INK)):
         points = axes.scatter(
             first[chosen], second[chosen], size, trials[setting].to_numpy(dtype=float)[chosen],
@@ -100,19 +102,6 @@ def _draw(figure: Figure, axes: Axes, trials: pd.DataFrame, members: Any, study:
     if members.sum() <= FEW_LABELS:
         for x, y, number in zip(first[members], second[members], trials.number[members], strict=True):
             axes.annotate(str(number), (x, y), (5, 4), textcoords="offset points", fontsize="x-small")
-
-
-def _steps(first: Any, second: Any, better: str) -> tuple[list[float], list[float]]:
-    """The border of what the front dominates: from point to point, always over the worse corner.
-
-    better: which way is better in the first objective.
-    """
-    order = np.argsort(first if better == "lower" else -first, kind="stable")
-    xs, ys = first[order].tolist(), second[order].tolist()
-    steps = [(xs[0], ys[0])]
-    for x, y in zip(xs[1:], ys[1:], strict=True):
-        steps += [(x, steps[-1][1]), (x, y)]
-    return [x for x, _ in steps], [y for _, y in steps]
 
 
 def _caption(trials: pd.DataFrame, found: Front) -> str:

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import nan
 
-import numpy as np
-
-from ablation.formatting import ABSENT, SMOKE, difference_digits, number, p_words
+from ablation.formatting import ABSENT, SMOKE, difference_digits, heading, number, p_words
 from ablation.measures import Measure
 from ablation.stats.analysis import Analysis
 from ablation.stats.effects import Effect
-from ablation.stats.statistics import Estimate, interval
-from ablation.stats.verdicts import Verdict
+from ablation.stats.statistics import Estimate
+from ablation.study import Study
 
+NO_ESTIMATE = Estimate(nan, nan, nan, 0)
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 EQUIVALENT = "≡"
 
@@ -55,44 +55,37 @@ class Panel:
 
 @dataclass(frozen=True)
 class Table:
-    """A study's table: a panel per measure, and under it the verdicts and all that limits them.
+    """A study's table: a panel per measure, and the notes under it; the rest is what `analysis` says."""
 
-    `warning` stands above the numbers of a study on a smoke budget (`quick`); it is "" for any other.
-    """
-
-    name: str
-    title: str
-    question: str
-    source: str
-    interval: str
+    analysis: Analysis
     panels: tuple[Panel, ...]
     notes: tuple[str, ...]
-    verdicts: tuple[Verdict, ...]
-    conclusion: str
-    caveats: tuple[str, ...]
-    fixed: str
-    quick: bool
-    warning: str
+
+    @property
+    def study(self) -> Study:
+        """The study, whose tuned settings may have been chosen."""
+        return self.analysis.study
+
+    @property
+    def title(self) -> str:
+        """The study's name as a heading."""
+        return heading(self.study.name or "study")
+
+    @property
+    def interval(self) -> str:
+        """What an interval is, as in "95 % interval"."""
+        return f"{self.analysis.level_words} interval"
+
+    @property
+    def warning(self) -> str:
+        """What stands above the numbers of a study on a smoke budget; "" for any other."""
+        return SMOKE if self.study.quick else ""
 
 
 def tabulate(analysis: Analysis) -> Table:
     """The table of `analysis`."""
-    study = analysis.study
-    return Table(
-        study.name or "study",
-        (study.name or "study").replace("_", " ").replace("-", " ").capitalize(),
-        study.question,
-        study.source,
-        f"{analysis.level_words} interval",
-        tuple(_panel(analysis, name) for name in study.measures),
-        _notes(analysis),
-        analysis.verdicts,
-        analysis.conclusion,
-        analysis.caveats,
-        analysis.fixed,
-        study.quick,
-        SMOKE if study.quick else "",
-    )
+    panels = tuple(_panel(analysis, name) for name in analysis.study.measures)
+    return Table(analysis, panels, _notes(analysis))
 
 
 def _panel(analysis: Analysis, name: str) -> Panel:
@@ -116,7 +109,7 @@ def _entry(analysis: Analysis, arm: str, name: str, best: str, difference: int) 
     """`difference`: the decimals of a difference."""
     mean, effect = analysis.means[arm, name], analysis.effect(arm, name)
     digits = analysis.study.measure(name).digits
-    gap = effect.estimate if effect else interval(np.empty(0), 0.95, 0.0)
+    gap = effect.estimate if effect else NO_ESTIMATE
     text = number(mean.mean, digits)
     return Entry(
         arm,
