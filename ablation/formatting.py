@@ -77,7 +77,7 @@ def short_commit(code: str) -> str:
 
 
 def heading(name: str) -> str:
-    """A study's name as a heading: "latent_size" as "Latent size"."""
+    """A study's name as a heading: "step_size" as "Step size"."""
     return name.replace("_", " ").replace("-", " ").capitalize()
 
 

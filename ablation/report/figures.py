@@ -224,7 +224,7 @@ def _values_by_seed(study: Study, cells: pd.DataFrame, name: str) -> Array:
     values = cells.assign(value=cells[name].astype(float))
     shown = (cells["state"] == COMPLETE) & (cells["seed"] < study.first_seed + MOST_LINES)
     table = values[shown & np.isfinite(values["value"])].pivot(index="seed", columns="arm", values="value")
-    return table.reindex(columns=list(study.settings)).to_numpy(dtype=float)
+    return np.asarray(table.reindex(columns=list(study.settings)), dtype=np.float64)
 
 
 def _curve_axes(panel: tuple[str, Curves], axes: Axes) -> None:

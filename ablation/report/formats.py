@@ -85,9 +85,9 @@ def _latex_character(c: str) -> str:
         return LATEX[c]
     if c.isascii():
         return c if c.isprintable() else ""
-    base, *accents = unicodedata.normalize("NFD", c)
-    if len(accents) == 1 and accents[0] in ACCENTS and base.isascii():
-        return f"\\{ACCENTS[accents[0]]}{{{base}}}"
+    parts = unicodedata.normalize("NFD", c)
+    if len(parts) == 2 and parts[1] in ACCENTS and parts[0].isascii():
+        return f"\\{ACCENTS[parts[1]]}{{{parts[0]}}}"
     return f"U+{ord(c):04X}"
 
 
