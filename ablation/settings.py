@@ -66,7 +66,7 @@ def vary(settings: AnySettings, changes: Mapping[str, Any]) -> AnySettings:
     is_mapping = isinstance(own, Mapping)
     for group, leaves in groups.items():
         new[group] = vary(own[group] if is_mapping else getattr(own, group), leaves)
-    varied: AnySettings = {**own, **new} if is_mapping else dataclasses.replace(own, **new)
+    varied: Any = {**own, **new} if is_mapping else dataclasses.replace(own, **new)
     return varied
 
 
