@@ -22,7 +22,7 @@ from ablation.catalogue import MODULES
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment, Trained
 from ablation.tracking.availability import as_user_error, retry, retry_entering, user_errors
-from ablation.tracking.read import Settled, cell_lock, mark_killed, metrics_of, settled
+from ablation.tracking.read import cell_lock, mark_killed, settled
 from ablation.tracking.recording import Journal, Label, recording
 from ablation.tracking.reuse import mirror, training_of
 from ablation.tracking.sender import deliver
@@ -72,16 +72,11 @@ def _unpacked(work: bytes) -> tuple[Experiment, Any]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A recorded run and its final metrics.
-
-    reused: it was there already, computed for another study or before a crash. built: it took the training
-    of another run.
-    """
+    """A recorded run and its final metrics; reused: computed before, for another study or before a crash."""
 
     run_id: str
     metrics: dict[str, float]
     reused: bool = False
-    built: bool = False
     diverged: bool = False
     error: str = ""
 
@@ -157,21 +152,19 @@ def _recorded(store: Store, task: Task) -> Outcome | None:
         deliver(store, task.label.fingerprint)
         mark_killed(store, task.label.fingerprint)
         known = settled(store, task.label.fingerprint, task.place, task.measures)
-        return None if known is None else _reused(store, task, known)
+        if known is None:
+            return None
+        if lacking := known.lacking(task.measures):
+            raise UserError(
+                f"the recorded run {known.run_id} lacks {', '.join(lacking)}, which the study measures: "
+                "delete it in MLflow, and it is computed again"
+            )
+        elsewhere = known.experiment != task.place
+        run_id = mirror(store, task.place, task.label, known, task.experiment) if elsewhere else known.run_id
+        failure = known.tags.get("failure", "")
+        return Outcome(run_id, known.metrics, reused=True, diverged=known.diverged, error=failure)
 
     return retry(look)
-
-
-def _reused(store: Store, task: Task, known: Settled) -> Outcome:
-    if known.lacking:
-        raise UserError(
-            f"the recorded run {known.run_id} lacks {', '.join(known.lacking)}, which the study measures: "
-            "delete it in MLflow, and it is computed again"
-        )
-    elsewhere = known.experiment != task.place
-    run_id = mirror(store, task.place, task.label, known, task.experiment) if elsewhere else known.run_id
-    metrics = metrics_of(store, run_id)
-    return Outcome(run_id, metrics, reused=True, diverged=known.diverged, error=known.error)
 
 
 def _training(store: Store, task: Task) -> AbstractContextManager[Trained | None]:
@@ -208,7 +201,7 @@ def _compute(store: Store, task: Task) -> Outcome:
             journal.finish(numbers)
     except Diverged as error:
         return Outcome(journal.run_id, {}, diverged=True, error=str(error))
-    return Outcome(journal.run_id, numbers, built=trained is not None)
+    return Outcome(journal.run_id, numbers)
 
 
 def _checked(task: Task, metrics: object, seconds: float) -> dict[str, float]:
@@ -238,58 +231,48 @@ def _checked(task: Task, metrics: object, seconds: float) -> dict[str, float]:
 def _train_together(store: Store, tasks: Sequence[Task]) -> list[Ended]:
     if not tasks:
         return []
-    started, opened = perf_counter(), list[_Open]()
-    try:
-        opened += [_Open(store, task, {"together": str(len(tasks))}) for task in tasks]
-        cells = [(one.task.settings, one.task.label.seed, one.journal) for one in opened]
+    started, how = perf_counter(), {"together": str(len(tasks))}
+    with ExitStack() as group:  # an error of the program ends every run; else each ends by itself
+        contexts = [group.enter_context(ExitStack()) for _ in tasks]
+        journals = [
+            context.enter_context(_recording(store, task, how=how))
+            for context, task in zip(contexts, tasks, strict=True)
+        ]
+        cells = [(task.settings, task.label.seed, one) for task, one in zip(tasks, journals, strict=True)]
         results = tasks[0].experiment.train_together(cells)
-    except BaseException as error:
-        for one in opened:
-            one.end(error)
-        raise
-    # All are written to the disk before the first waits for a server.
-    share = (perf_counter() - started) / len(tasks)
-    taken = [one.take(result, share) for one, result in zip(opened, results, strict=True)]
-    return [one.close(numbers) for one, numbers in zip(opened, taken, strict=True)]
+        seconds = (perf_counter() - started) / len(tasks)
+        # All are written to the disk before the first waits for a server.
+        taken = [
+            _taken(task, one, result, seconds)
+            for task, one, result in zip(tasks, journals, results, strict=True)
+        ]
+        return [_ended(*run) for run in zip(contexts, journals, taken, strict=True)]
 
 
-class _Open:
-    """A task's run under way, beside those of other tasks: each ends by itself, as it went."""
+def _taken(task: Task, journal: Journal, result: object, seconds: float) -> dict[str, float] | Exception:
+    """Write the result of one of several runs; its numbers, or why there are none."""
+    if isinstance(result, Exception):
+        return result
+    try:
+        numbers = _checked(task, result, seconds)
+        journal.finish(numbers)
+    except Exception as error:
+        return error
+    return numbers
 
-    def __init__(self, store: Store, task: Task, how: Mapping[str, str]) -> None:
-        self.task = task
-        self._context = _recording(store, task, how=how)
-        self.journal = self._context.__enter__()
 
-    def take(self, result: object, seconds: float) -> dict[str, float] | Exception:
-        """Write the result; its numbers, or why there are none."""
-        if isinstance(result, Exception):
-            return result
-        try:
-            numbers = _checked(self.task, result, seconds)
-            self.journal.finish(numbers)
-        except Exception as error:
-            return error
-        return numbers
-
-    def close(self, taken: dict[str, float] | Exception) -> Ended:
-        """End the run; what came of the task."""
-        if isinstance(taken, Exception):
-            failed = self.end(taken) or taken
-            if isinstance(failed, Diverged):
-                return Outcome(self.journal.run_id, {}, diverged=True, error=str(failed))
-            return as_user_error(failed)
-        if failed_late := self.end(None):
-            return as_user_error(failed_late)
-        return Outcome(self.journal.run_id, taken)
-
-    def end(self, error: BaseException | None) -> Exception | None:
-        """End the run as `recording` does with that error, which is caught here; any other error is given."""
-        try:
-            self._context.__exit__(type(error) if error else None, error, None)
-        except Exception as another:
-            return another
-        return None
+def _ended(context: ExitStack, journal: Journal, taken: dict[str, float] | Exception) -> Ended:
+    """End one of several runs, as `recording` does with its error; what came of its task."""
+    try:
+        with context:
+            if isinstance(taken, Exception):
+                raise taken
+    except Diverged as error:
+        return Outcome(journal.run_id, {}, diverged=True, error=str(error))
+    except Exception as error:
+        return as_user_error(error)
+    assert not isinstance(taken, Exception)
+    return Outcome(journal.run_id, taken)
 
 
 def _die_with_parent() -> None:

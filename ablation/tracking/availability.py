@@ -81,12 +81,8 @@ def retry(attempt: Callable[[], T], again: Callable[[], T] | None = None, until:
         wait=pause,
         reraise=True,
     )
-    try:
+    with user_errors():
         return retrying(lambda: next(attempts)())
-    except Exception as error:
-        if is_unavailable(error) and not isinstance(error, UserError):
-            raise as_user_error(error) from error
-        raise
 
 
 @contextmanager

@@ -38,6 +38,7 @@ FLUSH_SECONDS = 2.0  # so that quick steps cost one request in two seconds
 WORK_A_WAIT = 10  # times as long as we waited for a server that is away, we work before we ask it again
 NAME_LETTERS = 500  # that MLflow has room for in the name of a data set
 PARAM_LETTERS = 6000  # and in a parameter; settings.json has it whole
+SOURCE = {"mlflow.source.name": "ablation run", "mlflow.source.type": "LOCAL"}
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,6 @@ class Journal:
         self.store, self.record, self.experiment = store, record, experiment
         self._began = self._sent = time.monotonic()
         self._pause = FLUSH_SECONDS
-        self._ended: float | None = None  # since when the run is whole on the disk
         record.write(self.entry)
 
     @property
@@ -178,7 +178,7 @@ class Journal:
         ended = replace(self.record, status=status, ended=self._now())
         shutil.rmtree(self.folder, ignore_errors=True)
         ended.write(self.entry)
-        self.record, self._ended = ended, time.monotonic()
+        self.record = ended
         try:
             end(self.store, ended, self.entry)
         except Exception as error:
@@ -187,10 +187,10 @@ class Journal:
 
     def _wait(self) -> None:
         """Deliver what could not be sent at once."""
-        assert self._ended is not None
+        ended = self._began + (self.record.ended - self.record.started) / 1000  # seconds of monotonic time
         try:
             fingerprint = self.record.fingerprint
-            delivered = retry(lambda: deliver(self.store, fingerprint), until=self._ended + patience())
+            delivered = retry(lambda: deliver(self.store, fingerprint), until=ended + patience())
         except ServerUnavailable as error:
             raise Undelivered(
                 f"MLflow did not come back ({reason(error)}): the result is kept in {self.entry}, and "
@@ -227,7 +227,7 @@ def recording(
     its end.
     """
     here = origin(tuple(experiment.packages))
-    tags = label.tags() | _origin_tags(here) | dict(how)
+    tags = label.tags() | SOURCE | here.tags() | dict(how)
     if trained is not None:
         tags["built_on"] = trained.run_id
     data = experiment.dataset(settings)
@@ -266,14 +266,6 @@ def _write_files(to: Path, settings: Any, here: Origin, how: Mapping[str, str]) 
     (to / "environment.json").write_text(json.dumps(environment, indent=1) + "\n")
     if here.diff:
         (to / "git.diff").write_text(here.diff)
-
-
-def _origin_tags(here: Origin) -> dict[str, str]:
-    """What computes a run: code, machine and packages, as MLflow's tags."""
-    code = {"mlflow.source.git.commit": here.commit, "dirty": str(bool(here.diff))} if here.commit else {}
-    packages = {"packages": ", ".join(f"{name} {number}" for name, number in here.packages.items())}
-    source = {"mlflow.source.name": "ablation run", "mlflow.source.type": "LOCAL"}
-    return source | here.hardware | packages | code
 
 
 def _spelt(value: object) -> str:

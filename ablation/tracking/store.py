@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from ablation.tracking.availability import (
     knock,
     why,
 )
-from ablation.tracking.locks import AdvisoryLocks, FileLocks, Locks
+from ablation.tracking.locks import AdvisoryLocks, FileLocks
 
 ODD = '?%"'  # what SQLite addresses, and the SQL that MLflow writes, take for something else
 OWN = "the folder's own database"
@@ -113,15 +113,11 @@ class Store:
         return self.tracking_uri.startswith("http")
 
     @cached_property
-    def _locks(self) -> Locks:
+    def _locks(self) -> AdvisoryLocks | FileLocks:
         """Of the database that every machine reaches, where there is one, else of the folder."""
         if self.optuna_url.startswith("postgresql"):
             return AdvisoryLocks(self.optuna_url)
-        return FileLocks(self._folder)
-
-    @property
-    def _folder(self) -> Path:
-        return self.root / "locks"
+        return FileLocks(self.root / "locks")
 
     @property
     def _database(self) -> Path:
@@ -180,7 +176,7 @@ class Store:
     def create(self) -> None:
         """Make the folder and MLflow's database where they are missing; safe when several do so at once."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            (self.root / "locks").mkdir(parents=True, exist_ok=True)
             with self.lock("create"):
                 if self.embedded and not self._database.exists():
                     _create_database(self._database)
@@ -222,26 +218,17 @@ class Store:
             )
         return str(experiment.experiment_id)
 
-    @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
+    def lock(self, name: str) -> AbstractContextManager[bool]:
         """Wait for the lock called `name`; it is free as soon as its holder dies."""
-        with self._locks.hold(name):
-            yield
+        return self._locks.hold(name)
 
-    @contextmanager
-    def schema(self, address: str) -> Iterator[None]:
+    def schema(self, address: str) -> AbstractContextManager[bool | None]:
         """Alone at a database server, whose tables its first visitor makes: two at once would fail."""
-        if address.startswith(("sqlite", "http")):
-            yield
-        else:
-            with self.lock("schema"):
-                yield
+        return nullcontext() if address.startswith(("sqlite", "http")) else self.lock("schema")
 
-    @contextmanager
-    def free(self, name: str) -> Iterator[bool]:
+    def free(self, name: str) -> AbstractContextManager[bool]:
         """Hold the lock called `name` if nobody else does, and say whether."""
-        with self._locks.hold(name, wait=False) as mine:
-            yield mine
+        return self._locks.hold(name, wait=False)
 
     @contextmanager
     def sole(self, name: str, what: str) -> Iterator[None]:
