@@ -49,6 +49,17 @@ def load(name: str) -> Study:
     return replace(found, name=path.stem)
 
 
+def load_all() -> dict[str, Study | UserError]:
+    """Every study of the folder by its name, or what is wrong with its file."""
+    found: dict[str, Study | UserError] = {}
+    for name in names():
+        try:
+            found[name] = load(name)
+        except UserError as error:
+            found[name] = error
+    return found
+
+
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()

@@ -1,10 +1,11 @@
 """Run what a study still lacks: check it, find the lacking cells, keep workers busy, note how each ends."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import TypeVar
 
 from ablation.errors import UserError
 from ablation.experiment import SIDES
@@ -19,7 +20,6 @@ from ablation.runner.recorded_plan import (
     training_of,
 )
 from ablation.runner.results import results
-from ablation.runner.time_left import TimeLeft
 from ablation.runner.worker import Outcome, Task, packed
 from ablation.study import Cell, Study
 from ablation.tracking.availability import ServerUnavailable, is_unavailable, user_errors
@@ -30,6 +30,8 @@ from ablation.tracking.views import save_views
 
 TRIES = 3  # of a cell whose worker was killed
 NOTE_LETTERS = 5000  # that MLflow's tables have room for
+
+AnyLedger = TypeVar("AnyLedger", bound=Ledger)
 
 
 @dataclass
@@ -71,29 +73,47 @@ def run_study(
         )
     seeds = seeds or study.seeds
     versions = checked_versions(study, study.cells(seeds))
-    _check_plan(Ledger.open(store, study), study, versions)
-    store.create()
-    with store.sole(f"study-{study.name}", f"the study {study.name}"):
-        ledger = Ledger.create(store, study)
-        _check_plan(ledger, study, versions)
-        place = store.experiment(study.name, _tags(study))
-        save_study_views(study, store, place)
+
+    def check(ledger: Ledger) -> None:
+        if ledger.plan and ledger.has_results:
+            check_unchanged(study, ledger.plan, plan_of(study, versions))
+
+    with running_alone(study, store, Ledger, check, f"the study {study.name}") as (ledger, place):
         ledger.add_seed_count(seeds)
         if not ledger.has_results:
             ledger.plan = plan_of(study, versions)
-        ledger.abandon()
         progress = Progress(total=len(study.cells(seeds)))
         lacking = _lacking(study, store, seeds, versions, progress)
         notify(progress)
         if lacking:
             workers = min(workers, len(lacking))
             engine = make_engine(workers)
-            trainings = {training_of(study, cell, versions) for cell in lacking.values()}
-            left = TimeLeft(len(lacking) - len(trainings), study.experiment.reused_cost)
-            scheduler = Scheduler(study, store, ledger, place, versions, progress, notify, left)
-            cells = engine.order(study.experiment, lacking)
-            scheduler.work(cells.items(), len(cells), engine, workers)
+            costs = _costs(study, lacking.values(), versions)
+            scheduler = Scheduler(study, store, ledger, place, versions, progress, notify, costs)
+            scheduler.work(engine.order(study.experiment, lacking).items(), engine, workers)
         return progress
+
+
+@contextmanager
+def running_alone(
+    study: Study, store: Store, kind: type[AnyLedger], check: Callable[[AnyLedger], None], what: str
+) -> Iterator[tuple[AnyLedger, str]]:
+    """The study's ledger and the id of its MLflow experiment, while no other process may run `what`.
+
+    `check` raises `UserError` where the plan of the ledger has changed: then nothing is written.
+    """
+    if known := kind.open(store, study):
+        check(known)
+    store.create()
+    with store.sole(f"study-{study.name}", what):
+        ledger = kind.create(store, study)
+        check(ledger)  # another process may have run it meanwhile
+        place = store.experiment(study.name, _tags(study))
+        measures = [metric_key(study.experiment, name) for name in study.measures]
+        first = [f"{side}_{name}" for name in list(study.experiment.curves)[:1] for side in SIDES]
+        save_views(store, place, study.columns, measures, first)
+        ledger.abandon()
+        yield ledger, place
 
 
 @dataclass
@@ -109,7 +129,8 @@ class _Ticket:
 class Scheduler:
     """The cells in work, and what happens when one comes back.
 
-    left: the time that is left.
+    costs: of every cell that has not ended, by arm and seed; a cell that trains costs 1. seconds and cost: of
+    those that were computed.
     """
 
     study: Study
@@ -119,28 +140,29 @@ class Scheduler:
     versions: Versions
     progress: Progress
     notify: Callable[[Progress], None]
-    left: TimeLeft = field(default_factory=TimeLeft)
+    costs: dict[tuple[str, int], float]
+    seconds: float = 0.0
+    cost: float = 0.0
     gone: bool = False
     running: dict["Future[Outcome]", _Ticket] = field(default_factory=dict)
 
-    def work(self, cells: Iterable[tuple[str, Cell]], count: int, engine: Engine, workers: int) -> None:
-        """Keep `workers` of the `count` cells in work to the last; whatever happens, leave nothing RUNNING.
+    def work(self, cells: Iterable[tuple[str, Cell]], engine: Engine, workers: int) -> None:
+        """Keep `workers` of the cells in work to the last; whatever happens, leave nothing RUNNING.
 
         Each of `cells`, by fingerprint, is asked for when a worker is free for it, and none once a server
         did not come back: what is in work then still ends.
         """
-        waiting, left = iter(cells), count
+        waiting = iter(cells)
         try:
-            while (left and not self.gone) or self.running:
-                while left and not self.gone and len(self.running) < workers:
+            while (self.costs and not self.gone) or self.running:
+                while not self.gone and len(self.running) < min(workers, len(self.costs)):
                     key, cell = next(waiting)
-                    left -= 1
                     self._start(engine, _Ticket(cell, key, self.ledger.begin(cell, key), 1, monotonic()))
                 for future in wait(self.running, return_when=FIRST_COMPLETED).done:
                     ticket = self.running.pop(future)
                     if not self._again(engine, future, ticket):
                         self._finish(engine, future, ticket)
-                        self._tell(ticket, left + len(self.running), workers)
+                        self._tell(ticket, workers)
         finally:
             engine.close()
             self._mark_killed([ticket.fingerprint for ticket in self.running.values()])
@@ -172,23 +194,27 @@ class Scheduler:
         return True
 
     def _finish(self, engine: Engine, future: "Future[Outcome]", ticket: _Ticket) -> None:
-        error = future.exception()
+        error, cost = future.exception(), self.costs.pop((ticket.cell.arm, ticket.cell.seed))
         outcome = None if error else future.result()
         if outcome is not None and not outcome.diverged:
             self.ledger.complete(ticket.trial, outcome.metrics)
-            self.progress.reused += outcome.reused
-            self.progress.trained += not outcome.reused
-            if not outcome.reused:
-                self.left.add(monotonic() - ticket.started, outcome.built)
+            if outcome.reused:
+                self.progress.reused += 1
+            else:
+                self.progress.trained += 1
+                self.seconds += monotonic() - ticket.started
+                self.cost += cost
             return
         self.ledger.fail(ticket.trial)
-        if error and engine.lost(error):
+        if outcome is not None:
+            reason = outcome.error
+        elif error and engine.lost(error):
             self._mark_killed([ticket.fingerprint])
-        self.gone = self.gone or (isinstance(error, ServerUnavailable) and self._is_gone())
-        killed = f"its worker was killed {TRIES} times"
-        named = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        reason = killed if error and engine.lost(error) else named
-        self.progress.failed[ticket.cell.name] = outcome.error if outcome else reason
+            reason = f"its worker was killed {TRIES} times"
+        else:
+            self.gone = self.gone or (isinstance(error, ServerUnavailable) and self._is_gone())
+            reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        self.progress.failed[ticket.cell.name] = reason
 
     def _is_gone(self) -> bool:
         """Whether a server is away for us, too, and not for one worker's machine alone."""
@@ -203,15 +229,11 @@ class Scheduler:
         with suppress(ServerUnavailable), user_errors():
             mark_killed_if_free(self.store, fingerprints)
 
-    def _tell(self, ticket: _Ticket, left: int, workers: int) -> None:
+    def _tell(self, ticket: _Ticket, workers: int) -> None:
         self.progress.last = ticket.cell.name
-        self.progress.seconds_left = self.left.seconds(left, workers)
+        if self.cost:
+            self.progress.seconds_left = self.seconds / self.cost * sum(self.costs.values()) / workers
         self.notify(self.progress)
-
-
-def _check_plan(ledger: Ledger | None, study: Study, versions: Versions) -> None:
-    if ledger is not None and ledger.plan and ledger.has_results:
-        check_unchanged(study, ledger.plan, plan_of(study, versions))
 
 
 def _lacking(
@@ -240,14 +262,19 @@ def _trainings_first(study: Study, cells: Mapping[str, Cell], versions: Versions
     return dict(sorted(cells.items(), key=lambda item: item[0] not in first))
 
 
-def save_study_views(study: Study, store: Store, place: str) -> None:
-    """Write the saved views of the study's MLflow experiment `place`."""
-    measures = [metric_key(study.experiment, name) for name in study.measures]
-    first = [f"{side}_{name}" for name in list(study.experiment.curves)[:1] for side in SIDES]
-    save_views(store, place, study.columns, measures, first)
+def _costs(study: Study, cells: Iterable[Cell], versions: Versions) -> dict[tuple[str, int], float]:
+    """The cost of each cell, by arm and seed: 1, or less where a cell before it does its training."""
+    costs: dict[tuple[str, int], float] = {}
+    trained: set[str] = set()
+    for cell in cells:
+        training = training_of(study, cell, versions)
+        costs[cell.arm, cell.seed] = study.experiment.reused_cost if training in trained else 1.0
+        trained.add(training)
+    return costs
 
 
 def _tags(study: Study) -> dict[str, str]:
-    claims = "".join(f"\n- {claim.text}" for claim in study.claims)
-    note = f"**{study.question}**\n\n> {study.source}\n\nClaims:{claims}"
+    note = f"**{study.question}**\n\n> {study.source}"
+    if study.claims:
+        note += "\n\nClaims:" + "".join(f"\n- {claim.text}" for claim in study.claims)
     return {"mlflow.note.content": note[:NOTE_LETTERS], "mlflow.experimentKind": "custom_model_development"}

@@ -2,19 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
 from optuna.distributions import FloatDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from ablation.errors import UserError
 from ablation.runner.engines import Engine
-from ablation.runner.ledger import Ledger
+from ablation.runner.ledger import Ledger, running_trial
 from ablation.runner.recorded_plan import check_unchanged, checked_versions, fingerprint_of
-from ablation.runner.scheduler import Progress, Scheduler, save_study_views
+from ablation.runner.scheduler import Progress, Scheduler, running_alone
 from ablation.seeds import derive
 from ablation.settings import identity, vary
 from ablation.study import Cell, Study
@@ -44,14 +43,11 @@ def run_search(
     """
     search, whole = check_search(study), searched(study)
     versions = checked_versions(whole, [Cell("baseline", TUNING_SEED, whole.baseline)])
-    _check_plan(Trials.open(store, whole), store, study, versions)
-    store.create()
-    with store.sole(f"study-{whole.name}", f"the search of {study.name}"):
-        trials = Trials.create(store, whole)
+
+    def check(trials: Trials) -> None:
         _check_plan(trials, store, study, versions)
-        place = store.experiment(whole.name, {"mlflow.note.content": f"**{whole.question}**"})
-        save_study_views(whole, store, place)
-        trials.abandon()
+
+    with running_alone(whole, store, Trials, check, f"the search of {study.name}") as (trials, place):
         settled = _settled(trials, store)
         if settled.empty:
             trials.plan = plan_of_search(study, versions)
@@ -63,9 +59,10 @@ def run_search(
         notify(progress)
         if lacking:
             workers = min(workers, len(lacking))
-            scheduler = Scheduler(whole, store, trials, place, versions, progress, notify)
+            costs = {(f"trial {number}", TUNING_SEED): 1.0 for number in lacking}
+            scheduler = Scheduler(whole, store, trials, place, versions, progress, notify, costs)
             asked = (trials.ask(number, search, versions) for number in lacking)
-            scheduler.work(asked, len(lacking), make_engine(workers), workers)
+            scheduler.work(asked, make_engine(workers), workers)
         return progress
 
 
@@ -175,7 +172,10 @@ class Trials(Ledger):
         before = self.last().get(number)
         if before is not None and before.distributions == ranges:
             key, made = cell(before.params)
-            self._repeat(before, {"turn": number, "fingerprint": key})
+            attributes = {"turn": number, "fingerprint": key}
+            # NSGA-II keeps the generation in what is the system's.
+            again = running_trial(before.params, before.distributions, attributes, before.system_attrs)
+            self._optuna.add_trial(again)
         else:
             self._optuna.sampler = _sampler(search, number)
             trial = self._optuna.ask(dict(ranges))
@@ -189,17 +189,6 @@ class Trials(Ledger):
         running = (trial for trial in retry(self._trials) if trial.state == TrialState.RUNNING)
         return next(t.number for t in running if cell.arm == f"trial {t.user_attrs.get('turn')}")
 
-    def _repeat(self, trial: FrozenTrial, attributes: dict[str, Any]) -> None:
-        again = create_trial(
-            state=TrialState.RUNNING,
-            params=trial.params,
-            distributions=trial.distributions,
-            user_attrs=attributes,
-            system_attrs=trial.system_attrs,  # NSGA-II keeps the generation there
-        )
-        again.datetime_start = datetime.now(UTC).replace(tzinfo=None)
-        self._optuna.add_trial(again)
-
 
 def _sampler(search: Search, number: int) -> BaseSampler:
     seed = derive(TUNING_SEED, "search", str(number))
@@ -208,9 +197,9 @@ def _sampler(search: Search, number: int) -> BaseSampler:
     return TPESampler(seed=seed, n_startup_trials=STARTUP, multivariate=True, constant_liar=True)
 
 
-def _check_plan(trials: Trials | None, store: Store, study: Study, versions: dict[str, str]) -> None:
+def _check_plan(trials: Trials, store: Store, study: Study, versions: dict[str, str]) -> None:
     """Raise `UserError` where trials are settled, and their plan is not that of the declared search."""
-    if trials is not None and trials.plan and not _settled(trials, store).empty:
+    if trials.plan and not _settled(trials, store).empty:
         check_unchanged(trials.study, trials.plan, plan_of_search(study, versions))
 
 

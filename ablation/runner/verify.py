@@ -16,7 +16,7 @@ from ablation.runner.tuning import with_tuned_values
 from ablation.runner.worker import as_worker
 from ablation.study import Cell, Study
 from ablation.tracking.artifacts import artifact
-from ablation.tracking.origin import origin
+from ablation.tracking.origin import COMMIT, origin
 from ablation.tracking.recording import metric_key
 from ablation.tracking.store import Store
 
@@ -105,7 +105,7 @@ def _held_against(study: Study, store: Store, row: dict[Any, Any], cell: Cell) -
         for name, value in metrics.items()
         if name not in (*experiment.machine_metrics, "seconds")
         and (key := metric_key(experiment, name)) in recorded
-        and not _same(recorded[key], value)
+        and not (recorded[key] == value or (isnan(recorded[key]) and isnan(value)))
     }
     elsewhere = _elsewhere(tags, experiment)
     return Verified(cell, str(row["run_id"]), elsewhere, differing, files, experiment.tolerance)
@@ -119,23 +119,11 @@ def _other_files(store: Store, run_id: str, experiment: Experiment, kept: Path) 
             yield name
 
 
-def _same(then: float, now: float) -> bool:
-    return then == now or (isnan(then) and isnan(now))
-
-
 def _elsewhere(tags: dict[str, str], experiment: Experiment) -> tuple[str, ...]:
     """Which parts of the origin differ from here, by their names."""
-    here = origin(experiment.packages)
-    mine = here.hardware | {
-        "packages": ", ".join(f"{name} {number}" for name, number in here.packages.items()),
-        "mlflow.source.git.commit": here.commit,
-        "dirty": str(bool(here.diff)),
-    }
-    named = {
-        "mlflow.source.git.commit": "code",
-        "dirty": "uncommitted changes",
-        "together": "trained with others",
-    }
+    here = origin(experiment.packages).tags()
+    mine = here | {COMMIT: here.get(COMMIT, ""), "dirty": here.get("dirty", "False")}
+    named = {COMMIT: "code", "dirty": "uncommitted changes", "together": "trained with others"}
     return tuple(
         named.get(name, name)
         for name in (*mine, "together")

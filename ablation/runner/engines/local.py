@@ -10,7 +10,7 @@ from multiprocessing.context import ForkServerContext
 from typing import TYPE_CHECKING, Any
 
 from ablation.experiment import Experiment
-from ablation.runner.engines import Cells, Executor, ExecutorConfig
+from ablation.runner.engines import Engine, Executor, ExecutorConfig
 
 if TYPE_CHECKING:
     from ablation.runner.worker import Outcome, Task
@@ -25,7 +25,7 @@ def prepare(config: ExecutorConfig, experiments: Sequence[Experiment]) -> Execut
     return Executor(config.workers or cores(), LocalEngine)
 
 
-class LocalEngine:
+class LocalEngine(Engine):
     """Worker processes of this machine, one thread each; a worker that is killed is replaced."""
 
     def __init__(self, workers: int) -> None:
@@ -43,10 +43,6 @@ class LocalEngine:
     def lost(self, error: BaseException) -> bool:
         """See `Engine.lost`."""
         return isinstance(error, self._expired)
-
-    def order(self, experiment: Experiment, cells: Cells) -> Cells:
-        """As they come."""
-        return cells
 
     def close(self) -> None:
         """End the workers."""

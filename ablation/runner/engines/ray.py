@@ -15,7 +15,7 @@ from typing import Any
 
 from ablation.errors import UserError
 from ablation.experiment import Experiment
-from ablation.runner.engines import Cells, Executor, ExecutorConfig
+from ablation.runner.engines import Engine, Executor, ExecutorConfig
 from ablation.runner.worker import Ended, Outcome, Task, as_worker, work
 from ablation.tracking.origin import origin
 from ablation.tracking.store import Store
@@ -65,7 +65,7 @@ def connect(address: str | None, store: Store) -> int:
     return int(ray.cluster_resources().get("CPU", 1))
 
 
-class RayEngine:
+class RayEngine(Engine):
     """A CPU for each task, and a share of a GPU where `gpus` is not 0: then the cell trains on it."""
 
     def __init__(self, store: Store, address: str | None = None, gpus: float = 0.0) -> None:
@@ -94,10 +94,6 @@ class RayEngine:
     def lost(self, error: BaseException) -> bool:
         """See `Engine.lost`."""
         return isinstance(error, RayError) and not isinstance(error, RayTaskError)
-
-    def order(self, experiment: Experiment, cells: Cells) -> Cells:
-        """As they come."""
-        return cells
 
     def close(self) -> None:
         """Leave the cluster, which ends what this process still has there."""
