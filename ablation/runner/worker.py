@@ -13,6 +13,7 @@ from multiprocessing.connection import wait
 from numbers import Real
 from pathlib import Path
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any
 
 import cloudpickle
@@ -106,8 +107,15 @@ def work(task: Task) -> Outcome:
     one sentence where a server went away or a disk is full.
     """
     store = Store(task.store)
-    with user_errors(), retry_entering(lambda: store.lock(cell_lock(task.label.fingerprint))):
-        return _recorded(store, task) or _compute(store, task)
+    with user_errors(), _locked(store, task):
+        if known := _recorded(store, task):
+            return known
+        with _training(store, task) as trained:
+            one_program = task.accelerator and task.experiment.program(task.settings) is not None
+            (ended,) = _compute(store, [task], one_program, trained=trained)
+        if isinstance(ended, Exception):
+            raise ended
+        return ended
 
 
 def work_together(tasks: Sequence[Task]) -> list[Ended]:
@@ -123,8 +131,7 @@ def work_together(tasks: Sequence[Task]) -> list[Ended]:
         # In one order whoever asks for them, so that two groups never wait for each other.
         for number in sorted(training, key=lambda n: tasks[n].label.fingerprint):
             task = tasks[number]
-            lock = cell_lock(task.label.fingerprint)
-            held.enter_context(retry_entering(lambda lock=lock: store.lock(lock)))  # type: ignore[misc]
+            held.enter_context(_locked(store, task))
             try:
                 if known := _recorded(store, task):
                     ended[number] = known
@@ -132,7 +139,9 @@ def work_together(tasks: Sequence[Task]) -> list[Ended]:
                     lacking.append(number)
             except Exception as error:
                 ended[number] = as_user_error(error)
-        ended |= zip(lacking, _train_together(store, [tasks[n] for n in lacking]), strict=True)
+        if lacking:
+            how = {"together": str(len(lacking))}
+            ended |= zip(lacking, _compute(store, [tasks[n] for n in lacking], True, how=how), strict=True)
     for number, task in enumerate(tasks):
         if number not in ended:
             try:
@@ -140,6 +149,10 @@ def work_together(tasks: Sequence[Task]) -> list[Ended]:
             except Exception as error:
                 ended[number] = error
     return [ended[number] for number in range(len(tasks))]
+
+
+def _locked(store: Store, task: Task) -> AbstractContextManager[bool]:
+    return retry_entering(lambda: store.lock(cell_lock(task.label.fingerprint)))
 
 
 def _recorded(store: Store, task: Task) -> Outcome | None:
@@ -171,37 +184,75 @@ def _training(store: Store, task: Task) -> AbstractContextManager[Trained | None
     return retry_entering(lambda: training_of(store, task.label.training, task.experiment))
 
 
-def _recording(
-    store: Store, task: Task, trained: Trained | None = None, how: Mapping[str, str] | None = None
-) -> AbstractContextManager[Journal]:
-    return recording(
-        store,
-        task.place,
-        task.label,
-        task.experiment,
-        task.settings,
-        measures=task.measures,
-        trained=trained,
-        accelerator=task.accelerator,
-        how=how or {},
-    )
+def _compute(
+    store: Store,
+    tasks: Sequence[Task],
+    one_program: bool,
+    *,
+    trained: Trained | None = None,
+    how: Mapping[str, str] = MappingProxyType({}),
+) -> list[Ended]:
+    """Train and record the tasks: all as one program, whose error ends every run, or else the only one."""
+    experiment = tasks[0].experiment
+    with ExitStack() as group:
+        contexts = [group.enter_context(ExitStack()) for _ in tasks]
+        journals = [
+            context.enter_context(
+                recording(
+                    store,
+                    task.place,
+                    task.label,
+                    experiment,
+                    task.settings,
+                    measures=task.measures,
+                    trained=trained,
+                    accelerator=task.accelerator,
+                    how=how,
+                )
+            )
+            for context, task in zip(contexts, tasks, strict=True)
+        ]
+        started = perf_counter()
+        cells = [(task.settings, task.label.seed, one) for task, one in zip(tasks, journals, strict=True)]
+        try:
+            results = experiment.train_together(cells) if one_program else [experiment.train(*cells[0])]
+        except Exception as error:
+            if len(tasks) > 1:
+                raise
+            results = [error]
+        seconds = (perf_counter() - started) / len(tasks)
+        # All are written to the disk before the first waits for a server.
+        taken = [
+            _taken(task, one, result, seconds)
+            for task, one, result in zip(tasks, journals, results, strict=True)
+        ]
+        return [_ended(*run) for run in zip(contexts, journals, taken, strict=True)]
 
 
-def _compute(store: Store, task: Task) -> Outcome:
+def _taken(task: Task, journal: Journal, result: object, seconds: float) -> dict[str, float] | Exception:
+    """Write what came of the run; its numbers, or why there are none."""
+    if isinstance(result, Exception):
+        return result
     try:
-        with _training(store, task) as trained, _recording(store, task, trained) as journal:
-            started = perf_counter()
-            if task.accelerator and task.experiment.program(task.settings) is not None:
-                (metrics,) = task.experiment.train_together([(task.settings, task.label.seed, journal)])
-                if isinstance(metrics, Exception):
-                    raise metrics
-            else:
-                metrics = task.experiment.train(task.settings, task.label.seed, journal)
-            numbers = _checked(task, metrics, perf_counter() - started)
-            journal.finish(numbers)
+        numbers = _checked(task, result, seconds)
+        journal.finish(numbers)
+    except Exception as error:
+        return error
+    return numbers
+
+
+def _ended(context: ExitStack, journal: Journal, taken: dict[str, float] | Exception) -> Ended:
+    """End the run, as `recording` does with its error; what came of the task."""
+    try:
+        with context:
+            if isinstance(taken, Exception):
+                raise taken
     except Diverged as error:
         return Outcome(journal.run_id, {}, diverged=True, error=str(error))
-    return Outcome(journal.run_id, numbers)
+    except Exception as error:
+        return as_user_error(error)
+    assert not isinstance(taken, Exception)
+    return Outcome(journal.run_id, taken)
 
 
 def _checked(task: Task, metrics: object, seconds: float) -> dict[str, float]:
@@ -226,53 +277,6 @@ def _checked(task: Task, metrics: object, seconds: float) -> dict[str, float]:
             f"from {now}; give the changed data a name of their own"
         )
     return {"seconds": seconds} | {name: float(value) for name, value in metrics.items()}
-
-
-def _train_together(store: Store, tasks: Sequence[Task]) -> list[Ended]:
-    if not tasks:
-        return []
-    started, how = perf_counter(), {"together": str(len(tasks))}
-    with ExitStack() as group:  # an error of the program ends every run; else each ends by itself
-        contexts = [group.enter_context(ExitStack()) for _ in tasks]
-        journals = [
-            context.enter_context(_recording(store, task, how=how))
-            for context, task in zip(contexts, tasks, strict=True)
-        ]
-        cells = [(task.settings, task.label.seed, one) for task, one in zip(tasks, journals, strict=True)]
-        results = tasks[0].experiment.train_together(cells)
-        seconds = (perf_counter() - started) / len(tasks)
-        # All are written to the disk before the first waits for a server.
-        taken = [
-            _taken(task, one, result, seconds)
-            for task, one, result in zip(tasks, journals, results, strict=True)
-        ]
-        return [_ended(*run) for run in zip(contexts, journals, taken, strict=True)]
-
-
-def _taken(task: Task, journal: Journal, result: object, seconds: float) -> dict[str, float] | Exception:
-    """Write the result of one of several runs; its numbers, or why there are none."""
-    if isinstance(result, Exception):
-        return result
-    try:
-        numbers = _checked(task, result, seconds)
-        journal.finish(numbers)
-    except Exception as error:
-        return error
-    return numbers
-
-
-def _ended(context: ExitStack, journal: Journal, taken: dict[str, float] | Exception) -> Ended:
-    """End one of several runs, as `recording` does with its error; what came of its task."""
-    try:
-        with context:
-            if isinstance(taken, Exception):
-                raise taken
-    except Diverged as error:
-        return Outcome(journal.run_id, {}, diverged=True, error=str(error))
-    except Exception as error:
-        return as_user_error(error)
-    assert not isinstance(taken, Exception)
-    return Outcome(journal.run_id, taken)
 
 
 def _die_with_parent() -> None:
