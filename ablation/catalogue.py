@@ -73,15 +73,11 @@ def _execute(path: Path) -> object:
     assert module_spec is not None
     assert module_spec.loader is not None
     module = importlib.util.module_from_spec(module_spec)
-    before = sys.modules.get(name)
     sys.modules[name] = module  # as an import does: a dataclass looks its module up while it is made
     try:
         module_spec.loader.exec_module(module)
     except BaseException as error:
-        if before is None:
-            del sys.modules[name]
-        else:
-            sys.modules[name] = before
+        del sys.modules[name]
         raise _explained(error, path) from error
     MODULES.add(name)
     return getattr(module, "study", None)

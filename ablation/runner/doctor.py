@@ -11,6 +11,7 @@ from ablation.runner.results import results
 from ablation.runner.search import search_results, searched
 from ablation.runner.tuning import tuning_of, with_tuned_values
 from ablation.study import Study
+from ablation.tracking.addresses import shown
 from ablation.tracking.availability import ServerUnavailable
 from ablation.tracking.journal_on_disk import entries, waiting
 from ablation.tracking.origin import origin
@@ -40,8 +41,8 @@ def examine(store: Store) -> list[Finding]:
     ]
     if not store.exists():
         return [*findings, Finding(f"store: {store.root} holds no runs yet")]
-    findings += [Finding(f"store: {store.tracking_shown} and {store.optuna_shown}"), *_waiting(store)]
-    findings += _dead(store)
+    findings += [Finding(f"store: {store.tracking_shown} and {shown(store.optuna_url)}")]
+    findings += [*_waiting(store), *_dead(store)]
     return [*findings, *(finding for name, one in studies.items() for finding in _study(store, name, one))]
 
 

@@ -25,7 +25,7 @@ def results(study: Study, store: Store, seeds: int | None = None) -> pd.DataFram
         check_unchanged(study, ledger.plan, plan_of(study, versions))
     cells = fingerprints(study, study.cells(seeds or ledger.seed_counts[-1]), versions)
     found = cell_runs(store, study.name)
-    runs, failed = _accepted(found), set(found.fingerprint[found.outcome == "failed"])
+    runs, failed = accepted(found), set(found.fingerprint[found.outcome == "failed"])
     ended = dict(zip(runs.index, zip(runs.status, runs.outcome, strict=True), strict=True))
     plan = [
         {
@@ -63,7 +63,7 @@ def _joined(plan: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([plan, kept.assign(**texts)], axis=1)
 
 
-def _accepted(runs: pd.DataFrame) -> pd.DataFrame:
+def accepted(runs: pd.DataFrame) -> pd.DataFrame:
     """The run that counts for each fingerprint: the first that finished, else the first that diverged."""
     counted = runs[(runs.status == "FINISHED") | (runs.outcome == "diverged")]
     order = counted.assign(diverged=counted.outcome == "diverged").sort_values("diverged", kind="stable")

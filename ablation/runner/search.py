@@ -13,6 +13,7 @@ from ablation.errors import UserError
 from ablation.runner.engines import Engine
 from ablation.runner.ledger import Ledger, running_trial
 from ablation.runner.recorded_plan import check_unchanged, checked_versions, fingerprint_of
+from ablation.runner.results import accepted
 from ablation.runner.scheduler import Progress, Scheduler, running_alone
 from ablation.seeds import derive
 from ablation.settings import identity, vary
@@ -67,7 +68,7 @@ def run_search(
 
 
 def search_results(study: Study, store: Store) -> pd.DataFrame | None:
-    """One row a settled trial, by its number; None where the study has no search or no trial of it settled.
+    """One row a settled trial, by its number; None where no trial of a search has settled.
 
     Columns: number (from 0), state ("complete" or "diverged"), fingerprint, run_id, failure, then the
     searched settings and the objectives (NaN where it diverged). Raises `UserError` where the plan changed.
@@ -113,10 +114,7 @@ def searched(study: Study) -> Study:
 
 
 def plan_of_search(study: Study, versions: dict[str, str]) -> dict[str, Any]:
-    """What must not change once trials exist, as plain JSON.
-
-    The number of trials is not in it: more may be added.
-    """
+    """What must not change once trials exist, as plain JSON: not their number, since more may be added."""
     search = check_search(study)
     return {
         "versions": versions,
@@ -151,18 +149,12 @@ class Trials(Ledger):
         The sampler is made anew, from the number alone: so a search that was interrupted draws what an
         undisturbed one draws, and never the first numbers of its seed a second time.
         """
-        return retry(
-            lambda: self._ask(number, search, versions), lambda: self._ask_anew(number, search, versions)
-        )
-
-    def _ask_anew(self, number: int, search: Search, versions: dict[str, str]) -> tuple[str, Cell]:
-        """Ask again after a try of which nobody knows how far it came: what it began is no trial yet."""
-        for trial in self._trials():
-            if trial.state == TrialState.RUNNING and trial.user_attrs.get("turn", number) == number:
-                self._fail(trial.number)
-        return self._ask(number, search, versions)
+        return retry(lambda: self._ask(number, search, versions))
 
     def _ask(self, number: int, search: Search, versions: dict[str, str]) -> tuple[str, Cell]:
+        for trial in self._trials():  # what an attempt began of which nobody knows how far it came
+            if trial.state == TrialState.RUNNING and trial.user_attrs.get("turn", number) == number:
+                self._fail(trial.number)
         ranges = {name: FloatDistribution(*pair, log=True) for name, pair in search.ranges.items()}
 
         def cell(params: dict[str, Any]) -> tuple[str, Cell]:
@@ -205,9 +197,7 @@ def _check_plan(trials: Trials, store: Store, study: Study, versions: dict[str, 
 
 def _settled(trials: Trials, store: Store) -> pd.DataFrame:
     """The rows of `search_results`, by the trials' names. That a run diverged is what its tags say."""
-    runs = cell_runs(store, trials.study.name)
-    runs = runs[(runs.status == "FINISHED") | (runs.outcome == "diverged")]
-    runs = runs.drop_duplicates("fingerprint").set_index("fingerprint")
+    runs = accepted(cell_runs(store, trials.study.name))
     names, columns = list(trials.study.measures), ["number", "state", "fingerprint", "run_id", "failure"]
     rows = {}
     for number, trial in sorted(trials.last().items()):

@@ -27,9 +27,8 @@ OF_NO_EFFECT = ("cores", "memory_gb")
 class Verified:
     """A cell and the run that was repeated. `elsewhere` names what of its origin is not as here, if any.
 
-    differing[name]: the number that was recorded and that of now, for every metric that is not the same bits;
-    files: those of `Experiment.exact_files` that the run kept and that are not the same bytes now. tolerance:
-    how far a metric may lie, of its value, from that of another machine.
+    differing[name]: the number then and now of every metric that is not the same bits; files: those of
+    `Experiment.exact_files` that are not the same bytes. tolerance: as in `Experiment`.
     """
 
     cell: Cell

@@ -73,25 +73,23 @@ def metric_key(experiment: Experiment, name: str) -> str:
     return f"{section}/{name}" if section else name
 
 
+@dataclass
 class Journal:
     """The open record of a run, as `ablation.experiment.Run` describes it; `finish` takes its metrics."""
 
-    def __init__(
-        self,
-        store: Store,
-        record: Record,
-        experiment: Experiment,
-        measures: tuple[str, ...],
-        trained: Trained | None,
-        accelerator: bool,
-    ) -> None:
-        self.measures, self.trained, self.accelerator = measures, trained, accelerator
-        self.entry = disk.make_entry(store, record.fingerprint)
+    store: Store
+    record: Record
+    experiment: Experiment
+    measures: tuple[str, ...]
+    trained: Trained | None
+    accelerator: bool
+
+    def __post_init__(self) -> None:
+        self.entry = disk.make_entry(self.store, self.record.fingerprint)
         self.folder = self.entry / SCRATCH
-        self.store, self.record, self.experiment = store, record, experiment
         self._began = self._sent = time.monotonic()
         self._pause = FLUSH_SECONDS
-        record.write(self.entry)
+        self.record.write(self.entry)
 
     @property
     def run_id(self) -> str:

@@ -77,11 +77,6 @@ class Store:
         return shown(self.tracking_uri)
 
     @property
-    def optuna_shown(self) -> str:
-        """`optuna_url` without its password."""
-        return shown(self.optuna_url)
-
-    @property
     def embedded(self) -> bool:
         """Whether MLflow's database is the folder's own."""
         return "MLFLOW_TRACKING_URI" not in os.environ
@@ -126,13 +121,12 @@ class Store:
     @cached_property
     def client(self) -> MlflowClient:
         """MLflow's client; a `UserError` where there is no store yet, or one of another format."""
-        if self.embedded and not self._database.exists():
+        if not self.exists():
             raise UserError(
                 f"{self.root} holds no runs yet: run a study first, or name another folder with --store."
             )
         try:
-            if not self.embedded:
-                self.probe(ANSWER_SECONDS)
+            self.probe(ANSWER_SECONDS)
             with self.schema(self.tracking_uri):
                 client = MlflowClient(tracking_uri=self.tracking_uri)
             self._check(client)
@@ -178,7 +172,7 @@ class Store:
         try:
             (self.root / "locks").mkdir(parents=True, exist_ok=True)
             with self.lock("create"):
-                if self.embedded and not self._database.exists():
+                if not self.exists():
                     _create_database(self._database)
         except (OSError, sqlite3.OperationalError) as error:
             raise UserError(
@@ -190,16 +184,16 @@ class Store:
         """The id of the experiment called `name`, made with `tags` where it is missing."""
         with self.lock("create"):
             found = self.client.get_experiment_by_name(name)
-            if found is not None and found.lifecycle_stage == "deleted":
+            if found is None:
+                location = None if self.served else str(self.root.absolute() / "artifacts" / name)
+                tags = tags | {TAG: FORMAT}
+                return str(self.client.create_experiment(name, artifact_location=location, tags=tags))
+            if found.lifecycle_stage == "deleted":
                 raise UserError(
                     f"the experiment {name} was deleted in MLflow: restore it (`mlflow experiments restore "
                     f"-x {found.experiment_id}`), or give the study's file a new name."
                 )
-            if found is not None:
-                return self._own(found)
-            location = None if self.served else str(self.root.absolute() / "artifacts" / name)
-            marked = tags | {TAG: FORMAT}
-            return str(self.client.create_experiment(name, artifact_location=location, tags=marked))
+            return self._own(found)
 
     def place_of(self, name: str) -> str:
         """The id of the experiment called `name`; "" where there is none, or it was deleted."""

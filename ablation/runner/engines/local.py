@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ablation.experiment import Experiment
 from ablation.runner.engines import Engine, Executor, ExecutorConfig
@@ -55,16 +55,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def context(experiments: Sequence[Experiment] = ()) -> ForkServerContext:
+def context() -> ForkServerContext:
     """How workers are made: forked from a process that has imported their modules, one thread each."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    made: Any = multiprocessing.get_context("forkserver")
-    if experiments:
-        own = [module for one in experiments for module in one.preload]
-        made.set_forkserver_preload(list(dict.fromkeys([*PRELOAD, *own, STORE])))
-    found: ForkServerContext = made
-    return found
+    return multiprocessing.get_context("forkserver")
 
 
 def warm(experiments: Sequence[Experiment]) -> None:
@@ -72,7 +67,8 @@ def warm(experiments: Sequence[Experiment]) -> None:
 
     It is deaf to Ctrl-C from birth: an interrupt in the middle of its imports would print a traceback.
     """
-    context(experiments)
+    own = [module for one in experiments for module in one.preload]
+    context().set_forkserver_preload(list(dict.fromkeys([*PRELOAD, *own, STORE])))
     hearing = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         forkserver.ensure_running()
