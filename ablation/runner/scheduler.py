@@ -171,15 +171,10 @@ class Scheduler:
 
     def _start(self, engine: Engine, ticket: _Ticket) -> None:
         study, cell = self.study, ticket.cell
-        label = Label(
-            study=study.name,
-            arm=cell.arm,
-            seed=cell.seed,
-            fingerprint=ticket.fingerprint,
-            version=self.versions[study.experiment.source(cell.settings)],
-            training=training_of(study, cell, self.versions),
-            quick=study.quick,
-        )
+        version = self.versions[study.experiment.source(cell.settings)]
+        training = training_of(study, cell, self.versions)
+        key = ticket.fingerprint
+        label = Label(study.name, cell.arm, cell.seed, key, version, training, study.quick)
         work = packed(study.experiment, cell.settings)
         task = Task(work, label, self.place, self.store.root, tuple(study.measures))
         self.running[engine.submit(task)] = ticket

@@ -4,8 +4,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
 from multiprocessing import parent_process
@@ -92,11 +92,9 @@ def start() -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 
-@contextmanager
-def as_worker() -> Iterator[None]:
+def as_worker() -> AbstractContextManager[object]:
     """Compute in this process as a worker does, with its threads; what the process had before comes back."""
-    with threadpool_limits(THREADS):
-        yield
+    return threadpool_limits(THREADS)
 
 
 def work(task: Task) -> Outcome:

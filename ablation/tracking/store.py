@@ -88,9 +88,7 @@ class Store:
 
     @property
     def shared(self) -> bool:
-        """Whether other machines can share it: runs and files on a tracking server, trials and locks in a
-        database. With MLflow's own database alone the files lie in the folder.
-        """
+        """Whether other machines can share it: with a tracking server, and trials and locks in PostgreSQL."""
         return self.served and self.optuna_url.startswith("postgresql")
 
     @property
@@ -245,10 +243,8 @@ def paged(search: Callable[..., Any]) -> Iterator[Any]:
 
 
 def _create_database(path: Path) -> None:
-    """Let MLflow build its tables in a private file and publish it whole.
-
-    A first migration that is killed, or that two processes start at once, leaves a database that
-    never opens again; a file that appears by one rename cannot be half made.
+    """Let MLflow build its tables in a private file, and rename it: a migration that is killed, or that two
+    processes start at once, leaves a database that never opens again.
     """
     for stale in path.parent.glob(".create-*"):
         stale.unlink(missing_ok=True)  # of a process killed here before: we hold the lock

@@ -10,6 +10,7 @@ from ablation.experiment import Experiment
 from ablation.runner.engines import Cells, Executor, ExecutorConfig
 from ablation.runner.engines.local import LocalEngine, warm
 from ablation.runner.worker import Ended, Outcome, Task, work_together
+from ablation.study import Cell
 
 QUIET_SECONDS = 0.2  # without another task, after which those that wait are taken for all there are
 CELLS = 8  # trained at once, if nothing else is said
@@ -44,13 +45,11 @@ class TogetherEngine(LocalEngine):
 
     def order(self, experiment: Experiment, cells: Cells) -> Cells:
         """Those that can train together follow on each other; what reuses a training comes last."""
-        programs: dict[Hashable, int] = {}
-        for cell in cells.values():
-            programs.setdefault(experiment.program(cell.settings), len(programs))
+        programs = list(dict.fromkeys(experiment.program(cell.settings) for cell in cells.values()))
 
-        def place(item: tuple[str, object]) -> tuple[bool, int]:
-            settings = cells[item[0]].settings
-            return settings != experiment.training(settings), programs[experiment.program(settings)]
+        def place(item: tuple[str, Cell]) -> tuple[bool, int]:
+            settings = item[1].settings
+            return settings != experiment.training(settings), programs.index(experiment.program(settings))
 
         return dict(sorted(cells.items(), key=place))
 
