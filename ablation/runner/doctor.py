@@ -98,7 +98,7 @@ def _study(store: Store, name: str, study: Study | UserError) -> list[Finding]:
 def _cells(store: Store, study: Study, name: str) -> list[Finding]:
     """What the cells say, and whether every cell that Optuna calls COMPLETE has its run in MLflow."""
     ledger = Ledger.open(store, study)
-    if ledger is None or ledger.plan is None:
+    if ledger is None:
         return []
     abandoned = _abandoned(store, ledger)
     cells = results(study, store)

@@ -50,7 +50,8 @@ class Ledger:
         storage = _storage(store)
         if study.name not in optuna.study.get_all_study_names(storage):
             return None
-        return cls(study, optuna.load_study(study_name=study.name, storage=storage))
+        found = cls(study, optuna.load_study(study_name=study.name, storage=storage))
+        return found if found.plan else None
 
     @classmethod
     def create(cls, store: Store, study: Study) -> Self:
@@ -71,10 +72,9 @@ class Ledger:
         return count(len(self._trials()))
 
     @property
-    def plan(self) -> dict[str, Any] | None:
-        """The plan as it was recorded by the first run, if any."""
-        text = self._optuna.user_attrs.get("plan")
-        return json.loads(text) if text else None
+    def plan(self) -> dict[str, Any]:
+        """The plan as it was recorded by the first run, empty before it."""
+        return dict(json.loads(self._optuna.user_attrs.get("plan", "{}")))
 
     @plan.setter
     def plan(self, plan: Mapping[str, Any]) -> None:

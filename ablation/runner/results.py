@@ -19,7 +19,6 @@ def results(study: Study, store: Store, seeds: int | None = None) -> pd.DataFram
     plan has changed since.
     """
     ledger = opened(study, store)
-    assert ledger.plan is not None
     versions, states = ledger.plan["versions"], ledger.states()
     if TrialState.COMPLETE in states.values():
         check_unchanged(study, ledger.plan, plan_of(study, versions))
@@ -42,7 +41,7 @@ def results(study: Study, store: Store, seeds: int | None = None) -> pd.DataFram
 def opened(study: Study, store: Store) -> Ledger:
     """The ledger of a study that has been run; else a `UserError`."""
     ledger = Ledger.open(store, study)
-    if ledger is None or ledger.plan is None:
+    if ledger is None:
         raise UserError(f"{study.name} has no runs in {store.root}: run it first, or name another --store.")
     return ledger
 

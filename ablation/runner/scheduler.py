@@ -75,7 +75,7 @@ def run_study(
     versions = checked_versions(study, study.cells(seeds))
 
     def check(ledger: Ledger) -> None:
-        if ledger.plan and ledger.has_results:
+        if ledger.has_results:
             check_unchanged(study, ledger.plan, plan_of(study, versions))
 
     with running_alone(study, store, Ledger, check, f"the study {study.name}") as (ledger, place):

@@ -74,7 +74,7 @@ def search_results(study: Study, store: Store) -> pd.DataFrame | None:
     searched settings and the objectives (NaN where it diverged). Raises `UserError` where the plan changed.
     """
     trials = Trials.open(store, searched(study)) if study.search else None
-    if trials is None or trials.plan is None:
+    if trials is None:
         return None
     _check_plan(trials, store, study, trials.plan["versions"])
     found = _settled(trials, store)
@@ -191,7 +191,7 @@ def _sampler(search: Search, number: int) -> BaseSampler:
 
 def _check_plan(trials: Trials, store: Store, study: Study, versions: dict[str, str]) -> None:
     """Raise `UserError` where trials are settled, and their plan is not that of the declared search."""
-    if trials.plan and not _settled(trials, store).empty:
+    if not _settled(trials, store).empty:
         check_unchanged(trials.study, trials.plan, plan_of_search(study, versions))
 
 

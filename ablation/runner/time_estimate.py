@@ -79,8 +79,7 @@ def _lacking(
 ) -> tuple[dict[str, Cell], pd.DataFrame | None]:
     """The cells to train by fingerprint, and the study's results where it has any."""
     cells = fingerprints(study, study.cells(seeds), versions)
-    ledger = Ledger.open(store, study)
-    if ledger is None or ledger.plan is None:
+    if Ledger.open(store, study) is None:
         return cells, None
     frame = results(study, store, seeds)
     there = set(frame.fingerprint[frame.state.isin(["complete", "diverged"])])

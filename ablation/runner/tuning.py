@@ -53,8 +53,7 @@ def with_tuned_values(study: Study, store: Store) -> Study:
     if recorded := _recorded(study, store):
         return replace(study, chosen=recorded)
     trials = tuning_of(study)
-    ledger = Ledger.open(store, trials)
-    if ledger is None or ledger.plan is None:
+    if Ledger.open(store, trials) is None:
         return study
     frame = results(trials, store)
     if not frame.state.isin(["complete", "diverged"]).all():
@@ -69,15 +68,14 @@ def progress_of(study: Study, store: Store) -> pd.DataFrame | None:
     study = with_tuned_values(study, store)
     if study.tuned and not study.chosen:
         study = tuning_of(study)
-    ledger = Ledger.open(store, study)
-    return None if ledger is None or ledger.plan is None else results(study, store)
+    return results(study, store) if Ledger.open(store, study) else None
 
 
 def _recorded(study: Study, store: Store) -> dict[str, float]:
     """What was chosen when the study's cells ran, as its plan has it: then a lost trial changes nothing."""
     assert study.tuned is not None
     ledger = Ledger.open(store, study)
-    if ledger is None or ledger.plan is None or not ledger.has_results:
+    if ledger is None or not ledger.has_results:
         return {}
     arms = ledger.plan["arms"]
     return {arm: arms[arm][study.tuned.setting] for arm in study.declared if arm in arms}
@@ -85,12 +83,12 @@ def _recorded(study: Study, store: Store) -> dict[str, float]:
 
 def _best(study: Study, arm: str, losses: dict[str, float]) -> float:
     assert study.tuned is not None
-    found = {value: losses.get(_trial(study, arm, value)) for value in study.tuned.values}
-    kept = {value: loss for value, loss in found.items() if loss is not None}
+    values = study.tuned.values
+    kept = {value: losses[name] for value in values if (name := _trial(study, arm, value)) in losses}
     if not kept:
         raise UserError(
             f"{study.tuned.setting} of {arm} wants a value at which training holds, but all of "
-            f"{', '.join(f'{value:g}' for value in found)} diverged: lower the range of the study's `tuned`."
+            f"{', '.join(f'{value:g}' for value in values)} diverged: lower the range of the study's `tuned`."
         )
     sign = -1 if study.measure(study.tuned.measure).better == "higher" else 1
     return min(kept, key=lambda value: sign * kept[value])

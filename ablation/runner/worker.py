@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -83,6 +84,14 @@ class Outcome:
 
 
 Ended = Outcome | Exception
+
+
+def answer(future: "Future[Outcome]", ended: Outcome | BaseException) -> None:
+    """Give the future what a task ended as."""
+    if isinstance(ended, BaseException):
+        future.set_exception(ended)
+    else:
+        future.set_result(ended)
 
 
 def start() -> None:

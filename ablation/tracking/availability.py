@@ -12,11 +12,7 @@ from time import monotonic
 from typing import Literal, TypeVar
 
 import requests
-from mlflow.environment_variables import (
-    MLFLOW_TRACKING_CLIENT_CERT_PATH,
-    MLFLOW_TRACKING_INSECURE_TLS,
-    MLFLOW_TRACKING_SERVER_CERT_PATH,
-)
+from mlflow import environment_variables as variables
 from mlflow.exceptions import MlflowException, RestException
 from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
@@ -106,7 +102,7 @@ def is_refused(error: BaseException) -> bool:
 
 
 def as_user_error(error: Exception) -> Exception:
-    """The error as a `UserError` of one sentence where a server is away or a disk is full, else itself."""
+    """The error as a `UserError` where a server is away or a disk is full, else itself."""
     kind, cause = _kind(error)
     if isinstance(error, UserError) or not kind:
         return error
@@ -135,13 +131,14 @@ def user_errors() -> Iterator[None]:
 def knock(address: str, seconds: float) -> None:
     """Ask a server for a sign of life, with MLflow's settings of TLS; MLflow alone would try for minutes."""
     if address.startswith("http"):
-        trusted = False if MLFLOW_TRACKING_INSECURE_TLS.get() else MLFLOW_TRACKING_SERVER_CERT_PATH.get()
+        insecure = variables.MLFLOW_TRACKING_INSECURE_TLS.get()
+        trusted = False if insecure else variables.MLFLOW_TRACKING_SERVER_CERT_PATH.get()
         try:
             requests.get(
                 f"{address.rstrip('/')}/health",
                 timeout=seconds,
                 verify=True if trusted is None else trusted,
-                cert=MLFLOW_TRACKING_CLIENT_CERT_PATH.get(),
+                cert=variables.MLFLOW_TRACKING_CLIENT_CERT_PATH.get(),
             )
         except requests.RequestException:
             raise

@@ -16,7 +16,7 @@ from typing import Any
 from ablation.errors import UserError
 from ablation.experiment import Experiment
 from ablation.runner.engines import Engine, Executor, ExecutorConfig
-from ablation.runner.worker import Ended, Outcome, Task, as_worker, work
+from ablation.runner.worker import Ended, Outcome, Task, answer, as_worker, work
 from ablation.tracking.origin import origin
 from ablation.tracking.store import Store
 
@@ -121,9 +121,4 @@ def compute(task: Task, data: Any, variables: dict[str, str], packages: dict[str
 
 
 def _forward(theirs: "Future[Ended]", ours: "Future[Outcome]") -> None:
-    error = theirs.exception()
-    ended = error if error is not None else theirs.result()
-    if isinstance(ended, BaseException):
-        ours.set_exception(ended)
-    else:
-        ours.set_result(ended)
+    answer(ours, theirs.exception() or theirs.result())

@@ -9,7 +9,7 @@ from ablation.errors import UserError
 from ablation.experiment import Experiment
 from ablation.runner.engines import Cells, Executor, ExecutorConfig
 from ablation.runner.engines.local import LocalEngine, warm
-from ablation.runner.worker import Ended, Outcome, Task, work_together
+from ablation.runner.worker import Ended, Outcome, Task, answer, work_together
 from ablation.study import Cell
 
 QUIET_SECONDS = 0.2  # without another task, after which those that wait are taken for all there are
@@ -85,7 +85,4 @@ class TogetherEngine(LocalEngine):
         except Exception as error:
             ended = [error] * len(tasks)
         for future, one in zip(futures, ended, strict=True):
-            if isinstance(one, Exception):
-                future.set_exception(one)
-            else:
-                future.set_result(one)
+            answer(future, one)
