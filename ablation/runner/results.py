@@ -52,9 +52,7 @@ def learning_curves(study: Study, frame: pd.DataFrame, store: Store) -> pd.DataF
 
 
 def _joined(plan: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """The cells with the columns of their runs, where these are complete or diverged; for ten thousand cells
-    by columns, not row by row.
-    """
+    """The cells with the columns of their runs, where these are complete or diverged."""
     counted = plan.fingerprint[plan.state.isin(["complete", "diverged"])]
     own = runs.drop(columns=["arm", "seed"], errors="ignore").loc[counted]
     kept = own.reindex(plan.fingerprint).reset_index(drop=True)

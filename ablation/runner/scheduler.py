@@ -88,7 +88,7 @@ def run_study(
         if lacking:
             workers = min(workers, len(lacking))
             engine = make_engine(workers)
-            costs = _costs(study, lacking.values(), versions)
+            lacking, costs = _trainings_first(study, lacking, versions)
             scheduler = Scheduler(study, store, ledger, place, versions, progress, notify, costs)
             scheduler.work(engine.order(study.experiment, lacking).items(), engine, workers)
         return progress
@@ -235,10 +235,9 @@ def _lacking(
     study: Study, store: Store, seeds: int, versions: Versions, progress: Progress
 ) -> dict[str, Cell]:
     """The cells without a finished run; those that have one, or that diverged, are counted in `progress`."""
-    cells = _trainings_first(study, fingerprints(study, study.cells(seeds), versions), versions)
     found = results(study, store, seeds).set_index("fingerprint")
     lacking: dict[str, Cell] = {}
-    for key, cell in cells.items():
+    for key, cell in fingerprints(study, study.cells(seeds), versions).items():
         if found.state[key] == "complete":
             progress.there += 1
         elif found.state[key] == "diverged":
@@ -248,24 +247,20 @@ def _lacking(
     return lacking
 
 
-def _trainings_first(study: Study, cells: Mapping[str, Cell], versions: Versions) -> dict[str, Cell]:
-    """One cell of every training before those that reuse it: else workers would wait for it."""
-    firsts: dict[str, str] = {}
-    for key, cell in cells.items():
-        firsts.setdefault(training_of(study, cell, versions), key)
-    first = set(firsts.values())
-    return dict(sorted(cells.items(), key=lambda item: item[0] not in first))
-
-
-def _costs(study: Study, cells: Iterable[Cell], versions: Versions) -> dict[tuple[str, int], float]:
-    """The cost of each cell, by arm and seed: 1, or less where a cell before it does its training."""
-    costs: dict[tuple[str, int], float] = {}
+def _trainings_first(
+    study: Study, cells: Mapping[str, Cell], versions: Versions
+) -> tuple[dict[str, Cell], dict[tuple[str, int], float]]:
+    """The cells, one of every training before those that reuse it, for which workers would wait; their costs."""
+    first: dict[str, Cell] = {}
+    rest: dict[str, Cell] = {}
     trained: set[str] = set()
-    for cell in cells:
+    for key, cell in cells.items():
         training = training_of(study, cell, versions)
-        costs[cell.arm, cell.seed] = study.experiment.reused_cost if training in trained else 1.0
+        (rest if training in trained else first)[key] = cell
         trained.add(training)
-    return costs
+    costs = {(cell.arm, cell.seed): 1.0 for cell in first.values()}
+    costs |= {(cell.arm, cell.seed): study.experiment.reused_cost for cell in rest.values()}
+    return first | rest, costs
 
 
 def _tags(study: Study) -> dict[str, str]:

@@ -93,10 +93,9 @@ def check_search(study: Study) -> Search:
 
 
 def searched(study: Study) -> Study:
-    """The search as a study of its own, called "<study>-search": its arms are the ends of the ranges.
+    """The search as a study of its own, called "<study>-search", whose measures are the objectives.
 
-    They are never run: they say which settings vary. Its measures are the objectives; no effect is
-    judged, so their smallest effects of interest play no part.
+    Its arms are the ends of the ranges: never run, they say which settings vary.
     """
     search = check_search(study)
     first, second = map(study.label, search.objectives)
@@ -127,11 +126,10 @@ def plan_of_search(study: Study, versions: dict[str, str]) -> dict[str, Any]:
 
 
 class Trials(Ledger):
-    """The open Optuna study of `searched(study)`.
+    """The open Optuna study of `searched(study)`. A trial says its number in the search ("turn"), from 0.
 
-    A trial says its number in the search ("turn"), counted from 0, its fingerprint and its settings. One that
-    failed is tried again with the settings that it was given, so that a run that was recorded before its
-    coordinator died is found again.
+    One that failed is tried again with its own settings: a run that was recorded before its coordinator died
+    is found again.
     """
 
     def last(self) -> dict[int, FrozenTrial]:

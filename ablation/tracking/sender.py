@@ -115,9 +115,8 @@ def _deliver(store: Store, fingerprint: str, entry: Path) -> str:
 
 
 def _log_dataset(client: MlflowClient, run_id: str, dataset: DatasetInput) -> None:
-    """MLflow keeps a data set once an experiment, looks whether it is there and then writes it: of two runs
-    that do so at one moment the later fails, and finds it when it looks again. Each database says that in
-    other words, so what MLflow takes for a bad request is asked for again, whatever it says.
+    """MLflow looks whether the data set is there and then writes it: of two runs that do so at one moment the
+    later fails, in words of its database, and finds it when it looks again.
     """
     try:
         client.log_inputs(run_id, datasets=[dataset])

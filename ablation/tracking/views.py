@@ -21,7 +21,7 @@ VIEWS = ("arms", "cells", "mean over seeds")
 
 @dataclass(frozen=True)
 class Page:
-    """A page of MLflow's UI: what it shows, and its address below the server's root."""
+    """A page of MLflow's UI; path: its address below the server's root."""
 
     title: str
     path: str
