@@ -250,7 +250,7 @@ def _lacking(
 def _trainings_first(
     study: Study, cells: Mapping[str, Cell], versions: Versions
 ) -> tuple[dict[str, Cell], dict[tuple[str, int], float]]:
-    """The cells, one of every training before those that reuse it, for which workers would wait; their costs."""
+    """The cells and their costs; one of every training comes first: workers would wait for it."""
     first: dict[str, Cell] = {}
     rest: dict[str, Cell] = {}
     trained: set[str] = set()

@@ -17,8 +17,8 @@ from ablation.tracking.store import Store
 
 @dataclass(frozen=True)
 class Workload:
-    """lacking: cells to train; shared: those that other studies have trained, unknown before a tuning; trials:
-    of tuning, to run. seconds is None where no cell of the study has run and its file names no time.
+    """lacking: cells to train; shared: those that other studies have trained, unknown before a tuning;
+    trials: of tuning, to run. seconds is None where no cell of the study has run and its file names no time.
     """
 
     cells: int
