@@ -220,8 +220,8 @@ def recording(
 
     A diverged run is FAILED with the tag outcome=diverged: the settings decide it, so it is a result. The tag
     `built_on` names the run of `trained`. `how` it is computed, where that is not by the CPU alone, is added
-    to the tags and to environment.json. Raises `ServerUnavailable` where the server is not there to begin it, and `Undelivered` where it is not at
-    its end.
+    to the tags and to environment.json. Raises `ServerUnavailable` where the server is not there to begin it,
+    and `Undelivered` where it is not at its end.
     """
     here = origin(tuple(experiment.packages))
     tags = label.tags() | SOURCE | here.tags() | dict(how)
