@@ -90,7 +90,9 @@ def run_study(
             engine = make_engine(workers)
             lacking, costs = _trainings_first(study, lacking, versions)
             scheduler = Scheduler(study, store, ledger, place, versions, progress, notify, costs)
-            scheduler.work(engine.order(study.experiment, lacking).items(), engine, workers)
+            cells = engine.order(study.experiment, lacking)
+            begun = ((key, cell, ledger.begin(cell, key)) for key, cell in cells.items())
+            scheduler.work(begun, engine, workers)
         return progress
 
 
@@ -146,18 +148,18 @@ class Scheduler:
     gone: bool = False
     running: dict["Future[Outcome]", _Ticket] = field(default_factory=dict)
 
-    def work(self, cells: Iterable[tuple[str, Cell]], engine: Engine, workers: int) -> None:
+    def work(self, cells: Iterable[tuple[str, Cell, int]], engine: Engine, workers: int) -> None:
         """Keep `workers` of the cells in work to the last; whatever happens, leave nothing RUNNING.
 
-        Each of `cells`, by fingerprint, is asked for when a worker is free for it, and none once a server
-        did not come back: what is in work then still ends.
+        Each of `cells`, with its fingerprint and the number of its trial, is asked for when a worker is free,
+        and none once a server did not come back: what is in work then still ends.
         """
         waiting = iter(cells)
         try:
             while (self.costs and not self.gone) or self.running:
                 while not self.gone and len(self.running) < min(workers, len(self.costs)):
-                    key, cell = next(waiting)
-                    self._start(engine, _Ticket(cell, key, self.ledger.begin(cell, key), 1, monotonic()))
+                    key, cell, trial = next(waiting)
+                    self._start(engine, _Ticket(cell, key, trial, 1, monotonic()))
                 for future in wait(self.running, return_when=FIRST_COMPLETED).done:
                     ticket = self.running.pop(future)
                     if not self._again(engine, future, ticket):

@@ -141,18 +141,18 @@ class Trials(Ledger):
                 found[turn] = trial
         return found
 
-    def ask(self, number: int, search: Search, versions: dict[str, str]) -> tuple[str, Cell]:
-        """Begin the trial: the fingerprint of its run, and the cell "trial <number>" to compute.
+    def ask(self, number: int, search: Search, versions: dict[str, str]) -> tuple[str, Cell, int]:
+        """Begin the trial: the fingerprint of its run, the cell "trial <number>", and Optuna's number.
 
         The sampler is made anew, from the number alone: so a search that was interrupted draws what an
         undisturbed one draws, and never the first numbers of its seed a second time.
         """
         return retry(lambda: self._ask(number, search, versions))
 
-    def _ask(self, number: int, search: Search, versions: dict[str, str]) -> tuple[str, Cell]:
-        for trial in self._trials():  # what an attempt began of which nobody knows how far it came
-            if trial.state == TrialState.RUNNING and trial.user_attrs.get("turn", number) == number:
-                self._fail(trial.number)
+    def _ask(self, number: int, search: Search, versions: dict[str, str]) -> tuple[str, Cell, int]:
+        for left in self._trials():  # by an attempt of which nobody knows how far it came
+            if left.state == TrialState.RUNNING and left.user_attrs.get("turn", number) == number:
+                self._fail(left.number)
         ranges = {name: FloatDistribution(*pair, log=True) for name, pair in search.ranges.items()}
 
         def cell(params: dict[str, Any]) -> tuple[str, Cell]:
@@ -172,12 +172,7 @@ class Trials(Ledger):
             key, made = cell(trial.params)
             trial.set_user_attr("fingerprint", key)
             trial.set_user_attr("turn", number)
-        return key, made
-
-    def begin(self, cell: Cell, fingerprint: str) -> int:
-        """The number of the cell's trial, which `ask` began."""
-        running = (trial for trial in retry(self._trials) if trial.state == TrialState.RUNNING)
-        return next(t.number for t in running if cell.arm == f"trial {t.user_attrs.get('turn')}")
+        return key, made, self._trials()[-1].number
 
 
 def _sampler(search: Search, number: int) -> BaseSampler:

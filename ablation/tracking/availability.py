@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException, RestException
 from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
-from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
+from tenacity import Retrying, retry_if_exception, wait_exponential
 
 from ablation.errors import UserError
 from ablation.tracking.addresses import hidden
@@ -67,14 +67,10 @@ def retry(attempt: Callable[[], T], again: Callable[[], T] | None = None, until:
     """
     end = monotonic() + patience() if until is None else until
     attempts = chain([attempt], repeat(again or attempt))
-
-    def pause(state: RetryCallState) -> float:
-        return min(PAUSES(state), max(0.0, end - monotonic()))
-
     retrying = Retrying(
         retry=retry_if_exception(is_unavailable),
         stop=lambda state: monotonic() >= end,
-        wait=pause,
+        wait=PAUSES,
         reraise=True,
     )
     with user_errors():
