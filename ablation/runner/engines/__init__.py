@@ -1,6 +1,6 @@
 """Where cells are computed: an engine takes a task and gives a future. A file in this folder is an engine.
 
-Each has a function `prepare(config, study)` that gives what makes it for a number of cells at once.
+Each has a function `prepare(config, experiments)` that gives what makes it for a number of cells at once.
 """
 
 from collections.abc import Callable, Iterable
