@@ -1,6 +1,7 @@
 """Find and load study files: every `studies/*.py` that sets `study`. Loads nothing that trains or tracks."""
 
 import importlib.util
+import os.path
 import sys
 import traceback
 from dataclasses import replace
@@ -34,7 +35,8 @@ def load(name: str) -> Study:
     and reason), a file that sets no `study`.
     """
     path = Path(name) if name.endswith(".py") else folder() / f"{name}.py"
-    if not _is_file(path):
+    # Unlike Path.is_file it says no to a name that the system cannot hold.
+    if not os.path.isfile(path):  # noqa: PTH113
         raise unknown("study", name, names())
     found = _execute(path)
     if not isinstance(found, Study):
@@ -58,13 +60,6 @@ def load_all() -> dict[str, Study | UserError]:
         except UserError as error:
             found[name] = error
     return found
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # longer than the system allows, or no text that it could hold
-        return False
 
 
 def _execute(path: Path) -> object:

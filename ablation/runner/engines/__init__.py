@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ablation.tracking.store import Store
 
 Cells = dict[str, "Cell"]
-HELPERS = ("preload",)
 
 
 class Engine(Protocol):
@@ -61,8 +60,7 @@ class Executor(NamedTuple):
 
 def names() -> list[str]:
     """The engines, by name."""
-    files = Path(__file__).parent.glob("[!_]*.py")
-    return sorted(path.stem for path in files if path.stem not in HELPERS)
+    return sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
 
 
 def executor(name: str, config: ExecutorConfig, experiments: "Iterable[Experiment]") -> Executor:

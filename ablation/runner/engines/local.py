@@ -15,7 +15,7 @@ from ablation.runner.engines import Engine, Executor, ExecutorConfig
 if TYPE_CHECKING:
     from ablation.runner.worker import Outcome, Task
 
-PRELOAD = "ablation.runner.engines.preload", "ablation.runner.worker"
+PRELOAD = "ablation.runner.engines._preload", "ablation.runner.worker"
 STORE = "mlflow.store.tracking.sqlalchemy_store"  # imported by the first run of a process: a second each
 
 
