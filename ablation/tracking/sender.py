@@ -65,10 +65,8 @@ def log_all(
 
 def send_points(client: MlflowClient, record: Record) -> None:
     """Send the points that were not sent yet; to repeat it is harmless: MLflow keeps equal points once."""
-    while record.sent < len(record.points):
-        some = record.points[record.sent : record.sent + AT_ONCE]
-        client.log_batch(record.run_id, metrics=[Metric(*point) for point in some])
-        record.sent += len(some)
+    log_all(client, record.run_id, metrics=[Metric(*point) for point in record.points[record.sent :]])
+    record.sent = len(record.points)
 
 
 def end(store: Store, record: Record, entry: Path) -> None:
