@@ -121,7 +121,7 @@ def plan_of_search(study: Study, versions: dict[str, str]) -> dict[str, Any]:
         "objectives": list(search.objectives),
         "reference": list(map(float, search.reference)),
         "sampler": search.sampler,
-        "baseline": identity(searched(study).baseline),
+        "baseline": identity(study.baseline),
     }
 
 
