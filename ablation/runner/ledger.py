@@ -150,7 +150,7 @@ class Ledger:
         study = self.study
         tables = [flat(settings) for settings in study.settings.values()]
         varied = {name: dict.fromkeys(_plain(table[name]) for table in tables) for name in study.columns}
-        levels = {"arm": study.settings, **varied}
+        levels: dict[str, Any] = {"arm": study.settings, **varied}
         choices = {name: CategoricalDistribution(tuple(values)) for name, values in levels.items()}
         return choices | {"seed": IntDistribution(0, MOST_SEEDS)}
 

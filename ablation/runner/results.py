@@ -25,16 +25,13 @@ def results(study: Study, store: Store, seeds: int | None = None) -> pd.DataFram
     cells = fingerprints(study, study.cells(seeds or ledger.seed_counts[-1]), versions)
     found = cell_runs(store, study.name)
     runs, failed = accepted(found), set(found.fingerprint[found.outcome == "failed"])
-    ended = dict(zip(runs.index, zip(runs.status, runs.outcome, strict=True), strict=True))
-    plan = [
-        {
-            "arm": cell.arm,
-            "seed": cell.seed,
-            "state": _state(states.get(key), ended.get(key, ("", "")), key in failed),
-            "fingerprint": key,
-        }
-        for key, cell in cells.items()
-    ]
+    status, outcome = dict(runs.status), dict(runs.outcome)
+    plan = {
+        "arm": [cell.arm for cell in cells.values()],
+        "seed": [cell.seed for cell in cells.values()],
+        "state": [_state(states.get(k), status.get(k), outcome.get(k), k in failed) for k in cells],
+        "fingerprint": list(cells),
+    }
     return _joined(pd.DataFrame(plan), runs)
 
 
@@ -67,9 +64,8 @@ def accepted(runs: pd.DataFrame) -> pd.DataFrame:
     return order.drop(columns="diverged").drop_duplicates("fingerprint").set_index("fingerprint")
 
 
-def _state(trial: TrialState | None, run: tuple[str, str], failed: bool) -> str:
+def _state(trial: TrialState | None, status: str | None, outcome: str | None, failed: bool) -> str:
     """Of a cell: by its trial, the status and outcome of its run, and whether any run of it failed."""
-    status, outcome = run
     if trial == TrialState.COMPLETE and status == "FINISHED":
         return "complete"
     if outcome == "diverged":

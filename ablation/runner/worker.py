@@ -221,6 +221,7 @@ def _compute(
         ]
         started = perf_counter()
         cells = [(task.settings, task.label.seed, one) for task, one in zip(tasks, journals, strict=True)]
+        results: Sequence[Mapping[str, float] | Exception]
         try:
             results = experiment.train_together(cells) if one_program else [experiment.train(*cells[0])]
         except Exception as error:

@@ -25,8 +25,8 @@ def mirror(store: Store, place: str, label: Label, original: RunRow, experiment:
     source = client.get_run(original.run_id)
     run_id = str(client.create_run(place, tags=label.tags() | {"reused_from": original.run_id}).info.run_id)
     note = f"Reused: computed once, as run `{original.run_id}` of the study `{original.tags['study']}`."
-    copied = COMMIT, "dirty", "packages", "built_on", "items", SECTIONS
-    copied += ("outcome", "failure") if original.diverged else ()
+    copied = [COMMIT, "dirty", "packages", "built_on", "items", SECTIONS]
+    copied += ["outcome", "failure"] if original.diverged else []
     tags = {name: original.tags[name] for name in copied if name in original.tags}
     drawn = [name for name in curve_names(experiment) if name in source.data.metrics]
     points = [point for name in drawn for point in client.get_metric_history(original.run_id, name)]
