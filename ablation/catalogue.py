@@ -1,6 +1,7 @@
 """Find and load study files: every `studies/*.py` that sets `study`. Loads nothing that trains or tracks."""
 
 import importlib.util
+import os.path
 import sys
 import traceback
 from dataclasses import replace
@@ -34,7 +35,8 @@ def load(name: str) -> Study:
     and reason), a file that sets no `study`.
     """
     path = Path(name) if name.endswith(".py") else folder() / f"{name}.py"
-    if not _is_file(path):
+    # Unlike Path.is_file it says no to a name that the system cannot hold.
+    if not os.path.isfile(path):  # noqa: PTH113
         raise unknown("study", name, names())
     found = _execute(path)
     if not isinstance(found, Study):
@@ -49,11 +51,15 @@ def load(name: str) -> Study:
     return replace(found, name=path.stem)
 
 
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # longer than the system allows, or no text that it could hold
-        return False
+def load_all() -> dict[str, Study | UserError]:
+    """Every study of the folder by its name, or what is wrong with its file."""
+    found: dict[str, Study | UserError] = {}
+    for name in names():
+        try:
+            found[name] = load(name)
+        except UserError as error:
+            found[name] = error
+    return found
 
 
 def _execute(path: Path) -> object:
@@ -62,15 +68,11 @@ def _execute(path: Path) -> object:
     assert module_spec is not None
     assert module_spec.loader is not None
     module = importlib.util.module_from_spec(module_spec)
-    before = sys.modules.get(name)
     sys.modules[name] = module  # as an import does: a dataclass looks its module up while it is made
     try:
         module_spec.loader.exec_module(module)
     except BaseException as error:
-        if before is None:
-            del sys.modules[name]
-        else:
-            sys.modules[name] = before
+        del sys.modules[name]
         raise _explained(error, path) from error
     MODULES.add(name)
     return getattr(module, "study", None)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from ablation.report.export import summarise
 from ablation.runner.engines import ExecutorConfig, executor
-from ablation.runner.engines.local import cores
 from ablation.runner.scheduler import Progress, run_study
 from ablation.runner.tuning import tuning_of, with_tuned_values
 from ablation.stats.analysis import Analysis
@@ -24,12 +23,12 @@ def run(
 ) -> Analysis:
     """Train every cell of the study that has no finished run in the folder `store`; what the runs say.
 
-    `seeds`: replications of every arm, the study's own number if None. `workers`: processes, one a core if
-    None. `notify` is called as cells end. Raises `UserError` where the study cannot run as declared; a cell
-    that fails or diverges does not stop the others, and stands in `Analysis.caveats`.
+    `seeds`: replications of every arm, the study's own number if None. `workers`: cells at once, the engine's
+    own number if None. `notify` is called as cells end. Raises `UserError` where the study cannot run as
+    declared; a cell that fails or diverges does not stop the others, and stands in `Analysis.caveats`.
     """
     place = Store(Path(store))
-    hands = executor(engine, ExecutorConfig(place, workers or cores()), [study.experiment])
+    hands = executor(engine, ExecutorConfig(place, workers), [study.experiment])
     study = with_tuned_values(study, place)
     if study.tuned and not study.chosen:
         run_study(tuning_of(study), place, hands.make, hands.cells, None, notify)

@@ -61,7 +61,7 @@ def test_a_study_cannot_be_called_what_is_no_plain_file_name(name: str) -> None:
 @pytest.mark.parametrize("name", ["größe_λ", "x" * 64, "8-bit"])
 def test_a_study_of_letters_of_any_script_keeps_its_files_in_the_store(store: Store, name: str) -> None:
     study = small_study(FACES, name=name)
-    Ledger.create(store, study)
+    Ledger.create(store, study).plan = {"arms": {}}
     found = store.client.get_experiment(store.experiment(name, {"mlflow.note.content": study.question}))
     assert found.name == name
     assert Path(found.artifact_location) == store.root / "artifacts" / name

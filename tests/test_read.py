@@ -1,6 +1,5 @@
 """Finding runs and curves by MLflow's client: of several experiments, in pages, with odd numbers."""
 
-import gc
 import json
 import math
 from pathlib import Path
@@ -60,7 +59,6 @@ def test_runs_are_found_oldest_first_in_pages_of_any_size(
     assert [row.started for row in rows] == sorted(row.started for row in rows)
     own = [ids[number] for number in found if number % 3 == 0]
     assert [row.run_id for row in find(store, tags, status=status, experiment=experiments[0])] == own
-    assert gc.isenabled()
 
 
 def test_experiments_of_others_are_not_looked_at(filled: tuple[Store, list[str], list[str]]) -> None:

@@ -192,7 +192,7 @@ def test_trials_that_a_dead_coordinator_left_running_are_failed_and_do_not_count
 ) -> None:
     searching(dataclasses.replace(study, search=dataclasses.replace(SEARCH, trials=2)), store)
     trials = trials_of(study, store)
-    _, cell = trials.ask(2, SEARCH, {str(faces): "the images"})
+    _, cell, _ = trials.ask(2, SEARCH, {str(faces): "the images"})
     trials._optuna.ask()  # killed before it could say its turn
     engine = Pretender()
     progress = searching(study, store, engine)

@@ -11,6 +11,7 @@ from ablation.runner.results import results
 from ablation.runner.search import search_results, searched
 from ablation.runner.tuning import tuning_of, with_tuned_values
 from ablation.study import Study
+from ablation.tracking.addresses import shown
 from ablation.tracking.availability import ServerUnavailable
 from ablation.tracking.journal_on_disk import entries, waiting
 from ablation.tracking.origin import origin
@@ -29,7 +30,7 @@ class Finding:
 
 def examine(store: Store) -> list[Finding]:
     """Versions, hardware, and, where there is a store, its dead runs and whether MLflow and Optuna agree."""
-    studies = {name: _loaded(name) for name in catalogue.names()}
+    studies = catalogue.load_all()
     found = [one.experiment for one in studies.values() if isinstance(one, Study)]
     experiments = list({one.name: one for one in found}.values())
     here = origin(tuple(dict.fromkeys(package for one in experiments for package in one.packages)))
@@ -40,8 +41,8 @@ def examine(store: Store) -> list[Finding]:
     ]
     if not store.exists():
         return [*findings, Finding(f"store: {store.root} holds no runs yet")]
-    findings += [Finding(f"store: {store.tracking_shown} and {store.optuna_shown}"), *_waiting(store)]
-    findings += _dead(store)
+    findings += [Finding(f"store: {store.tracking_shown} and {shown(store.optuna_url)}")]
+    findings += [*_waiting(store), *_dead(store)]
     return [*findings, *(finding for name, one in studies.items() for finding in _study(store, name, one))]
 
 
@@ -82,13 +83,6 @@ def _dead(store: Store) -> list[Finding]:
     return findings or [Finding("runs: none is left RUNNING by a dead process")]
 
 
-def _loaded(name: str) -> Study | UserError:
-    try:
-        return catalogue.load(name)
-    except UserError as error:
-        return error
-
-
 def _study(store: Store, name: str, study: Study | UserError) -> list[Finding]:
     """What there is of the study in `store`: its cells, and those of its tuning and its search."""
     if isinstance(study, UserError):
@@ -104,14 +98,14 @@ def _study(store: Store, name: str, study: Study | UserError) -> list[Finding]:
 def _cells(store: Store, study: Study, name: str) -> list[Finding]:
     """What the cells say, and whether every cell that Optuna calls COMPLETE has its run in MLflow."""
     ledger = Ledger.open(store, study)
-    if ledger is None or ledger.plan is None:
+    if ledger is None:
         return []
-    findings = _abandoned(store, ledger)
+    abandoned = _abandoned(store, ledger)
     cells = results(study, store)
     complete = {key for key, state in ledger.states().items() if state == TrialState.COMPLETE}
     gone = complete & set(cells.fingerprint[cells.state != "complete"])
     counts = ", ".join(f"{count} {state}" for state, count in cells.state.value_counts().items())
-    findings.insert(0, Finding(f"{study.name}: {counts}"))
+    findings = [Finding(f"{study.name}: {counts}"), *abandoned]
     if gone:
         lost = f"{study.name}: {len(gone)} cells are COMPLETE in Optuna but their runs are gone from MLflow"
         findings.append(Finding(f"{lost}: `ablation run {name}` trains them again", False))

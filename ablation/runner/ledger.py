@@ -14,7 +14,7 @@ from itertools import count
 from typing import Any, Self
 
 import optuna
-from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.exceptions import OptunaError
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -50,7 +50,8 @@ class Ledger:
         storage = _storage(store)
         if study.name not in optuna.study.get_all_study_names(storage):
             return None
-        return cls(study, optuna.load_study(study_name=study.name, storage=storage))
+        found = cls(study, optuna.load_study(study_name=study.name, storage=storage))
+        return found if found.plan else None
 
     @classmethod
     def create(cls, store: Store, study: Study) -> Self:
@@ -71,10 +72,9 @@ class Ledger:
         return count(len(self._trials()))
 
     @property
-    def plan(self) -> dict[str, Any] | None:
-        """The plan as it was recorded by the first run, if any."""
-        text = self._optuna.user_attrs.get("plan")
-        return json.loads(text) if text else None
+    def plan(self) -> dict[str, Any]:
+        """The plan as it was recorded by the first run, empty before it."""
+        return dict(json.loads(self._optuna.user_attrs.get("plan", "{}")))
 
     @plan.setter
     def plan(self, plan: Mapping[str, Any]) -> None:
@@ -107,14 +107,9 @@ class Ledger:
     def begin(self, cell: Cell, fingerprint: str) -> int:
         """Add the cell's trial as RUNNING; its number."""
         settings = flat(cell.settings)
-        varied = {name: _plain(settings[name]) for name in self.study.columns}
-        trial = create_trial(
-            state=TrialState.RUNNING,
-            params={"arm": cell.arm, "seed": cell.seed} | varied,
-            distributions=self._distributions,
-            user_attrs={"fingerprint": fingerprint},
-        )
-        trial.datetime_start = datetime.now(UTC).replace(tzinfo=None)
+        params = {"arm": cell.arm, "seed": cell.seed}
+        params |= {name: _plain(settings[name]) for name in self.study.columns}
+        trial = running_trial(params, self._distributions, {"fingerprint": fingerprint})
         number = next(self._numbers)
         retry(lambda: self._optuna.add_trial(trial), lambda: self._add_missing(number, trial))
         return number
@@ -154,30 +149,42 @@ class Ledger:
     def _distributions(self) -> dict[str, Any]:
         study = self.study
         tables = [flat(settings) for settings in study.settings.values()]
-        levels = {
-            name: tuple(dict.fromkeys(_plain(table[name]) for table in tables)) for name in study.columns
-        }
-        return {
-            "arm": CategoricalDistribution(tuple(study.settings)),
-            "seed": IntDistribution(0, MOST_SEEDS),
-        } | {name: CategoricalDistribution(values) for name, values in levels.items()}
+        varied = {name: dict.fromkeys(_plain(table[name]) for table in tables) for name in study.columns}
+        levels: dict[str, Any] = {"arm": study.settings, **varied}
+        choices = {name: CategoricalDistribution(tuple(values)) for name, values in levels.items()}
+        return choices | {"seed": IntDistribution(0, MOST_SEEDS)}
+
+
+def running_trial(
+    params: dict[str, Any],
+    distributions: dict[str, BaseDistribution],
+    attributes: dict[str, Any],
+    system_attributes: dict[str, Any] | None = None,
+) -> FrozenTrial:
+    """A trial that has begun, to be added to a study."""
+    trial = create_trial(
+        state=TrialState.RUNNING,
+        params=params,
+        distributions=distributions,
+        user_attrs=attributes,
+        system_attrs=system_attributes,
+    )
+    trial.datetime_start = datetime.now(UTC).replace(tzinfo=None)
+    return trial
 
 
 def _storage(store: Store) -> optuna.storages.RDBStorage:
     try:
         with store.schema(store.optuna_url):
-            return _opened(store.optuna_url)
+            if store.optuna_url.startswith("sqlite"):
+                timeout = {"connect_args": {"timeout": 60}}
+                return optuna.storages.RDBStorage(store.optuna_url, engine_kwargs=timeout)
+            return _connected(store.optuna_url)
     except (SQLAlchemyError, OptunaError, ImportError, RuntimeError) as error:
         raise (ServerUnavailable if is_unavailable(error) else UserError)(
             f"Optuna's storage cannot be opened ({why(error, store.optuna_url)}): check --store or "
             "ABLATION_OPTUNA_STORAGE."
         ) from None  # the error may quote the password
-
-
-def _opened(address: str) -> optuna.storages.RDBStorage:
-    if address.startswith("sqlite"):
-        return optuna.storages.RDBStorage(address, engine_kwargs={"connect_args": {"timeout": 60}})
-    return _connected(address)
 
 
 @lru_cache(maxsize=4)

@@ -1,7 +1,7 @@
 """The plan of a study as it is recorded with its first run, and held against the file at every later one."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from ablation.errors import UserError
@@ -69,10 +69,7 @@ def fingerprint_of(study: Study, cell: Cell, versions: Versions) -> str:
 
 def training_of(study: Study, cell: Cell, versions: Versions) -> str:
     """The fingerprint of the run that trains what the cell needs: its own, or that of another cell."""
-    settings = study.experiment.training(cell.settings)
-    if settings is cell.settings or settings == cell.settings:
-        return fingerprint_of(study, cell, versions)
-    return fingerprint_of(study, Cell(cell.arm, cell.seed, settings), versions)
+    return fingerprint_of(study, replace(cell, settings=study.experiment.training(cell.settings)), versions)
 
 
 def fingerprints(study: Study, cells: Iterable[Cell], versions: Versions) -> dict[str, Cell]:

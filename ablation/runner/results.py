@@ -19,30 +19,26 @@ def results(study: Study, store: Store, seeds: int | None = None) -> pd.DataFram
     plan has changed since.
     """
     ledger = opened(study, store)
-    assert ledger.plan is not None
     versions, states = ledger.plan["versions"], ledger.states()
     if TrialState.COMPLETE in states.values():
         check_unchanged(study, ledger.plan, plan_of(study, versions))
     cells = fingerprints(study, study.cells(seeds or ledger.seed_counts[-1]), versions)
     found = cell_runs(store, study.name)
-    runs, failed = _accepted(found), set(found.fingerprint[found.outcome == "failed"])
-    ended = dict(zip(runs.index, zip(runs.status, runs.outcome, strict=True), strict=True))
-    plan = [
-        {
-            "arm": cell.arm,
-            "seed": cell.seed,
-            "state": _state(states.get(key), ended.get(key, ("", "")), key in failed),
-            "fingerprint": key,
-        }
-        for key, cell in cells.items()
-    ]
+    runs, failed = accepted(found), set(found.fingerprint[found.outcome == "failed"])
+    status, outcome = dict(runs.status), dict(runs.outcome)
+    plan = {
+        "arm": [cell.arm for cell in cells.values()],
+        "seed": [cell.seed for cell in cells.values()],
+        "state": [_state(states.get(k), status.get(k), outcome.get(k), k in failed) for k in cells],
+        "fingerprint": list(cells),
+    }
     return _joined(pd.DataFrame(plan), runs)
 
 
 def opened(study: Study, store: Store) -> Ledger:
     """The ledger of a study that has been run; else a `UserError`."""
     ledger = Ledger.open(store, study)
-    if ledger is None or ledger.plan is None:
+    if ledger is None:
         raise UserError(f"{study.name} has no runs in {store.root}: run it first, or name another --store.")
     return ledger
 
@@ -53,9 +49,7 @@ def learning_curves(study: Study, frame: pd.DataFrame, store: Store) -> pd.DataF
 
 
 def _joined(plan: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """The cells with the columns of their runs, where these are complete or diverged; for ten thousand cells
-    by columns, not row by row.
-    """
+    """The cells with the columns of their runs, where these are complete or diverged."""
     counted = plan.fingerprint[plan.state.isin(["complete", "diverged"])]
     own = runs.drop(columns=["arm", "seed"], errors="ignore").loc[counted]
     kept = own.reindex(plan.fingerprint).reset_index(drop=True)
@@ -63,16 +57,15 @@ def _joined(plan: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([plan, kept.assign(**texts)], axis=1)
 
 
-def _accepted(runs: pd.DataFrame) -> pd.DataFrame:
+def accepted(runs: pd.DataFrame) -> pd.DataFrame:
     """The run that counts for each fingerprint: the first that finished, else the first that diverged."""
     counted = runs[(runs.status == "FINISHED") | (runs.outcome == "diverged")]
     order = counted.assign(diverged=counted.outcome == "diverged").sort_values("diverged", kind="stable")
     return order.drop(columns="diverged").drop_duplicates("fingerprint").set_index("fingerprint")
 
 
-def _state(trial: TrialState | None, run: tuple[str, str], failed: bool) -> str:
+def _state(trial: TrialState | None, status: str | None, outcome: str | None, failed: bool) -> str:
     """Of a cell: by its trial, the status and outcome of its run, and whether any run of it failed."""
-    status, outcome = run
     if trial == TrialState.COMPLETE and status == "FINISHED":
         return "complete"
     if outcome == "diverged":

@@ -1,10 +1,11 @@
 """Run what a study still lacks: check it, find the lacking cells, keep workers busy, note how each ends."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import TypeVar
 
 from ablation.errors import UserError
 from ablation.experiment import SIDES
@@ -19,7 +20,6 @@ from ablation.runner.recorded_plan import (
     training_of,
 )
 from ablation.runner.results import results
-from ablation.runner.time_left import TimeLeft
 from ablation.runner.worker import Outcome, Task, packed
 from ablation.study import Cell, Study
 from ablation.tracking.availability import ServerUnavailable, is_unavailable, user_errors
@@ -30,6 +30,8 @@ from ablation.tracking.views import save_views
 
 TRIES = 3  # of a cell whose worker was killed
 NOTE_LETTERS = 5000  # that MLflow's tables have room for
+
+AnyLedger = TypeVar("AnyLedger", bound=Ledger)
 
 
 @dataclass
@@ -71,29 +73,49 @@ def run_study(
         )
     seeds = seeds or study.seeds
     versions = checked_versions(study, study.cells(seeds))
-    _check_plan(Ledger.open(store, study), study, versions)
-    store.create()
-    with store.sole(f"study-{study.name}", f"the study {study.name}"):
-        ledger = Ledger.create(store, study)
-        _check_plan(ledger, study, versions)
-        place = store.experiment(study.name, _tags(study))
-        save_study_views(study, store, place)
+
+    def check(ledger: Ledger) -> None:
+        if ledger.has_results:
+            check_unchanged(study, ledger.plan, plan_of(study, versions))
+
+    with running_alone(study, store, Ledger, check, f"the study {study.name}") as (ledger, place):
         ledger.add_seed_count(seeds)
         if not ledger.has_results:
             ledger.plan = plan_of(study, versions)
-        ledger.abandon()
         progress = Progress(total=len(study.cells(seeds)))
         lacking = _lacking(study, store, seeds, versions, progress)
         notify(progress)
         if lacking:
             workers = min(workers, len(lacking))
             engine = make_engine(workers)
-            trainings = {training_of(study, cell, versions) for cell in lacking.values()}
-            left = TimeLeft(len(lacking) - len(trainings), study.experiment.reused_cost)
-            scheduler = Scheduler(study, store, ledger, place, versions, progress, notify, left)
+            lacking, costs = _trainings_first(study, lacking, versions)
+            scheduler = Scheduler(study, store, ledger, place, versions, progress, notify, costs)
             cells = engine.order(study.experiment, lacking)
-            scheduler.work(cells.items(), len(cells), engine, workers)
+            begun = ((key, cell, ledger.begin(cell, key)) for key, cell in cells.items())
+            scheduler.work(begun, engine, workers)
         return progress
+
+
+@contextmanager
+def running_alone(
+    study: Study, store: Store, kind: type[AnyLedger], check: Callable[[AnyLedger], None], what: str
+) -> Iterator[tuple[AnyLedger, str]]:
+    """The study's ledger and the id of its MLflow experiment, while no other process may run `what`.
+
+    `check` raises `UserError` where the plan of the ledger has changed: then nothing is written.
+    """
+    if known := kind.open(store, study):
+        check(known)
+    store.create()
+    with store.sole(f"study-{study.name}", what):
+        ledger = kind.create(store, study)
+        check(ledger)  # another process may have run it meanwhile
+        place = store.experiment(study.name, _tags(study))
+        measures = [metric_key(study.experiment, name) for name in study.measures]
+        first = [f"{side}_{name}" for name in list(study.experiment.curves)[:1] for side in SIDES]
+        save_views(store, place, study.columns, measures, first)
+        ledger.abandon()
+        yield ledger, place
 
 
 @dataclass
@@ -109,7 +131,8 @@ class _Ticket:
 class Scheduler:
     """The cells in work, and what happens when one comes back.
 
-    left: the time that is left.
+    costs: of every cell that has not ended, by arm and seed; a cell that trains costs 1. seconds and cost: of
+    those that were computed.
     """
 
     study: Study
@@ -119,28 +142,29 @@ class Scheduler:
     versions: Versions
     progress: Progress
     notify: Callable[[Progress], None]
-    left: TimeLeft = field(default_factory=TimeLeft)
+    costs: dict[tuple[str, int], float]
+    seconds: float = 0.0
+    cost: float = 0.0
     gone: bool = False
     running: dict["Future[Outcome]", _Ticket] = field(default_factory=dict)
 
-    def work(self, cells: Iterable[tuple[str, Cell]], count: int, engine: Engine, workers: int) -> None:
-        """Keep `workers` of the `count` cells in work to the last; whatever happens, leave nothing RUNNING.
+    def work(self, cells: Iterable[tuple[str, Cell, int]], engine: Engine, workers: int) -> None:
+        """Keep `workers` of the cells in work to the last; whatever happens, leave nothing RUNNING.
 
-        Each of `cells`, by fingerprint, is asked for when a worker is free for it, and none once a server
-        did not come back: what is in work then still ends.
+        Each of `cells`, with its fingerprint and the number of its trial, is asked for when a worker is free,
+        and none once a server did not come back: what is in work then still ends.
         """
-        waiting, left = iter(cells), count
+        waiting = iter(cells)
         try:
-            while (left and not self.gone) or self.running:
-                while left and not self.gone and len(self.running) < workers:
-                    key, cell = next(waiting)
-                    left -= 1
-                    self._start(engine, _Ticket(cell, key, self.ledger.begin(cell, key), 1, monotonic()))
+            while (self.costs and not self.gone) or self.running:
+                while not self.gone and len(self.running) < min(workers, len(self.costs)):
+                    key, cell, trial = next(waiting)
+                    self._start(engine, _Ticket(cell, key, trial, 1, monotonic()))
                 for future in wait(self.running, return_when=FIRST_COMPLETED).done:
                     ticket = self.running.pop(future)
                     if not self._again(engine, future, ticket):
                         self._finish(engine, future, ticket)
-                        self._tell(ticket, left + len(self.running), workers)
+                        self._tell(ticket, workers)
         finally:
             engine.close()
             self._mark_killed([ticket.fingerprint for ticket in self.running.values()])
@@ -149,15 +173,10 @@ class Scheduler:
 
     def _start(self, engine: Engine, ticket: _Ticket) -> None:
         study, cell = self.study, ticket.cell
-        label = Label(
-            study=study.name,
-            arm=cell.arm,
-            seed=cell.seed,
-            fingerprint=ticket.fingerprint,
-            version=self.versions[study.experiment.source(cell.settings)],
-            training=training_of(study, cell, self.versions),
-            quick=study.quick,
-        )
+        version = self.versions[study.experiment.source(cell.settings)]
+        training = training_of(study, cell, self.versions)
+        key = ticket.fingerprint
+        label = Label(study.name, cell.arm, cell.seed, key, version, training, study.quick)
         work = packed(study.experiment, cell.settings)
         task = Task(work, label, self.place, self.store.root, tuple(study.measures))
         self.running[engine.submit(task)] = ticket
@@ -172,23 +191,27 @@ class Scheduler:
         return True
 
     def _finish(self, engine: Engine, future: "Future[Outcome]", ticket: _Ticket) -> None:
-        error = future.exception()
+        error, cost = future.exception(), self.costs.pop((ticket.cell.arm, ticket.cell.seed))
         outcome = None if error else future.result()
         if outcome is not None and not outcome.diverged:
             self.ledger.complete(ticket.trial, outcome.metrics)
-            self.progress.reused += outcome.reused
-            self.progress.trained += not outcome.reused
-            if not outcome.reused:
-                self.left.add(monotonic() - ticket.started, outcome.built)
+            if outcome.reused:
+                self.progress.reused += 1
+            else:
+                self.progress.trained += 1
+                self.seconds += monotonic() - ticket.started
+                self.cost += cost
             return
         self.ledger.fail(ticket.trial)
-        if error and engine.lost(error):
+        if outcome is not None:
+            reason = outcome.error
+        elif error and engine.lost(error):
             self._mark_killed([ticket.fingerprint])
-        self.gone = self.gone or (isinstance(error, ServerUnavailable) and self._is_gone())
-        killed = f"its worker was killed {TRIES} times"
-        named = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        reason = killed if error and engine.lost(error) else named
-        self.progress.failed[ticket.cell.name] = outcome.error if outcome else reason
+            reason = f"its worker was killed {TRIES} times"
+        else:
+            self.gone = self.gone or (isinstance(error, ServerUnavailable) and self._is_gone())
+            reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        self.progress.failed[ticket.cell.name] = reason
 
     def _is_gone(self) -> bool:
         """Whether a server is away for us, too, and not for one worker's machine alone."""
@@ -203,25 +226,20 @@ class Scheduler:
         with suppress(ServerUnavailable), user_errors():
             mark_killed_if_free(self.store, fingerprints)
 
-    def _tell(self, ticket: _Ticket, left: int, workers: int) -> None:
+    def _tell(self, ticket: _Ticket, workers: int) -> None:
         self.progress.last = ticket.cell.name
-        self.progress.seconds_left = self.left.seconds(left, workers)
+        if self.cost:
+            self.progress.seconds_left = self.seconds / self.cost * sum(self.costs.values()) / workers
         self.notify(self.progress)
-
-
-def _check_plan(ledger: Ledger | None, study: Study, versions: Versions) -> None:
-    if ledger is not None and ledger.plan and ledger.has_results:
-        check_unchanged(study, ledger.plan, plan_of(study, versions))
 
 
 def _lacking(
     study: Study, store: Store, seeds: int, versions: Versions, progress: Progress
 ) -> dict[str, Cell]:
     """The cells without a finished run; those that have one, or that diverged, are counted in `progress`."""
-    cells = _trainings_first(study, fingerprints(study, study.cells(seeds), versions), versions)
     found = results(study, store, seeds).set_index("fingerprint")
     lacking: dict[str, Cell] = {}
-    for key, cell in cells.items():
+    for key, cell in fingerprints(study, study.cells(seeds), versions).items():
         if found.state[key] == "complete":
             progress.there += 1
         elif found.state[key] == "diverged":
@@ -231,23 +249,24 @@ def _lacking(
     return lacking
 
 
-def _trainings_first(study: Study, cells: Mapping[str, Cell], versions: Versions) -> dict[str, Cell]:
-    """One cell of every training before those that reuse it: else workers would wait for it."""
-    firsts: dict[str, str] = {}
+def _trainings_first(
+    study: Study, cells: Mapping[str, Cell], versions: Versions
+) -> tuple[dict[str, Cell], dict[tuple[str, int], float]]:
+    """The cells and their costs; one of every training comes first: workers would wait for it."""
+    first: dict[str, Cell] = {}
+    rest: dict[str, Cell] = {}
+    trained: set[str] = set()
     for key, cell in cells.items():
-        firsts.setdefault(training_of(study, cell, versions), key)
-    first = set(firsts.values())
-    return dict(sorted(cells.items(), key=lambda item: item[0] not in first))
-
-
-def save_study_views(study: Study, store: Store, place: str) -> None:
-    """Write the saved views of the study's MLflow experiment `place`."""
-    measures = [metric_key(study.experiment, name) for name in study.measures]
-    first = [f"{side}_{name}" for name in list(study.experiment.curves)[:1] for side in SIDES]
-    save_views(store, place, study.columns, measures, first)
+        training = training_of(study, cell, versions)
+        (rest if training in trained else first)[key] = cell
+        trained.add(training)
+    costs = {(cell.arm, cell.seed): 1.0 for cell in first.values()}
+    costs |= {(cell.arm, cell.seed): study.experiment.reused_cost for cell in rest.values()}
+    return first | rest, costs
 
 
 def _tags(study: Study) -> dict[str, str]:
-    claims = "".join(f"\n- {claim.text}" for claim in study.claims)
-    note = f"**{study.question}**\n\n> {study.source}\n\nClaims:{claims}"
+    note = f"**{study.question}**\n\n> {study.source}"
+    if study.claims:
+        note += "\n\nClaims:" + "".join(f"\n- {claim.text}" for claim in study.claims)
     return {"mlflow.note.content": note[:NOTE_LETTERS], "mlflow.experimentKind": "custom_model_development"}

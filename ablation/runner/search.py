@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
 from optuna.distributions import FloatDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from ablation.errors import UserError
 from ablation.runner.engines import Engine
-from ablation.runner.ledger import Ledger
+from ablation.runner.ledger import Ledger, running_trial
 from ablation.runner.recorded_plan import check_unchanged, checked_versions, fingerprint_of
-from ablation.runner.scheduler import Progress, Scheduler, save_study_views
+from ablation.runner.results import accepted
+from ablation.runner.scheduler import Progress, Scheduler, running_alone
 from ablation.seeds import derive
 from ablation.settings import identity, vary
 from ablation.study import Cell, Study
@@ -44,14 +44,11 @@ def run_search(
     """
     search, whole = check_search(study), searched(study)
     versions = checked_versions(whole, [Cell("baseline", TUNING_SEED, whole.baseline)])
-    _check_plan(Trials.open(store, whole), store, study, versions)
-    store.create()
-    with store.sole(f"study-{whole.name}", f"the search of {study.name}"):
-        trials = Trials.create(store, whole)
+
+    def check(trials: Trials) -> None:
         _check_plan(trials, store, study, versions)
-        place = store.experiment(whole.name, {"mlflow.note.content": f"**{whole.question}**"})
-        save_study_views(whole, store, place)
-        trials.abandon()
+
+    with running_alone(whole, store, Trials, check, f"the search of {study.name}") as (trials, place):
         settled = _settled(trials, store)
         if settled.empty:
             trials.plan = plan_of_search(study, versions)
@@ -63,20 +60,21 @@ def run_search(
         notify(progress)
         if lacking:
             workers = min(workers, len(lacking))
-            scheduler = Scheduler(whole, store, trials, place, versions, progress, notify)
+            costs = {(f"trial {number}", TUNING_SEED): 1.0 for number in lacking}
+            scheduler = Scheduler(whole, store, trials, place, versions, progress, notify, costs)
             asked = (trials.ask(number, search, versions) for number in lacking)
-            scheduler.work(asked, len(lacking), make_engine(workers), workers)
+            scheduler.work(asked, make_engine(workers), workers)
         return progress
 
 
 def search_results(study: Study, store: Store) -> pd.DataFrame | None:
-    """One row a settled trial, by its number; None where the study has no search or no trial of it settled.
+    """One row a settled trial, by its number; None where no trial of a search has settled.
 
     Columns: number (from 0), state ("complete" or "diverged"), fingerprint, run_id, failure, then the
     searched settings and the objectives (NaN where it diverged). Raises `UserError` where the plan changed.
     """
     trials = Trials.open(store, searched(study)) if study.search else None
-    if trials is None or trials.plan is None:
+    if trials is None:
         return None
     _check_plan(trials, store, study, trials.plan["versions"])
     found = _settled(trials, store)
@@ -95,10 +93,9 @@ def check_search(study: Study) -> Search:
 
 
 def searched(study: Study) -> Study:
-    """The search as a study of its own, called "<study>-search": its arms are the ends of the ranges.
+    """The search as a study of its own, called "<study>-search", whose measures are the objectives.
 
-    They are never run: they say which settings vary. Its measures are the objectives; no effect is
-    judged, so their smallest effects of interest play no part.
+    Its arms are the ends of the ranges: never run, they say which settings vary.
     """
     search = check_search(study)
     first, second = map(study.label, search.objectives)
@@ -116,10 +113,7 @@ def searched(study: Study) -> Study:
 
 
 def plan_of_search(study: Study, versions: dict[str, str]) -> dict[str, Any]:
-    """What must not change once trials exist, as plain JSON.
-
-    The number of trials is not in it: more may be added.
-    """
+    """What must not change once trials exist, as plain JSON: not their number, since more may be added."""
     search = check_search(study)
     return {
         "versions": versions,
@@ -127,16 +121,15 @@ def plan_of_search(study: Study, versions: dict[str, str]) -> dict[str, Any]:
         "objectives": list(search.objectives),
         "reference": list(map(float, search.reference)),
         "sampler": search.sampler,
-        "baseline": identity(searched(study).baseline),
+        "baseline": identity(study.baseline),
     }
 
 
 class Trials(Ledger):
-    """The open Optuna study of `searched(study)`.
+    """The open Optuna study of `searched(study)`. A trial says its number in the search ("turn"), from 0.
 
-    A trial says its number in the search ("turn"), counted from 0, its fingerprint and its settings. One that
-    failed is tried again with the settings that it was given, so that a run that was recorded before its
-    coordinator died is found again.
+    One that failed is tried again with its own settings: a run that was recorded before its coordinator died
+    is found again.
     """
 
     def last(self) -> dict[int, FrozenTrial]:
@@ -148,24 +141,18 @@ class Trials(Ledger):
                 found[turn] = trial
         return found
 
-    def ask(self, number: int, search: Search, versions: dict[str, str]) -> tuple[str, Cell]:
-        """Begin the trial: the fingerprint of its run, and the cell "trial <number>" to compute.
+    def ask(self, number: int, search: Search, versions: dict[str, str]) -> tuple[str, Cell, int]:
+        """Begin the trial: the fingerprint of its run, the cell "trial <number>", and Optuna's number.
 
         The sampler is made anew, from the number alone: so a search that was interrupted draws what an
         undisturbed one draws, and never the first numbers of its seed a second time.
         """
-        return retry(
-            lambda: self._ask(number, search, versions), lambda: self._ask_anew(number, search, versions)
-        )
+        return retry(lambda: self._ask(number, search, versions))
 
-    def _ask_anew(self, number: int, search: Search, versions: dict[str, str]) -> tuple[str, Cell]:
-        """Ask again after a try of which nobody knows how far it came: what it began is no trial yet."""
-        for trial in self._trials():
-            if trial.state == TrialState.RUNNING and trial.user_attrs.get("turn", number) == number:
-                self._fail(trial.number)
-        return self._ask(number, search, versions)
-
-    def _ask(self, number: int, search: Search, versions: dict[str, str]) -> tuple[str, Cell]:
+    def _ask(self, number: int, search: Search, versions: dict[str, str]) -> tuple[str, Cell, int]:
+        for left in self._trials():  # by an attempt of which nobody knows how far it came
+            if left.state == TrialState.RUNNING and left.user_attrs.get("turn", number) == number:
+                self._fail(left.number)
         ranges = {name: FloatDistribution(*pair, log=True) for name, pair in search.ranges.items()}
 
         def cell(params: dict[str, Any]) -> tuple[str, Cell]:
@@ -175,30 +162,17 @@ class Trials(Ledger):
         before = self.last().get(number)
         if before is not None and before.distributions == ranges:
             key, made = cell(before.params)
-            self._repeat(before, {"turn": number, "fingerprint": key})
+            attributes = {"turn": number, "fingerprint": key}
+            # NSGA-II keeps the generation in what is the system's.
+            again = running_trial(before.params, before.distributions, attributes, before.system_attrs)
+            self._optuna.add_trial(again)
         else:
             self._optuna.sampler = _sampler(search, number)
             trial = self._optuna.ask(dict(ranges))
             key, made = cell(trial.params)
             trial.set_user_attr("fingerprint", key)
             trial.set_user_attr("turn", number)
-        return key, made
-
-    def begin(self, cell: Cell, fingerprint: str) -> int:
-        """The number of the cell's trial, which `ask` began."""
-        running = (trial for trial in retry(self._trials) if trial.state == TrialState.RUNNING)
-        return next(t.number for t in running if cell.arm == f"trial {t.user_attrs.get('turn')}")
-
-    def _repeat(self, trial: FrozenTrial, attributes: dict[str, Any]) -> None:
-        again = create_trial(
-            state=TrialState.RUNNING,
-            params=trial.params,
-            distributions=trial.distributions,
-            user_attrs=attributes,
-            system_attrs=trial.system_attrs,  # NSGA-II keeps the generation there
-        )
-        again.datetime_start = datetime.now(UTC).replace(tzinfo=None)
-        self._optuna.add_trial(again)
+        return key, made, self._trials()[-1].number
 
 
 def _sampler(search: Search, number: int) -> BaseSampler:
@@ -208,17 +182,15 @@ def _sampler(search: Search, number: int) -> BaseSampler:
     return TPESampler(seed=seed, n_startup_trials=STARTUP, multivariate=True, constant_liar=True)
 
 
-def _check_plan(trials: Trials | None, store: Store, study: Study, versions: dict[str, str]) -> None:
+def _check_plan(trials: Trials, store: Store, study: Study, versions: dict[str, str]) -> None:
     """Raise `UserError` where trials are settled, and their plan is not that of the declared search."""
-    if trials is not None and trials.plan and not _settled(trials, store).empty:
+    if not _settled(trials, store).empty:
         check_unchanged(trials.study, trials.plan, plan_of_search(study, versions))
 
 
 def _settled(trials: Trials, store: Store) -> pd.DataFrame:
     """The rows of `search_results`, by the trials' names. That a run diverged is what its tags say."""
-    runs = cell_runs(store, trials.study.name)
-    runs = runs[(runs.status == "FINISHED") | (runs.outcome == "diverged")]
-    runs = runs.drop_duplicates("fingerprint").set_index("fingerprint")
+    runs = accepted(cell_runs(store, trials.study.name))
     names, columns = list(trials.study.measures), ["number", "state", "fingerprint", "run_id", "failure"]
     rows = {}
     for number, trial in sorted(trials.last().items()):

@@ -1,6 +1,6 @@
 """What a run of a study would take: the cells that are lacking, and the time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import heapreplace
 
@@ -17,10 +17,8 @@ from ablation.tracking.store import Store
 
 @dataclass(frozen=True)
 class Workload:
-    """lacking: cells to train; shared: those that other studies have trained; trials: of tuning, to run.
-
-    Before the tuning it is not known what others have trained. seconds is None where no cell of the study
-    has run and its file names no time.
+    """lacking: cells to train; shared: those that other studies have trained, unknown before a tuning;
+    trials: of tuning, to run. seconds is None where no cell of the study has run and its file names no time.
     """
 
     cells: int
@@ -38,13 +36,22 @@ def workload(study: Study, store: Store, seeds: int, workers: int) -> Workload:
     Where none has, by what the study's file says of a cell. Raises `UserError` where the plan changed.
     """
     study = with_tuned_values(study, store)
-    versions = _versions(study)
+    # One cell of each source is checked: to check all would take longer than to run.
+    first = {
+        study.experiment.source(one): Cell(arm, study.first_seed, one) for arm, one in study.settings.items()
+    }
+    versions = checked_versions(study, first.values())
     cells, frame = _lacking(study, store, seeds, versions)
     untuned = study.tuned is not None and not study.chosen
     trials = list(_lacking(tuning_of(study), store, 1, versions)[0].values()) if untuned else []
-    there, trained = _elsewhere(study, store) if store.exists() and not untuned else (set(), set())
+    there = trained = set[str]()
+    if store.exists() and not untuned:
+        there = trained = finished(store)
+        # Only what is computed on demand can be lacking: every run has the rest.
+        if any(map(study.experiment.on_demand, study.measures)):
+            there = finished(store, study.measures)
     lacking = {key: cell for key, cell in cells.items() if key not in there}
-    again = {key for key in lacking if key in trained}
+    again = trained & lacking.keys()
     seconds = _seconds(study, [*((None, one) for one in trials), *lacking.items()], frame, again, versions)
     return Workload(
         cells=len(study.settings) * seeds,
@@ -65,31 +72,12 @@ def makespan(seconds: Iterable[float], workers: int) -> float:
     return max(free)
 
 
-def _versions(study: Study) -> dict[str, str]:
-    """The version of each source, with one cell of it checked: to check all would take longer than to run."""
-    first = {
-        study.experiment.source(one): Cell(arm, study.first_seed, one) for arm, one in study.settings.items()
-    }
-    return checked_versions(study, first.values())
-
-
-def _elsewhere(study: Study, store: Store) -> tuple[set[str], set[str]]:
-    """The fingerprints whose runs have all that the study measures, and all that have runs.
-
-    Only what is computed on demand can be lacking: every run has the rest.
-    """
-    trained = set(finished(store))
-    asked = any(map(study.experiment.on_demand, study.measures))
-    return (set(finished(store, [*study.measures])) if asked else trained), trained
-
-
 def _lacking(
     study: Study, store: Store, seeds: int, versions: Versions
 ) -> tuple[dict[str, Cell], pd.DataFrame | None]:
     """The cells to train by fingerprint, and the study's results where it has any."""
     cells = fingerprints(study, study.cells(seeds), versions)
-    ledger = Ledger.open(store, study)
-    if ledger is None or ledger.plan is None:
+    if Ledger.open(store, study) is None:
         return cells, None
     frame = results(study, store, seeds)
     there = set(frame.fingerprint[frame.state.isin(["complete", "diverged"])])
@@ -108,41 +96,23 @@ def _seconds(
     Cells that train are timed by those that have, and cells that reuse a training by those that did; so do
     those in `again`, which another study has trained and did not measure as this one does.
     """
-    timed = frame[frame.seconds.notna()] if frame is not None and "seconds" in frame else None
-    if timed is None or timed.empty:
-        return [study.cell_seconds for _ in cells] if study.cell_seconds else None
+    if frame is None or "seconds" not in frame or frame.seconds.isna().all():
+        return [study.cell_seconds] * len(cells) if study.cell_seconds else None
+    timed = frame[frame.seconds.notna()]
     by_cell = {
         (cell.arm, cell.seed): cell for cell in study.cells(int(timed.seed.max()) + 1 - study.first_seed)
     }
     there = [by_cell[arm, seed] for arm, seed in zip(timed.arm, timed.seed, strict=True)]
-    reused = list(timed.built_on != "")
-    rates = {}
-    for kind in (False, True):
-        here = [n for n, one in enumerate(reused) if one == kind]
-        if here:
-            rates[kind] = timed.seconds.iloc[here].sum() / sum(_cost(study, there[n], kind) for n in here)
+    reused, cost = timed.built_on != "", study.experiment.cost
+    costs = [cost(one.settings, one.seed, bool(kind)) for one, kind in zip(there, reused, strict=True)]
+    sums = timed.assign(cost=costs).groupby(reused)[["seconds", "cost"]].sum()
+    rates = dict(sums.seconds / sums.cost)
     known = next(iter(rates.values()))
-    return [
-        float(_cost(study, cell, reuses) * rates.get(reuses, known))
-        for cell, reuses in _reusing(study, cells, there, again, versions)
-    ]
-
-
-def _reusing(
-    study: Study,
-    cells: Iterable[tuple[str | None, Cell]],
-    there: Iterable[Cell],
-    again: set[str],
-    versions: Versions,
-) -> Iterator[tuple[Cell, bool]]:
-    """Each cell with whether it will reuse the training of another, of those `there` or before it."""
-    trained = {training_of(study, cell, versions) for cell in there}
+    seconds, trained = [], {training_of(study, cell, versions) for cell in there}
     for key, cell in cells:
         training = training_of(study, cell, versions)
         own = study.experiment.training(cell.settings) == cell.settings
-        yield cell, key in again or (training in trained and not own)
+        reuses = key in again or (training in trained and not own)
         trained.add(training)
-
-
-def _cost(study: Study, cell: Cell, reuses: bool) -> float:
-    return study.experiment.cost(cell.settings, cell.seed, reuses)
+        seconds.append(float(cost(cell.settings, cell.seed, reuses) * rates.get(reuses, known)))
+    return seconds

@@ -14,7 +14,7 @@ from ablation.runner.results import results
 from ablation.settings import vary
 from ablation.study import Study
 from ablation.tracking.store import Store
-from ablation.tuning import TUNING_SEED
+from ablation.tuning import TUNING_SEED, Tuned
 
 
 def tuning_of(study: Study) -> Study:
@@ -22,7 +22,7 @@ def tuning_of(study: Study) -> Study:
     assert study.tuned is not None
     tuned = study.tuned
     arms = {
-        _trial(study, arm, value): dict(study.arms.get(arm, {})) | {tuned.setting: value}
+        _trial(tuned, arm, value): dict(study.arms.get(arm, {})) | {tuned.setting: value}
         for arm in study.declared
         for value in tuned.values
     }
@@ -50,18 +50,17 @@ def with_tuned_values(study: Study, store: Store) -> Study:
     """
     if study.tuned is None or study.chosen:
         return study
-    if recorded := _recorded(study, store):
+    if recorded := _recorded(study, study.tuned, store):
         return replace(study, chosen=recorded)
     trials = tuning_of(study)
-    ledger = Ledger.open(store, trials)
-    if ledger is None or ledger.plan is None:
+    if Ledger.open(store, trials) is None:
         return study
     frame = results(trials, store)
     if not frame.state.isin(["complete", "diverged"]).all():
         return study
     complete = frame[frame.state == "complete"]
     losses = dict(zip(complete.arm, complete[study.tuned.measure], strict=True)) if len(complete) else {}
-    return replace(study, chosen={arm: _best(study, arm, losses) for arm in study.declared})
+    return replace(study, chosen={arm: _best(study, study.tuned, arm, losses) for arm in study.declared})
 
 
 def progress_of(study: Study, store: Store) -> pd.DataFrame | None:
@@ -69,33 +68,29 @@ def progress_of(study: Study, store: Store) -> pd.DataFrame | None:
     study = with_tuned_values(study, store)
     if study.tuned and not study.chosen:
         study = tuning_of(study)
-    ledger = Ledger.open(store, study)
-    return None if ledger is None or ledger.plan is None else results(study, store)
+    return results(study, store) if Ledger.open(store, study) else None
 
 
-def _recorded(study: Study, store: Store) -> dict[str, float]:
+def _recorded(study: Study, tuned: Tuned, store: Store) -> dict[str, float]:
     """What was chosen when the study's cells ran, as its plan has it: then a lost trial changes nothing."""
-    assert study.tuned is not None
     ledger = Ledger.open(store, study)
-    if ledger is None or ledger.plan is None or not ledger.has_results:
+    if ledger is None or not ledger.has_results:
         return {}
     arms = ledger.plan["arms"]
-    return {arm: arms[arm][study.tuned.setting] for arm in study.declared if arm in arms}
+    return {arm: arms[arm][tuned.setting] for arm in study.declared if arm in arms}
 
 
-def _best(study: Study, arm: str, losses: dict[str, float]) -> float:
-    assert study.tuned is not None
-    found = {value: losses.get(_trial(study, arm, value)) for value in study.tuned.values}
-    kept = {value: loss for value, loss in found.items() if loss is not None}
+def _best(study: Study, tuned: Tuned, arm: str, losses: dict[str, float]) -> float:
+    kept = {value: losses[name] for value in tuned.values if (name := _trial(tuned, arm, value)) in losses}
     if not kept:
         raise UserError(
-            f"{study.tuned.setting} of {arm} wants a value at which training holds, but all of "
-            f"{', '.join(f'{value:g}' for value in found)} diverged: lower the range of the study's `tuned`."
+            f"{tuned.setting} of {arm} wants a value at which training holds, but all of "
+            f"{', '.join(f'{value:g}' for value in tuned.values)} diverged: lower the range of the study's "
+            "`tuned`."
         )
-    sign = -1 if study.measure(study.tuned.measure).better == "higher" else 1
+    sign = -1 if study.measure(tuned.measure).better == "higher" else 1
     return min(kept, key=lambda value: sign * kept[value])
 
 
-def _trial(study: Study, arm: str, value: float) -> str:
-    assert study.tuned is not None
-    return f"{arm}, {study.tuned.setting} {value:g}"
+def _trial(tuned: Tuned, arm: str, value: float) -> str:
+    return f"{arm}, {tuned.setting} {value:g}"

@@ -16,8 +16,8 @@ from ablation.runner.tuning import with_tuned_values
 from ablation.runner.worker import as_worker
 from ablation.study import Cell, Study
 from ablation.tracking.artifacts import artifact
-from ablation.tracking.origin import origin
-from ablation.tracking.recording import metric_key
+from ablation.tracking.origin import COMMIT, origin
+from ablation.tracking.read import metrics_of, tags_of
 from ablation.tracking.store import Store
 
 OF_NO_EFFECT = ("cores", "memory_gb")
@@ -27,9 +27,8 @@ OF_NO_EFFECT = ("cores", "memory_gb")
 class Verified:
     """A cell and the run that was repeated. `elsewhere` names what of its origin is not as here, if any.
 
-    differing[name]: the number that was recorded and that of now, for every metric that is not the same bits;
-    files: those of `Experiment.exact_files` that the run kept and that are not the same bytes now. tolerance:
-    how far a metric may lie, of its value, from that of another machine.
+    differing[name]: the number then and now of every metric that is not the same bits; files: those of
+    `Experiment.exact_files` that are not the same bytes. tolerance: as in `Experiment`.
     """
 
     cell: Cell
@@ -96,46 +95,29 @@ def _held_against(study: Study, store: Store, row: dict[Any, Any], cell: Cell) -
         run = Repetition(Path(scratch), Path(kept), tuple(study.measures))
         metrics = run.last | dict(experiment.train(cell.settings, cell.seed, run))
         # A mirror keeps no files, and of its origin only the numbers: ask the run that computed it.
-        source = str(row.get("reused_from") or row["run_id"])
-        files = tuple(_other_files(store, source, experiment, run.kept))
-    tags = store.client.get_run(source).data.tags
-    recorded = store.client.get_run(str(row["run_id"])).data.metrics
+        source, run_id = str(row.get("reused_from") or row["run_id"]), str(row["run_id"])
+        files = tuple(
+            name
+            for name in experiment.exact_files
+            if (then := artifact(store, source, name)) is not None and then != (run.kept / name).read_bytes()
+        )
+    recorded = metrics_of(store, run_id)
     differing = {
-        name: (recorded[key], value)
+        name: (recorded[name], value)
         for name, value in metrics.items()
         if name not in (*experiment.machine_metrics, "seconds")
-        and (key := metric_key(experiment, name)) in recorded
-        and not _same(recorded[key], value)
+        and name in recorded
+        and not (recorded[name] == value or (isnan(recorded[name]) and isnan(value)))
     }
-    elsewhere = _elsewhere(tags, experiment)
-    return Verified(cell, str(row["run_id"]), elsewhere, differing, files, experiment.tolerance)
-
-
-def _other_files(store: Store, run_id: str, experiment: Experiment, kept: Path) -> Iterator[str]:
-    """The exact files that the run kept and that are not the same now."""
-    for name in experiment.exact_files:
-        recorded = artifact(store, run_id, name)
-        if recorded is not None and recorded != (kept / name).read_bytes():
-            yield name
-
-
-def _same(then: float, now: float) -> bool:
-    return then == now or (isnan(then) and isnan(now))
+    elsewhere = _elsewhere(tags_of(store, source) or {}, experiment)
+    return Verified(cell, run_id, elsewhere, differing, files, experiment.tolerance)
 
 
 def _elsewhere(tags: dict[str, str], experiment: Experiment) -> tuple[str, ...]:
     """Which parts of the origin differ from here, by their names."""
-    here = origin(experiment.packages)
-    mine = here.hardware | {
-        "packages": ", ".join(f"{name} {number}" for name, number in here.packages.items()),
-        "mlflow.source.git.commit": here.commit,
-        "dirty": str(bool(here.diff)),
-    }
-    named = {
-        "mlflow.source.git.commit": "code",
-        "dirty": "uncommitted changes",
-        "together": "trained with others",
-    }
+    here = origin(experiment.packages).tags()
+    mine = here | {COMMIT: here.get(COMMIT, ""), "dirty": here.get("dirty", "False")}
+    named = {COMMIT: "code", "dirty": "uncommitted changes", "together": "trained with others"}
     return tuple(
         named.get(name, name)
         for name in (*mine, "together")

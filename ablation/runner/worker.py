@@ -4,8 +4,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
 from multiprocessing import parent_process
@@ -13,6 +14,7 @@ from multiprocessing.connection import wait
 from numbers import Real
 from pathlib import Path
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any
 
 import cloudpickle
@@ -22,7 +24,7 @@ from ablation.catalogue import MODULES
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment, Trained
 from ablation.tracking.availability import as_user_error, retry, retry_entering, user_errors
-from ablation.tracking.read import Settled, cell_lock, mark_killed, metrics_of, settled
+from ablation.tracking.read import cell_lock, mark_killed, settled
 from ablation.tracking.recording import Journal, Label, recording
 from ablation.tracking.reuse import mirror, training_of
 from ablation.tracking.sender import deliver
@@ -72,21 +74,24 @@ def _unpacked(work: bytes) -> tuple[Experiment, Any]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A recorded run and its final metrics.
-
-    reused: it was there already, computed for another study or before a crash. built: it took the training
-    of another run.
-    """
+    """A recorded run and its final metrics; reused: computed before, for another study or before a crash."""
 
     run_id: str
     metrics: dict[str, float]
     reused: bool = False
-    built: bool = False
     diverged: bool = False
     error: str = ""
 
 
 Ended = Outcome | Exception
+
+
+def answer(future: "Future[Outcome]", ended: Outcome | BaseException) -> None:
+    """Give the future what a task ended as."""
+    if isinstance(ended, BaseException):
+        future.set_exception(ended)
+    else:
+        future.set_result(ended)
 
 
 def start() -> None:
@@ -96,11 +101,10 @@ def start() -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 
-@contextmanager
-def as_worker() -> Iterator[None]:
+def as_worker() -> AbstractContextManager[object]:
     """Compute in this process as a worker does, with its threads; what the process had before comes back."""
-    with threadpool_limits(THREADS):
-        yield
+    limits: AbstractContextManager[object] = threadpool_limits(THREADS)
+    return limits
 
 
 def work(task: Task) -> Outcome:
@@ -111,8 +115,15 @@ def work(task: Task) -> Outcome:
     one sentence where a server went away or a disk is full.
     """
     store = Store(task.store)
-    with user_errors(), retry_entering(lambda: store.lock(cell_lock(task.label.fingerprint))):
-        return _recorded(store, task) or _compute(store, task)
+    with user_errors(), _locked(store, task):
+        if known := _recorded(store, task):
+            return known
+        with _training(store, task) as trained:
+            one_program = task.accelerator and task.experiment.program(task.settings) is not None
+            (ended,) = _compute(store, [task], one_program, trained=trained)
+        if isinstance(ended, Exception):
+            raise ended
+        return ended
 
 
 def work_together(tasks: Sequence[Task]) -> list[Ended]:
@@ -128,8 +139,7 @@ def work_together(tasks: Sequence[Task]) -> list[Ended]:
         # In one order whoever asks for them, so that two groups never wait for each other.
         for number in sorted(training, key=lambda n: tasks[n].label.fingerprint):
             task = tasks[number]
-            lock = cell_lock(task.label.fingerprint)
-            held.enter_context(retry_entering(lambda lock=lock: store.lock(lock)))  # type: ignore[misc]
+            held.enter_context(_locked(store, task))
             try:
                 if known := _recorded(store, task):
                     ended[number] = known
@@ -137,7 +147,9 @@ def work_together(tasks: Sequence[Task]) -> list[Ended]:
                     lacking.append(number)
             except Exception as error:
                 ended[number] = as_user_error(error)
-        ended |= zip(lacking, _train_together(store, [tasks[n] for n in lacking]), strict=True)
+        if lacking:
+            how = {"together": str(len(lacking))}
+            ended |= zip(lacking, _compute(store, [tasks[n] for n in lacking], True, how=how), strict=True)
     for number, task in enumerate(tasks):
         if number not in ended:
             try:
@@ -145,6 +157,10 @@ def work_together(tasks: Sequence[Task]) -> list[Ended]:
             except Exception as error:
                 ended[number] = error
     return [ended[number] for number in range(len(tasks))]
+
+
+def _locked(store: Store, task: Task) -> AbstractContextManager[bool]:
+    return retry_entering(lambda: store.lock(cell_lock(task.label.fingerprint)))
 
 
 def _recorded(store: Store, task: Task) -> Outcome | None:
@@ -157,58 +173,94 @@ def _recorded(store: Store, task: Task) -> Outcome | None:
         deliver(store, task.label.fingerprint)
         mark_killed(store, task.label.fingerprint)
         known = settled(store, task.label.fingerprint, task.place, task.measures)
-        return None if known is None else _reused(store, task, known)
+        if known is None:
+            return None
+        if lacking := known.lacking(task.measures):
+            raise UserError(
+                f"the recorded run {known.run_id} lacks {', '.join(lacking)}, which the study measures: "
+                "delete it in MLflow, and it is computed again"
+            )
+        elsewhere = known.experiment != task.place
+        run_id = mirror(store, task.place, task.label, known, task.experiment) if elsewhere else known.run_id
+        failure = known.tags.get("failure", "")
+        return Outcome(run_id, known.metrics, reused=True, diverged=known.diverged, error=failure)
 
     return retry(look)
-
-
-def _reused(store: Store, task: Task, known: Settled) -> Outcome:
-    if known.lacking:
-        raise UserError(
-            f"the recorded run {known.run_id} lacks {', '.join(known.lacking)}, which the study measures: "
-            "delete it in MLflow, and it is computed again"
-        )
-    elsewhere = known.experiment != task.place
-    run_id = mirror(store, task.place, task.label, known, task.experiment) if elsewhere else known.run_id
-    metrics = metrics_of(store, run_id)
-    return Outcome(run_id, metrics, reused=True, diverged=known.diverged, error=known.error)
 
 
 def _training(store: Store, task: Task) -> AbstractContextManager[Trained | None]:
     return retry_entering(lambda: training_of(store, task.label.training, task.experiment))
 
 
-def _recording(
-    store: Store, task: Task, trained: Trained | None = None, how: Mapping[str, str] | None = None
-) -> AbstractContextManager[Journal]:
-    return recording(
-        store,
-        task.place,
-        task.label,
-        task.experiment,
-        task.settings,
-        measures=task.measures,
-        trained=trained,
-        accelerator=task.accelerator,
-        how=how or {},
-    )
+def _compute(
+    store: Store,
+    tasks: Sequence[Task],
+    one_program: bool,
+    *,
+    trained: Trained | None = None,
+    how: Mapping[str, str] = MappingProxyType({}),
+) -> list[Ended]:
+    """Train and record the tasks: all as one program, whose error ends every run, or else the only one."""
+    experiment = tasks[0].experiment
+    with ExitStack() as group:
+        contexts = [group.enter_context(ExitStack()) for _ in tasks]
+        journals = [
+            context.enter_context(
+                recording(
+                    store,
+                    task.place,
+                    task.label,
+                    experiment,
+                    task.settings,
+                    measures=task.measures,
+                    trained=trained,
+                    accelerator=task.accelerator,
+                    how=how,
+                )
+            )
+            for context, task in zip(contexts, tasks, strict=True)
+        ]
+        started = perf_counter()
+        cells = [(task.settings, task.label.seed, one) for task, one in zip(tasks, journals, strict=True)]
+        results: Sequence[Mapping[str, float] | Exception]
+        try:
+            results = experiment.train_together(cells) if one_program else [experiment.train(*cells[0])]
+        except Exception as error:
+            if len(tasks) > 1:
+                raise
+            results = [error]
+        seconds = (perf_counter() - started) / len(tasks)
+        # All are written to the disk before the first waits for a server.
+        taken = [
+            _taken(task, one, result, seconds)
+            for task, one, result in zip(tasks, journals, results, strict=True)
+        ]
+        return [_ended(*run) for run in zip(contexts, journals, taken, strict=True)]
 
 
-def _compute(store: Store, task: Task) -> Outcome:
+def _taken(task: Task, journal: Journal, result: object, seconds: float) -> dict[str, float] | Exception:
+    """Write what came of the run; its numbers, or why there are none."""
+    if isinstance(result, Exception):
+        return result
     try:
-        with _training(store, task) as trained, _recording(store, task, trained) as journal:
-            started = perf_counter()
-            if task.accelerator and task.experiment.program(task.settings) is not None:
-                (metrics,) = task.experiment.train_together([(task.settings, task.label.seed, journal)])
-                if isinstance(metrics, Exception):
-                    raise metrics
-            else:
-                metrics = task.experiment.train(task.settings, task.label.seed, journal)
-            numbers = _checked(task, metrics, perf_counter() - started)
-            journal.finish(numbers)
+        numbers = _checked(task, result, seconds)
+        journal.finish(numbers)
+    except Exception as error:
+        return error
+    return numbers
+
+
+def _ended(context: ExitStack, journal: Journal, taken: dict[str, float] | Exception) -> Ended:
+    """End the run, as `recording` does with its error; what came of the task."""
+    try:
+        with context:
+            if isinstance(taken, Exception):
+                raise taken
     except Diverged as error:
         return Outcome(journal.run_id, {}, diverged=True, error=str(error))
-    return Outcome(journal.run_id, numbers, built=trained is not None)
+    except Exception as error:
+        return as_user_error(error)
+    return Outcome(journal.run_id, taken)
 
 
 def _checked(task: Task, metrics: object, seconds: float) -> dict[str, float]:
@@ -233,63 +285,6 @@ def _checked(task: Task, metrics: object, seconds: float) -> dict[str, float]:
             f"from {now}; give the changed data a name of their own"
         )
     return {"seconds": seconds} | {name: float(value) for name, value in metrics.items()}
-
-
-def _train_together(store: Store, tasks: Sequence[Task]) -> list[Ended]:
-    if not tasks:
-        return []
-    started, opened = perf_counter(), list[_Open]()
-    try:
-        opened += [_Open(store, task, {"together": str(len(tasks))}) for task in tasks]
-        cells = [(one.task.settings, one.task.label.seed, one.journal) for one in opened]
-        results = tasks[0].experiment.train_together(cells)
-    except BaseException as error:
-        for one in opened:
-            one.end(error)
-        raise
-    # All are written to the disk before the first waits for a server.
-    share = (perf_counter() - started) / len(tasks)
-    taken = [one.take(result, share) for one, result in zip(opened, results, strict=True)]
-    return [one.close(numbers) for one, numbers in zip(opened, taken, strict=True)]
-
-
-class _Open:
-    """A task's run under way, beside those of other tasks: each ends by itself, as it went."""
-
-    def __init__(self, store: Store, task: Task, how: Mapping[str, str]) -> None:
-        self.task = task
-        self._context = _recording(store, task, how=how)
-        self.journal = self._context.__enter__()
-
-    def take(self, result: object, seconds: float) -> dict[str, float] | Exception:
-        """Write the result; its numbers, or why there are none."""
-        if isinstance(result, Exception):
-            return result
-        try:
-            numbers = _checked(self.task, result, seconds)
-            self.journal.finish(numbers)
-        except Exception as error:
-            return error
-        return numbers
-
-    def close(self, taken: dict[str, float] | Exception) -> Ended:
-        """End the run; what came of the task."""
-        if isinstance(taken, Exception):
-            failed = self.end(taken) or taken
-            if isinstance(failed, Diverged):
-                return Outcome(self.journal.run_id, {}, diverged=True, error=str(failed))
-            return as_user_error(failed)
-        if failed_late := self.end(None):
-            return as_user_error(failed_late)
-        return Outcome(self.journal.run_id, taken)
-
-    def end(self, error: BaseException | None) -> Exception | None:
-        """End the run as `recording` does with that error, which is caught here; any other error is given."""
-        try:
-            self._context.__exit__(type(error) if error else None, error, None)
-        except Exception as another:
-            return another
-        return None
 
 
 def _die_with_parent() -> None:

@@ -20,40 +20,7 @@ logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 # A stranger's experiment may use these; they are loaded after the settings above.
 from ablation.tracking.artifacts import artifact, keep  # noqa: E402
-from ablation.tracking.availability import (  # noqa: E402
-    ServerUnavailable,
-    as_user_error,
-    is_refused,
-    is_unavailable,
-    retry,
-    retry_entering,
-    user_errors,
-    why,
-)
-from ablation.tracking.journal_on_disk import waiting  # noqa: E402
-from ablation.tracking.read import cell_runs, finished_with, metrics_of, standing, tags_of  # noqa: E402
-from ablation.tracking.sender import Undelivered, awaited, deliver  # noqa: E402
+from ablation.tracking.read import cell_runs, metrics_of, standing, tags_of  # noqa: E402
 from ablation.tracking.store import Store  # noqa: E402
 
-__all__ = [
-    "ServerUnavailable",
-    "Store",
-    "Undelivered",
-    "artifact",
-    "as_user_error",
-    "awaited",
-    "cell_runs",
-    "deliver",
-    "finished_with",
-    "is_refused",
-    "is_unavailable",
-    "keep",
-    "metrics_of",
-    "retry",
-    "retry_entering",
-    "standing",
-    "tags_of",
-    "user_errors",
-    "waiting",
-    "why",
-]
+__all__ = ["Store", "artifact", "cell_runs", "keep", "metrics_of", "standing", "tags_of"]

@@ -17,16 +17,19 @@ def record_arm(
     params: Mapping[str, object],
     metrics: Mapping[str, float],
     note: str,
-) -> str:
-    """Write the arm's summary run, in place of an older one that says something else; its run id.
-
-    Nothing is written where the summary already says the same.
-    """
+) -> None:
+    """Write the arm's summary run in place of older ones, unless one of them already says the same."""
     content = json.dumps([arm, {k: str(v) for k, v in params.items()}, metrics, note], sort_keys=True)
     digest = sha256(content.encode()).hexdigest()[:16]
-    same = _kept(store, experiment, arm, digest)
-    if same:
-        return same
+    written = False
+    summaries = store.client.search_runs([experiment], f"tags.role = '{ROLE_ARM}'")
+    for run in (one for one in summaries if one.data.tags["arm"] == arm):
+        same = run.data.tags.get("content") == digest and run.info.status == "FINISHED"
+        if written or not same:
+            store.client.delete_run(run.info.run_id)
+        written = written or same
+    if written:
+        return
     tags = {
         "role": ROLE_ARM,
         "arm": arm,
@@ -42,16 +45,3 @@ def record_arm(
         metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
     )
     store.client.set_terminated(run.info.run_id, "FINISHED")
-    return str(run.info.run_id)
-
-
-def _kept(store: Store, experiment: str, arm: str, digest: str) -> str:
-    """The id of the arm's summary with this content, or ""; its other summaries are deleted."""
-    same = ""
-    for run in store.client.search_runs([experiment], f"tags.role = '{ROLE_ARM}'"):
-        if run.data.tags["arm"] == arm:
-            if not same and run.data.tags.get("content") == digest and run.info.status == "FINISHED":
-                same = str(run.info.run_id)
-            else:
-                store.client.delete_run(run.info.run_id)
-    return same

@@ -12,16 +12,12 @@ from time import monotonic
 from typing import Literal, TypeVar
 
 import requests
-from mlflow.environment_variables import (
-    MLFLOW_TRACKING_CLIENT_CERT_PATH,
-    MLFLOW_TRACKING_INSECURE_TLS,
-    MLFLOW_TRACKING_SERVER_CERT_PATH,
-)
+from mlflow import environment_variables as variables
 from mlflow.exceptions import MlflowException, RestException
 from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
-from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
+from tenacity import Retrying, retry_if_exception, wait_exponential
 
 from ablation.errors import UserError
 from ablation.tracking.addresses import hidden
@@ -71,22 +67,14 @@ def retry(attempt: Callable[[], T], again: Callable[[], T] | None = None, until:
     """
     end = monotonic() + patience() if until is None else until
     attempts = chain([attempt], repeat(again or attempt))
-
-    def pause(state: RetryCallState) -> float:
-        return min(PAUSES(state), max(0.0, end - monotonic()))
-
     retrying = Retrying(
         retry=retry_if_exception(is_unavailable),
         stop=lambda state: monotonic() >= end,
-        wait=pause,
+        wait=PAUSES,
         reraise=True,
     )
-    try:
+    with user_errors():
         return retrying(lambda: next(attempts)())
-    except Exception as error:
-        if is_unavailable(error) and not isinstance(error, UserError):
-            raise as_user_error(error) from error
-        raise
 
 
 @contextmanager
@@ -110,7 +98,7 @@ def is_refused(error: BaseException) -> bool:
 
 
 def as_user_error(error: Exception) -> Exception:
-    """The error as a `UserError` of one sentence where a server is away or a disk is full, else itself."""
+    """The error as a `UserError` where a server is away or a disk is full, else itself."""
     kind, cause = _kind(error)
     if isinstance(error, UserError) or not kind:
         return error
@@ -139,13 +127,14 @@ def user_errors() -> Iterator[None]:
 def knock(address: str, seconds: float) -> None:
     """Ask a server for a sign of life, with MLflow's settings of TLS; MLflow alone would try for minutes."""
     if address.startswith("http"):
-        trusted = False if MLFLOW_TRACKING_INSECURE_TLS.get() else MLFLOW_TRACKING_SERVER_CERT_PATH.get()
+        insecure = variables.MLFLOW_TRACKING_INSECURE_TLS.get()
+        trusted = False if insecure else variables.MLFLOW_TRACKING_SERVER_CERT_PATH.get()
         try:
             requests.get(
                 f"{address.rstrip('/')}/health",
                 timeout=seconds,
                 verify=True if trusted is None else trusted,
-                cert=MLFLOW_TRACKING_CLIENT_CERT_PATH.get(),
+                cert=variables.MLFLOW_TRACKING_CLIENT_CERT_PATH.get(),
             )
         except requests.RequestException:
             raise

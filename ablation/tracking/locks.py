@@ -1,13 +1,12 @@
 """Locks that end with their holder, whatever ends it: files of a folder, or PostgreSQL's advisory locks."""
 
-import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, create_engine, make_url, text
@@ -25,14 +24,8 @@ CONNECTING = LIVENESS | {"connect_timeout": 10}  # seconds
 LIMITS = "statement_timeout", "lock_timeout", "transaction_timeout", "idle_session_timeout"
 
 
-class Locks(Protocol):
-    """Locks by name, for every process that shares them."""
-
-    def hold(self, name: str, wait: bool = True) -> AbstractContextManager[bool]:
-        """Hold the lock and give True; where another has it, wait for it, or else give False at once."""
-
-    def holder(self, name: str) -> str:
-        """Who has the lock, as far as it is known: "process 12 on anna since ..."."""
+def _me() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
 
 
 class FileLocks:
@@ -43,8 +36,12 @@ class FileLocks:
 
     @contextmanager
     def hold(self, name: str, wait: bool = True) -> Iterator[bool]:
-        """See `Locks.hold`; who holds without waiting leaves a note of who it is."""
+        """Hold the lock and give True; where another has it, wait for it, or else give False at once.
+
+        Who does not wait leaves a note of who it is.
+        """
         lock = FileLock(self.folder / f"{name}.lock", timeout=-1 if wait else 0)
+        note = self._note(name)
         try:
             lock.acquire()
         except Timeout:
@@ -52,28 +49,23 @@ class FileLocks:
             return
         try:
             if not wait:
-                self._sign(name)
+                draft = note.with_name(f"{note.name}.{os.getpid()}")
+                draft.write_text(f"{_me()} since {datetime.now(UTC).isoformat(timespec='seconds')}")
+                draft.replace(note)
             yield True
         finally:
-            self._note(name).unlink(missing_ok=True)
+            note.unlink(missing_ok=True)
             lock.release()
 
     def holder(self, name: str) -> str:
-        """See `Locks.holder`."""
+        """Who has the lock, as far as it is known: "process 12 on anna since ..."."""
         try:
-            note = dict(json.loads(self._note(name).read_text()))
+            return self._note(name).read_text()
         except FileNotFoundError:
             return "another process of this machine since a moment ago"
-        return f"process {note['pid']} on {note['host']} since {note['since']}"
 
     def _note(self, name: str) -> Path:
-        return self.folder / f"{name}.json"
-
-    def _sign(self, name: str) -> None:
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        written = self.folder / f"{name}.{os.getpid()}"
-        written.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since}))
-        written.replace(self._note(name))
+        return self.folder / f"{name}.holder"
 
 
 class AdvisoryLocks:
@@ -87,7 +79,7 @@ class AdvisoryLocks:
 
     @contextmanager
     def hold(self, name: str, wait: bool = True) -> Iterator[bool]:
-        """See `Locks.hold`; `ServerUnavailable` where the database cannot be reached."""
+        """See `FileLocks.hold`; `ServerUnavailable` where the database cannot be reached."""
         with self._connection() as connection:
             verb = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
             asked = text(f"SELECT {verb}(hashtextextended(:name, 0))")
@@ -95,7 +87,7 @@ class AdvisoryLocks:
             yield wait or bool(answer)
 
     def holder(self, name: str) -> str:
-        """See `Locks.holder`."""
+        """See `FileLocks.holder`."""
         # PostgreSQL keeps a key of 64 bits as two halves.
         asked = text(
             "SELECT application_name, backend_start FROM pg_stat_activity JOIN pg_locks USING (pid) "
@@ -119,8 +111,8 @@ class AdvisoryLocks:
                 self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=asking
             )
             connection = engine.connect()
-            me = f"process {os.getpid()} on {socket.gethostname()}"[:63]
-            connection.execute(text("SELECT set_config('application_name', :me, false)"), {"me": me})
+            me = text("SELECT set_config('application_name', :me, false)")
+            connection.execute(me, {"me": _me()[:63]})
             for setting, seconds in LIVENESS.items():
                 connection.execute(text(f"SET tcp_{setting} = {seconds}"))
             unlimited = text("SELECT set_config(name, '0', false) FROM pg_settings WHERE name = ANY(:limits)")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+COMMIT = "mlflow.source.git.commit"
 PACKAGES = ("ablation", "mlflow", "optuna", "numpy")
 
 
@@ -20,6 +21,12 @@ class Origin:
     diff: str
     packages: dict[str, str]
     hardware: dict[str, str]
+
+    def tags(self) -> dict[str, str]:
+        """As MLflow's tags."""
+        packages = ", ".join(f"{name} {number}" for name, number in self.packages.items())
+        code = {COMMIT: self.commit, "dirty": str(bool(self.diff))} if self.commit else {}
+        return {**self.hardware, "packages": packages, **code}
 
 
 @cache

@@ -1,9 +1,7 @@
 """Read runs back: the one that settles a fingerprint, a study's runs, curves and items as data frames."""
 
-import gc
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -19,10 +17,10 @@ from ablation.tracking.artifacts import artifact
 from ablation.tracking.availability import is_unavailable
 from ablation.tracking.cache import Curve, curve_of, recall, remember
 from ablation.tracking.journal_on_disk import remove_dead
+from ablation.tracking.origin import COMMIT
 from ablation.tracking.store import ROLE_CELL, Store, paged
 
 KEPT_TAGS = ("arm", "fingerprint", "outcome", "failure", "reused_from", "built_on", "packages", "items")
-COMMIT = "mlflow.source.git.commit"
 SECTIONS = "sections"
 """The tag of a run that names the sections of its metrics, as in "speed" for "speed/seconds"."""
 ITEMS = "items.csv"
@@ -42,19 +40,19 @@ class RunRow:
     tags: dict[str, str]
     metrics: dict[str, float]
 
+    @property
+    def diverged(self) -> bool:
+        """Whether the settings made training diverge, which they would do again."""
+        return self.tags.get("outcome") == "diverged"
 
-@dataclass(frozen=True)
-class Settled:
-    """A run that needs no other: finished, or diverged, which the same settings would do again.
+    @property
+    def final(self) -> bool:
+        """Whether the run needs no other: it finished or diverged."""
+        return self.status == "FINISHED" or self.diverged
 
-    lacking: the measures that were asked for and that it does not have.
-    """
-
-    run_id: str
-    experiment: str
-    diverged: bool
-    error: str = ""
-    lacking: tuple[str, ...] = ()
+    def lacking(self, measures: Iterable[str]) -> list[str]:
+        """The measures that a final run does not have; a diverged one needs none."""
+        return [] if self.diverged else [name for name in measures if name not in self.metrics]
 
 
 def find(store: Store, tags: Mapping[str, str], *, status: str = "", experiment: str = "") -> list[RunRow]:
@@ -65,26 +63,21 @@ def find(store: Store, tags: Mapping[str, str], *, status: str = "", experiment:
     if not places:
         return []
     order = ["attributes.start_time ASC"]
-    with _without_collecting():
-        search = partial(store.client.search_runs, places, " and ".join(words), order_by=order)
-        return [_found(run) for run in paged(search)]
+    search = partial(store.client.search_runs, places, " and ".join(words), order_by=order)
+    return [_found(run) for run in paged(search)]
 
 
-def settled(store: Store, fingerprint: str, place: str, measures: Iterable[str] = ()) -> Settled | None:
-    """The run of the fingerprint that finished or diverged, if any: that of the experiment `place` first.
+def settled(store: Store, fingerprint: str, place: str, measures: Collection[str] = ()) -> RunRow | None:
+    """The run of the fingerprint that is final, if any: that of the experiment `place` first.
 
-    Another experiment's run counts if it has all the `measures`; the own counts, and says what it lacks.
+    Another experiment's run counts if it has all the `measures`; the own counts whatever it lacks.
     """
-    found = []
-    for run in find(store, {"fingerprint": fingerprint}):
-        if _final(run):
-            error, diverged = run.tags.get("failure", ""), run.tags.get("outcome") == "diverged"
-            lacking = _lacking(run, measures)
-            elsewhere = run.experiment != place
-            if not (elsewhere and lacking):
-                order = (elsewhere, "reused_from" in run.tags, run.started)
-                found.append((order, Settled(run.run_id, run.experiment, diverged, error, lacking)))
-    return min(found, key=lambda pair: pair[0])[1] if found else None
+    final = (run for run in find(store, {"fingerprint": fingerprint}) if run.final)
+    return min(
+        (run for run in final if run.experiment == place or not run.lacking(measures)),
+        key=lambda run: (run.experiment != place, "reused_from" in run.tags, run.started),
+        default=None,
+    )
 
 
 def finished_with(store: Store, training: str) -> list[str]:
@@ -97,21 +90,19 @@ def standing(store: Store) -> pd.DataFrame:
     """The finished cell runs, in any study, that hold what their own settings train, as `cell_runs` has them:
     they trained it, or measured it anew.
     """
-    runs = find(store, {"role": ROLE_CELL}, status="FINISHED")
-    return pd.DataFrame(
-        [_row(run) for run in runs if not {"reused_from", "quick"} & run.tags.keys() and _own(run)]
-    )
+    runs = [
+        run
+        for run in find(store, {"role": ROLE_CELL}, status="FINISHED")
+        if not {"reused_from", "quick"} & run.tags.keys()
+        and ("built_on" not in run.tags or run.tags.get("training") == run.tags["fingerprint"])
+    ]
+    return pd.DataFrame(map(_row, runs))
 
 
-def _own(run: RunRow) -> bool:
-    """Whether the run took no training of another, or that of a run of its own fingerprint."""
-    return "built_on" not in run.tags or run.tags.get("training") == run.tags["fingerprint"]
-
-
-def finished(store: Store, measures: Sequence[str] = ()) -> list[str]:
-    """The fingerprints of the runs that need no other: finished with all the `measures`, or diverged."""
+def finished(store: Store, measures: Collection[str] = ()) -> set[str]:
+    """The fingerprints of the final runs that have all the `measures`."""
     found = find(store, {"role": ROLE_CELL})
-    return sorted({run.tags["fingerprint"] for run in found if _final(run) and not _lacking(run, measures)})
+    return {run.tags["fingerprint"] for run in found if run.final and not run.lacking(measures)}
 
 
 def tags_of(store: Store, run_id: str) -> dict[str, str] | None:
@@ -177,11 +168,8 @@ def cell_runs(store: Store, study: str) -> pd.DataFrame:
     """
     place = store.place_of(study)
     runs = find(store, {"role": ROLE_CELL}, experiment=place) if place else []
-    return (
-        pd.DataFrame(map(_row, runs))
-        if runs
-        else pd.DataFrame(columns=["run_id", "status", "outcome", "fingerprint"])
-    )
+    columns = None if runs else ["run_id", "status", "outcome", "fingerprint"]
+    return pd.DataFrame(map(_row, runs), columns=columns)
 
 
 def curve_names(experiment: Experiment) -> tuple[str, ...]:
@@ -203,18 +191,19 @@ def curves(store: Store, runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFra
 
     Rows are in the order of runs, names and steps.
     """
-    found = [curves_of(store, run_id, names) for run_id in runs["run_id"]]
-    lengths = np.array([[len(one[name]) for name in names] for one in found], dtype=np.int64)
-    points = [point for one in found for name in names for point in one[name]]
-    row = np.repeat(np.arange(len(found)), lengths.sum(axis=1) if len(found) else [])
-    metric = np.repeat(np.tile(np.arange(len(names)), len(found)), lengths.ravel())
-    return pd.DataFrame(
+    points = [
+        (arm, seed, step, name, value)
+        for run_id, arm, seed in zip(runs["run_id"], runs["arm"], runs["seed"], strict=True)
+        for name, curve in curves_of(store, run_id, names).items()
+        for step, value in curve
+    ]
+    return pd.DataFrame(points, columns=["arm", "seed", "step", "metric", "value"]).astype(
         {
-            "arm": runs["arm"].astype("category").array.take(row),
-            "seed": runs["seed"].to_numpy()[row],
-            "step": np.array([step for step, _ in points], dtype=np.int64),
-            "metric": pd.Categorical.from_codes(metric, dtype=pd.CategoricalDtype(list(names))),
-            "value": np.array([value for _, value in points], dtype=np.float64),
+            "arm": runs["arm"].astype("category").dtype,
+            "seed": np.int64,
+            "step": np.int64,
+            "metric": pd.CategoricalDtype(list(names)),
+            "value": np.float64,
         }
     )
 
@@ -265,18 +254,6 @@ def _history(store: Store, run_id: str, name: str) -> Curve:
     )
 
 
-def _final(run: RunRow) -> bool:
-    """Whether the run finished, or diverged, which its settings would do again."""
-    return run.status == "FINISHED" or run.tags.get("outcome") == "diverged"
-
-
-def _lacking(run: RunRow, measures: Iterable[str]) -> tuple[str, ...]:
-    """The measures that a final run does not have; a diverged one needs none."""
-    if run.tags.get("outcome") == "diverged":
-        return ()
-    return tuple(name for name in measures if name not in run.metrics)
-
-
 def _row(run: RunRow) -> dict[str, object]:
     tags = run.tags
     named = {key: tags.get(key, "") for key in KEPT_TAGS}
@@ -285,17 +262,3 @@ def _row(run: RunRow) -> dict[str, object]:
     started = datetime.fromtimestamp(run.started / 1000, UTC).isoformat(timespec="seconds")
     seed = int(tags.get("seed", -1))
     return {**place, "started": started, "code": code, **named, "seed": seed, **run.metrics}
-
-
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """MLflow makes a hundred objects a run, and Python looks through all of them again and again: more than
-    half of the time of a search.
-    """
-    on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if on:
-            gc.enable()

@@ -38,6 +38,7 @@ FLUSH_SECONDS = 2.0  # so that quick steps cost one request in two seconds
 WORK_A_WAIT = 10  # times as long as we waited for a server that is away, we work before we ask it again
 NAME_LETTERS = 500  # that MLflow has room for in the name of a data set
 PARAM_LETTERS = 6000  # and in a parameter; settings.json has it whole
+SOURCE = {"mlflow.source.name": "ablation run", "mlflow.source.type": "LOCAL"}
 
 
 @dataclass(frozen=True)
@@ -72,26 +73,23 @@ def metric_key(experiment: Experiment, name: str) -> str:
     return f"{section}/{name}" if section else name
 
 
+@dataclass
 class Journal:
     """The open record of a run, as `ablation.experiment.Run` describes it; `finish` takes its metrics."""
 
-    def __init__(
-        self,
-        store: Store,
-        record: Record,
-        experiment: Experiment,
-        measures: tuple[str, ...],
-        trained: Trained | None,
-        accelerator: bool,
-    ) -> None:
-        self.measures, self.trained, self.accelerator = measures, trained, accelerator
-        self.entry = disk.make_entry(store, record.fingerprint)
+    store: Store
+    record: Record
+    experiment: Experiment
+    measures: tuple[str, ...]
+    trained: Trained | None
+    accelerator: bool
+
+    def __post_init__(self) -> None:
+        self.entry = disk.make_entry(self.store, self.record.fingerprint)
         self.folder = self.entry / SCRATCH
-        self.store, self.record, self.experiment = store, record, experiment
         self._began = self._sent = time.monotonic()
         self._pause = FLUSH_SECONDS
-        self._ended: float | None = None  # since when the run is whole on the disk
-        record.write(self.entry)
+        self.record.write(self.entry)
 
     @property
     def run_id(self) -> str:
@@ -178,7 +176,7 @@ class Journal:
         ended = replace(self.record, status=status, ended=self._now())
         shutil.rmtree(self.folder, ignore_errors=True)
         ended.write(self.entry)
-        self.record, self._ended = ended, time.monotonic()
+        self.record = ended
         try:
             end(self.store, ended, self.entry)
         except Exception as error:
@@ -187,10 +185,10 @@ class Journal:
 
     def _wait(self) -> None:
         """Deliver what could not be sent at once."""
-        assert self._ended is not None
+        ended = self._began + (self.record.ended - self.record.started) / 1000  # seconds of monotonic time
         try:
             fingerprint = self.record.fingerprint
-            delivered = retry(lambda: deliver(self.store, fingerprint), until=self._ended + patience())
+            delivered = retry(lambda: deliver(self.store, fingerprint), until=ended + patience())
         except ServerUnavailable as error:
             raise Undelivered(
                 f"MLflow did not come back ({reason(error)}): the result is kept in {self.entry}, and "
@@ -221,13 +219,12 @@ def recording(
     """A new run in the MLflow experiment `place`; ends FINISHED, FAILED (an error) or KILLED (an interrupt).
 
     A diverged run is FAILED with the tag outcome=diverged: the settings decide it, so it is a result. The tag
-    `built_on` names the run whose training it took, where it took any. `how` it is computed, where that is
-    not by the CPU alone, is added to the tags and to environment.json.
-    Raises `ServerUnavailable` where the server is not there to begin it, and `Undelivered` where it is not at
-    its end.
+    `built_on` names the run of `trained`. `how` it is computed, where that is not by the CPU alone, is added
+    to the tags and to environment.json. Raises `ServerUnavailable` where the server is not there to begin it,
+    and `Undelivered` where it is not at its end.
     """
     here = origin(tuple(experiment.packages))
-    tags = label.tags() | _origin_tags(here) | dict(how)
+    tags = label.tags() | SOURCE | here.tags() | dict(how)
     if trained is not None:
         tags["built_on"] = trained.run_id
     data = experiment.dataset(settings)
@@ -266,14 +263,6 @@ def _write_files(to: Path, settings: Any, here: Origin, how: Mapping[str, str]) 
     (to / "environment.json").write_text(json.dumps(environment, indent=1) + "\n")
     if here.diff:
         (to / "git.diff").write_text(here.diff)
-
-
-def _origin_tags(here: Origin) -> dict[str, str]:
-    """What computes a run: code, machine and packages, as MLflow's tags."""
-    code = {"mlflow.source.git.commit": here.commit, "dirty": str(bool(here.diff))} if here.commit else {}
-    packages = {"packages": ", ".join(f"{name} {number}" for name, number in here.packages.items())}
-    source = {"mlflow.source.name": "ablation run", "mlflow.source.type": "LOCAL"}
-    return source | here.hardware | packages | code
 
 
 def _spelt(value: object) -> str:

@@ -1,7 +1,7 @@
 """Send runs from the journal to MLflow: as well as it goes while they run, wholly at their end."""
 
+from collections.abc import Sequence
 from contextlib import suppress
-from itertools import groupby
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -47,42 +47,48 @@ def begin(client: MlflowClient, record: Record, experiment: str) -> None:
     """Make the record's run, with its parameters and its data; its id is set."""
     run = client.create_run(experiment, start_time=record.started, tags=record.tags)
     record.run_id = str(run.info.run_id)
-    params = [Param(*item) for item in record.params.items()]
-    for first in range(0, len(params), PARAMS_AT_ONCE):
-        client.log_batch(record.run_id, params=params[first : first + PARAMS_AT_ONCE])
+    log_all(client, record.run_id, [Param(*item) for item in record.params.items()])
     if record.dataset:
         data = Dataset(source_type="ablation", **record.dataset)
         _log_dataset(client, record.run_id, DatasetInput(data, [InputTag("mlflow.data.context", "training")]))
 
 
+def log_all(
+    client: MlflowClient, run_id: str, params: Sequence[Param] = (), metrics: Sequence[Metric] = ()
+) -> None:
+    """Write all of them, as many in one request as MLflow takes."""
+    for first in range(0, len(params), PARAMS_AT_ONCE):
+        client.log_batch(run_id, params=params[first : first + PARAMS_AT_ONCE])
+    for first in range(0, len(metrics), AT_ONCE):
+        client.log_batch(run_id, metrics=metrics[first : first + AT_ONCE])
+
+
 def send_points(client: MlflowClient, record: Record) -> None:
     """Send the points that were not sent yet; to repeat it is harmless: MLflow keeps equal points once."""
-    while record.sent < len(record.points):
-        some = record.points[record.sent : record.sent + AT_ONCE]
-        client.log_batch(record.run_id, metrics=[Metric(*point) for point in some])
-        record.sent += len(some)
+    log_all(client, record.run_id, metrics=[Metric(*point) for point in record.points[record.sent :]])
+    record.sent = len(record.points)
 
 
 def end(store: Store, record: Record, entry: Path) -> None:
     """Send what is left of a run that ended, and then its status; afterwards the journal is done with it."""
     client, run_id = store.client, record.run_id
     send_points(client, record)
-    final = [Metric(*point) for point in record.final_points()]
-    client.log_batch(run_id, metrics=final[:AT_ONCE], tags=[RunTag(*item) for item in record.tags.items()])
-    for first in range(AT_ONCE, len(final), AT_ONCE):
-        client.log_batch(run_id, metrics=final[first : first + AT_ONCE])
+    log_all(client, run_id, metrics=[Metric(*point) for point in record.final_points()])
+    client.log_batch(run_id, tags=[RunTag(*item) for item in record.tags.items()])
     if any((entry / FILES).iterdir()):
         client.log_artifacts(run_id, str(entry / FILES))
     client.set_terminated(run_id, record.status, record.ended)
-    by_name = groupby(sorted(record.points, key=lambda point: point[0]), key=lambda point: point[0])
-    curves = {name: curve_of((step, value) for _, value, _, step in some) for name, some in by_name}
-    remember(store, run_id, curves)
+    points: dict[str, list[tuple[int, float]]] = {}
+    for name, value, _, step in record.points:
+        points.setdefault(name, []).append((step, value))
+    remember(store, run_id, {name: curve_of(some) for name, some in points.items()})
     disk.remove(entry)
 
 
 def _deliver(store: Store, fingerprint: str, entry: Path) -> str:
     record = disk.read(entry)
-    experiment = _experiment(store, record)
+    # By its name: on another server the number of an experiment would be another study's.
+    experiment = store.place_of(record.study) if record.server == store.server else ""
     if not experiment:
         return ""
     known = settled(store, fingerprint, experiment, plain_metrics(record.metrics, record.tags))
@@ -90,7 +96,9 @@ def _deliver(store: Store, fingerprint: str, entry: Path) -> str:
         disk.remove(entry)
         return record.run_id if known.run_id == record.run_id else ""
     try:
-        _choose_run(store, record, experiment)
+        begun = find(store, {"fingerprint": fingerprint}, status="RUNNING", experiment=experiment)
+        if record.run_id not in {run.run_id for run in begun}:
+            begin(store.client, record, experiment)
         end(store, record, entry)
     except Exception as error:
         if not is_refused(error):
@@ -104,27 +112,9 @@ def _deliver(store: Store, fingerprint: str, entry: Path) -> str:
     return record.run_id
 
 
-def _experiment(store: Store, record: Record) -> str:
-    """The id of the experiment that the record's study has here; "" where it belongs to another server, or
-    there is none. By its name: on another server the number would be another study's.
-    """
-    if record.server != store.server:
-        return ""
-    found = store.client.get_experiment_by_name(record.study)
-    return str(found.experiment_id) if found and found.lifecycle_stage == "active" else ""
-
-
-def _choose_run(store: Store, record: Record, experiment: str) -> None:
-    """Take the run that was begun for the record, if it still says RUNNING; else begin a new one."""
-    begun = find(store, {"fingerprint": record.fingerprint}, status="RUNNING", experiment=experiment)
-    if record.run_id not in {run.run_id for run in begun}:
-        begin(store.client, record, experiment)
-
-
 def _log_dataset(client: MlflowClient, run_id: str, dataset: DatasetInput) -> None:
-    """MLflow keeps a data set once an experiment, looks whether it is there and then writes it: of two runs
-    that do so at one moment the later fails, and finds it when it looks again. Each database says that in
-    other words, so what MLflow takes for a bad request is asked for again, whatever it says.
+    """MLflow looks whether the data set is there and then writes it: of two runs that do so at one moment the
+    later fails, in words of its database, and finds it when it looks again.
     """
     try:
         client.log_inputs(run_id, datasets=[dataset])

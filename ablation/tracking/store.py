@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from ablation.tracking.availability import (
     knock,
     why,
 )
-from ablation.tracking.locks import AdvisoryLocks, FileLocks, Locks
+from ablation.tracking.locks import AdvisoryLocks, FileLocks
 
 ODD = '?%"'  # what SQLite addresses, and the SQL that MLflow writes, take for something else
 OWN = "the folder's own database"
@@ -77,11 +77,6 @@ class Store:
         return shown(self.tracking_uri)
 
     @property
-    def optuna_shown(self) -> str:
-        """`optuna_url` without its password."""
-        return shown(self.optuna_url)
-
-    @property
     def embedded(self) -> bool:
         """Whether MLflow's database is the folder's own."""
         return "MLFLOW_TRACKING_URI" not in os.environ
@@ -93,9 +88,7 @@ class Store:
 
     @property
     def shared(self) -> bool:
-        """Whether other machines can share it: runs and files on a tracking server, trials and locks in a
-        database. With MLflow's own database alone the files lie in the folder.
-        """
+        """Whether other machines can share it: with a tracking server, and trials and locks in PostgreSQL."""
         return self.served and self.optuna_url.startswith("postgresql")
 
     @property
@@ -113,15 +106,11 @@ class Store:
         return self.tracking_uri.startswith("http")
 
     @cached_property
-    def _locks(self) -> Locks:
+    def _locks(self) -> AdvisoryLocks | FileLocks:
         """Of the database that every machine reaches, where there is one, else of the folder."""
         if self.optuna_url.startswith("postgresql"):
             return AdvisoryLocks(self.optuna_url)
-        return FileLocks(self._folder)
-
-    @property
-    def _folder(self) -> Path:
-        return self.root / "locks"
+        return FileLocks(self.root / "locks")
 
     @property
     def _database(self) -> Path:
@@ -130,13 +119,12 @@ class Store:
     @cached_property
     def client(self) -> MlflowClient:
         """MLflow's client; a `UserError` where there is no store yet, or one of another format."""
-        if self.embedded and not self._database.exists():
+        if not self.exists():
             raise UserError(
                 f"{self.root} holds no runs yet: run a study first, or name another folder with --store."
             )
         try:
-            if not self.embedded:
-                self.probe(ANSWER_SECONDS)
+            self.probe(ANSWER_SECONDS)
             with self.schema(self.tracking_uri):
                 client = MlflowClient(tracking_uri=self.tracking_uri)
             self._check(client)
@@ -180,9 +168,9 @@ class Store:
     def create(self) -> None:
         """Make the folder and MLflow's database where they are missing; safe when several do so at once."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            (self.root / "locks").mkdir(parents=True, exist_ok=True)
             with self.lock("create"):
-                if self.embedded and not self._database.exists():
+                if not self.exists():
                     _create_database(self._database)
         except (OSError, sqlite3.OperationalError) as error:
             raise UserError(
@@ -194,16 +182,16 @@ class Store:
         """The id of the experiment called `name`, made with `tags` where it is missing."""
         with self.lock("create"):
             found = self.client.get_experiment_by_name(name)
-            if found is not None and found.lifecycle_stage == "deleted":
+            if found is None:
+                location = None if self.served else str(self.root.absolute() / "artifacts" / name)
+                tags = tags | {TAG: FORMAT}
+                return str(self.client.create_experiment(name, artifact_location=location, tags=tags))
+            if found.lifecycle_stage == "deleted":
                 raise UserError(
                     f"the experiment {name} was deleted in MLflow: restore it (`mlflow experiments restore "
                     f"-x {found.experiment_id}`), or give the study's file a new name."
                 )
-            if found is not None:
-                return self._own(found)
-            location = None if self.served else str(self.root.absolute() / "artifacts" / name)
-            marked = tags | {TAG: FORMAT}
-            return str(self.client.create_experiment(name, artifact_location=location, tags=marked))
+            return self._own(found)
 
     def place_of(self, name: str) -> str:
         """The id of the experiment called `name`; "" where there is none, or it was deleted."""
@@ -222,26 +210,17 @@ class Store:
             )
         return str(experiment.experiment_id)
 
-    @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
+    def lock(self, name: str) -> AbstractContextManager[bool]:
         """Wait for the lock called `name`; it is free as soon as its holder dies."""
-        with self._locks.hold(name):
-            yield
+        return self._locks.hold(name)
 
-    @contextmanager
-    def schema(self, address: str) -> Iterator[None]:
+    def schema(self, address: str) -> AbstractContextManager[bool | None]:
         """Alone at a database server, whose tables its first visitor makes: two at once would fail."""
-        if address.startswith(("sqlite", "http")):
-            yield
-        else:
-            with self.lock("schema"):
-                yield
+        return nullcontext() if address.startswith(("sqlite", "http")) else self.lock("schema")
 
-    @contextmanager
-    def free(self, name: str) -> Iterator[bool]:
+    def free(self, name: str) -> AbstractContextManager[bool]:
         """Hold the lock called `name` if nobody else does, and say whether."""
-        with self._locks.hold(name, wait=False) as mine:
-            yield mine
+        return self._locks.hold(name, wait=False)
 
     @contextmanager
     def sole(self, name: str, what: str) -> Iterator[None]:
@@ -264,10 +243,8 @@ def paged(search: Callable[..., Any]) -> Iterator[Any]:
 
 
 def _create_database(path: Path) -> None:
-    """Let MLflow build its tables in a private file and publish it whole.
-
-    A first migration that is killed, or that two processes start at once, leaves a database that
-    never opens again; a file that appears by one rename cannot be half made.
+    """Let MLflow build its tables in a private file, and rename it: a migration that is killed, or that two
+    processes start at once, leaves a database that never opens again.
     """
     for stale in path.parent.glob(".create-*"):
         stale.unlink(missing_ok=True)  # of a process killed here before: we hold the lock

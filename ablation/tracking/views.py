@@ -15,12 +15,13 @@ from urllib.parse import quote
 from ablation.tracking.store import ROLE_ARM, ROLE_CELL, Store
 
 CLASSIC = "workflowType=machine_learning"  # else MLflow opens its page for language models
+VIEW = "mlflow.sharedViewState."
 VIEWS = ("arms", "cells", "mean over seeds")
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page of MLflow's UI: what it shows, and its address below the server's root."""
+    """A page of MLflow's UI; path: its address below the server's root."""
 
     title: str
     path: str
@@ -48,34 +49,25 @@ def save_views(
         text = base64.b64encode(zlib.compress(json.dumps(state, sort_keys=True).encode())).decode()
         # A fixed moment: the view is a function of the study, not of when it was written.
         view = {"name": name, "createdAt": 0, "updatedAt": 0, "state": f"deflate;{text}"}
-        store.client.set_experiment_tag(place, f"mlflow.sharedViewState.{_key(name)}", json.dumps(view))
-
-
-def pages(experiment: str) -> list[Page]:
-    """The study's views as pages, in the order in which a reader wants them."""
-    runs = f"/#/experiments/{experiment}/runs?viewStateShareKey="
-    tables = [Page(name, f"{runs}{_key(name)}&{CLASSIC}") for name in VIEWS]
-    return [*tables, Page("curves", f"{runs}{_key(VIEWS[-1])}&{CLASSIC}&compareRunsMode=CHART")]
+        store.client.set_experiment_tag(place, f"{VIEW}{_key(name)}", json.dumps(view))
 
 
 def study_pages(store: Store) -> dict[str, list[Page]]:
-    """The pages of every study of the store, by study name; with the compare page of its arms, if any."""
+    """The pages of every study of the store, by study name: views, curves, and the comparison of its arms."""
     found: dict[str, list[Page]] = {}
     for experiment in store.experiments():
+        if not any(key.startswith(VIEW) for key in experiment.tags):
+            continue
         number = experiment.experiment_id
+        table = f"/#/experiments/{number}/runs?viewStateShareKey="
+        shown = [Page(name, f"{table}{_key(name)}&{CLASSIC}") for name in VIEWS]
+        shown.append(Page("curves", f"{shown[-1].path}&compareRunsMode=CHART"))
         arms = [run.info.run_id for run in store.client.search_runs([number], f"tags.role = '{ROLE_ARM}'")]
-        views = [key for key in experiment.tags if key.startswith("mlflow.sharedViewState.")]
-        if views:
-            found[experiment.name] = pages(number) + ([compare_page(number, arms)] if arms else [])
+        if arms:
+            runs, place = (quote(json.dumps(ids)) for ids in (arms, [number]))
+            shown.append(Page("compare", f"/#/compare-runs?runs={runs}&experiments={place}&{CLASSIC}"))
+        found[experiment.name] = shown
     return found
-
-
-def compare_page(experiment: str, run_ids: Iterable[str]) -> Page:
-    """MLflow's compare page of the runs, such as a study's arms."""
-    runs = quote(json.dumps(list(run_ids)))
-    return Page(
-        "compare", f"/#/compare-runs?runs={runs}&experiments={quote(json.dumps([experiment]))}&{CLASSIC}"
-    )
 
 
 def _key(name: str) -> str:
@@ -83,27 +75,13 @@ def _key(name: str) -> str:
 
 
 def _state(search: str, columns: list[str], group_by: str = "") -> dict[str, Any]:
+    """What differs from the state in which MLflow opens a table."""
     group = {"mode": "tag", "groupByData": group_by}
     return {
         "searchFilter": search,
         "orderByKey": "attributes.start_time",
         "orderByAsc": True,
-        "startTime": "ALL",
-        "lifecycleFilter": "Active",
-        "datasetsFilter": [],
-        "modelVersionFilter": "All Runs",
         "selectedColumns": ["attributes.`Duration`", *columns],
-        "columnOrder": [],
-        "columnWidths": {},
-        "runsPinned": [],
-        "runsHidden": [],
-        "runsHiddenMode": "SHOWALL",
-        "viewMaximized": False,
-        "runListHidden": False,
-        "isAccordionReordered": False,
-        "useGroupedValuesInCharts": True,
-        "hideEmptyCharts": True,
+        "runsHiddenMode": "SHOW_ALL",
         "groupBy": {"aggregateFunction": "average", "groupByKeys": [group]} if group_by else None,
-        "groupsExpanded": {},
-        "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
     }

@@ -1,6 +1,6 @@
 """Where cells are computed: an engine takes a task and gives a future. A file in this folder is an engine.
 
-Each has a function `prepare(config, study)` that gives what makes it for a number of cells at once.
+Each has a function `prepare(config, experiments)` that gives what makes it for a number of cells at once.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ablation.tracking.store import Store
 
 Cells = dict[str, "Cell"]
-HELPERS = ("preload",)
 
 
 class Engine(Protocol):
@@ -32,7 +31,8 @@ class Engine(Protocol):
         """Whether the error says that a worker died, and not that its task failed."""
 
     def order(self, experiment: "Experiment", cells: Cells) -> Cells:
-        """The cells, by fingerprint, in the order in which the engine wants them."""
+        """The cells, by fingerprint, in the order in which the engine wants them: as they come."""
+        return cells
 
     def close(self) -> None:
         """End every worker at once, whatever it is doing."""
@@ -60,8 +60,7 @@ class Executor(NamedTuple):
 
 def names() -> list[str]:
     """The engines, by name."""
-    files = Path(__file__).parent.glob("[!_]*.py")
-    return sorted(path.stem for path in files if path.stem not in HELPERS)
+    return sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
 
 
 def executor(name: str, config: ExecutorConfig, experiments: "Iterable[Experiment]") -> Executor:

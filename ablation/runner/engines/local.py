@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ablation.experiment import Experiment
-from ablation.runner.engines import Cells, Executor, ExecutorConfig
+from ablation.runner.engines import Engine, Executor, ExecutorConfig
 
 if TYPE_CHECKING:
     from ablation.runner.worker import Outcome, Task
 
-PRELOAD = "ablation.runner.engines.preload", "ablation.runner.worker"
+PRELOAD = "ablation.runner.engines._preload", "ablation.runner.worker"
 STORE = "mlflow.store.tracking.sqlalchemy_store"  # imported by the first run of a process: a second each
 
 
@@ -25,7 +25,7 @@ def prepare(config: ExecutorConfig, experiments: Sequence[Experiment]) -> Execut
     return Executor(config.workers or cores(), LocalEngine)
 
 
-class LocalEngine:
+class LocalEngine(Engine):
     """Worker processes of this machine, one thread each; a worker that is killed is replaced."""
 
     def __init__(self, workers: int) -> None:
@@ -44,10 +44,6 @@ class LocalEngine:
         """See `Engine.lost`."""
         return isinstance(error, self._expired)
 
-    def order(self, experiment: Experiment, cells: Cells) -> Cells:
-        """As they come."""
-        return cells
-
     def close(self) -> None:
         """End the workers."""
         self._pool.stop()
@@ -59,16 +55,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def context(experiments: Sequence[Experiment] = ()) -> ForkServerContext:
+def context() -> ForkServerContext:
     """How workers are made: forked from a process that has imported their modules, one thread each."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    made: Any = multiprocessing.get_context("forkserver")
-    if experiments:
-        own = [module for one in experiments for module in one.preload]
-        made.set_forkserver_preload(list(dict.fromkeys([*PRELOAD, *own, STORE])))
-    found: ForkServerContext = made
-    return found
+    return multiprocessing.get_context("forkserver")
 
 
 def warm(experiments: Sequence[Experiment]) -> None:
@@ -76,7 +67,8 @@ def warm(experiments: Sequence[Experiment]) -> None:
 
     It is deaf to Ctrl-C from birth: an interrupt in the middle of its imports would print a traceback.
     """
-    context(experiments)
+    own = [module for one in experiments for module in one.preload]
+    context().set_forkserver_preload(list(dict.fromkeys([*PRELOAD, *own, STORE])))
     hearing = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         forkserver.ensure_running()

@@ -15,8 +15,8 @@ from typing import Any
 
 from ablation.errors import UserError
 from ablation.experiment import Experiment
-from ablation.runner.engines import Cells, Executor, ExecutorConfig
-from ablation.runner.worker import Ended, Outcome, Task, as_worker, work
+from ablation.runner.engines import Engine, Executor, ExecutorConfig
+from ablation.runner.worker import Ended, Outcome, Task, answer, as_worker, work
 from ablation.tracking.origin import origin
 from ablation.tracking.store import Store
 
@@ -65,7 +65,7 @@ def connect(address: str | None, store: Store) -> int:
     return int(ray.cluster_resources().get("CPU", 1))
 
 
-class RayEngine:
+class RayEngine(Engine):
     """A CPU for each task, and a share of a GPU where `gpus` is not 0: then the cell trains on it."""
 
     def __init__(self, store: Store, address: str | None = None, gpus: float = 0.0) -> None:
@@ -95,10 +95,6 @@ class RayEngine:
         """See `Engine.lost`."""
         return isinstance(error, RayError) and not isinstance(error, RayTaskError)
 
-    def order(self, experiment: Experiment, cells: Cells) -> Cells:
-        """As they come."""
-        return cells
-
     def close(self) -> None:
         """Leave the cluster, which ends what this process still has there."""
         ray.shutdown()
@@ -125,9 +121,4 @@ def compute(task: Task, data: Any, variables: dict[str, str], packages: dict[str
 
 
 def _forward(theirs: "Future[Ended]", ours: "Future[Outcome]") -> None:
-    error = theirs.exception()
-    ended = error if error is not None else theirs.result()
-    if isinstance(ended, BaseException):
-        ours.set_exception(ended)
-    else:
-        ours.set_result(ended)
+    answer(ours, theirs.exception() or theirs.result())

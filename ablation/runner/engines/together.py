@@ -5,13 +5,12 @@ from collections.abc import Hashable, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 
-from pebble import ProcessExpired, ProcessPool
-
 from ablation.errors import UserError
 from ablation.experiment import Experiment
 from ablation.runner.engines import Cells, Executor, ExecutorConfig
-from ablation.runner.engines.local import context, warm
-from ablation.runner.worker import Ended, Outcome, Task, start, work_together
+from ablation.runner.engines.local import LocalEngine, warm
+from ablation.runner.worker import Ended, Outcome, Task, answer, work_together
+from ablation.study import Cell
 
 QUIET_SECONDS = 0.2  # without another task, after which those that wait are taken for all there are
 CELLS = 8  # trained at once, if nothing else is said
@@ -29,12 +28,12 @@ def prepare(config: ExecutorConfig, experiments: Sequence[Experiment]) -> Execut
     return Executor(config.workers or CELLS, TogetherEngine)
 
 
-class TogetherEngine:
+class TogetherEngine(LocalEngine):
     """One process that trains up to `size` cells of one program at a time, the seeds of an arm, say."""
 
     def __init__(self, size: int) -> None:
+        super().__init__(workers=1)
         self.size = size
-        self._pool = ProcessPool(max_workers=1, initializer=start, context=context())
         self._waiting: SimpleQueue[tuple[Task, Future[Outcome]] | None] = SimpleQueue()
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -44,27 +43,20 @@ class TogetherEngine:
         self._waiting.put((task, future))
         return future
 
-    def lost(self, error: BaseException) -> bool:
-        """See `Engine.lost`."""
-        return isinstance(error, ProcessExpired)
-
     def order(self, experiment: Experiment, cells: Cells) -> Cells:
         """Those that can train together follow on each other; what reuses a training comes last."""
-        programs: dict[Hashable, int] = {}
-        for cell in cells.values():
-            programs.setdefault(experiment.program(cell.settings), len(programs))
+        programs = list(dict.fromkeys(experiment.program(cell.settings) for cell in cells.values()))
 
-        def place(item: tuple[str, object]) -> tuple[bool, int]:
-            settings = cells[item[0]].settings
-            return settings != experiment.training(settings), programs[experiment.program(settings)]
+        def place(item: tuple[str, Cell]) -> tuple[bool, int]:
+            settings = item[1].settings
+            return settings != experiment.training(settings), programs.index(experiment.program(settings))
 
         return dict(sorted(cells.items(), key=place))
 
     def close(self) -> None:
         """End the process."""
         self._waiting.put(None)
-        self._pool.stop()
-        self._pool.join()
+        super().close()
 
     def _serve(self) -> None:
         while gathered := self._gather():
@@ -93,7 +85,4 @@ class TogetherEngine:
         except Exception as error:
             ended = [error] * len(tasks)
         for future, one in zip(futures, ended, strict=True):
-            if isinstance(one, Exception):
-                future.set_exception(one)
-            else:
-                future.set_result(one)
+            answer(future, one)
