@@ -35,6 +35,16 @@ class Analogy:
     c: int
     d: int
 
+    @property
+    def corners(self) -> tuple[int, int, int, int]:
+        """The four indices, in order."""
+        return self.a, self.b, self.c, self.d
+
+
+def corners(analogies: Iterable[Analogy]) -> list[tuple[int, ...]]:
+    """All a, all b, all c and all d of the analogies."""
+    return list(zip(*(one.corners for one in analogies), strict=True))
+
 
 @dataclass(frozen=True, eq=False)
 class Assignment:
@@ -89,7 +99,7 @@ class AnalogyTask:
     @property
     def images(self) -> set[int]:
         """The indices of all pictures that take part."""
-        drawn = {i for ones in self.analogies.values() for one in ones for i in (one.a, one.b, one.c, one.d)}
+        drawn = {index for ones in self.analogies.values() for one in ones for index in one.corners}
         return drawn | {i for pictures in self.training.values() for i in pictures.values()}
 
 

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ablation.emoji.composition.families import Key, Step
+from ablation.emoji.composition.families import Family, Key, Step
+from ablation.emoji.data.images import Images
+from ablation.seeds import derive
 
 LEAST_PAIRS = 8  # of a step, to learn a subspace or a boundary from them; with fewer, from the whole family
 
@@ -84,6 +86,15 @@ class TrainingCodes:
         for (content, value), code in self.codes.items():
             values.setdefault(value, []).append(code - self.content_means[content])
         return torch.stack([torch.stack(one).mean(0) for one in values.values()])
+
+
+def training_codes(
+    images: Images, family: Family, pictures: Mapping[Key, int], codes: Tensor, seed: int
+) -> TrainingCodes:
+    """Of training pictures of the family and their codes, (m, latent_dim), in the same order."""
+    kinds = {content: images.subgroup[index] for (content, _), index in pictures.items()}
+    codes_of = dict(zip(pictures, codes, strict=True))
+    return TrainingCodes(codes_of, kinds, derive(seed, "subspace", family.name))
 
 
 @dataclass(frozen=True, eq=False)
