@@ -210,9 +210,7 @@ class EmojiExperiment(Experiment):
 
     def program(self, settings: RunSpec) -> Hashable:
         """The network and its classes, and what of its training is no number of a step."""
-        train = settings.train
-        kinds = train.batch_size, train.optimizer, train.precision, train.loss_weight == 0
-        return settings.model, settings.data.classes, kinds
+        return settings.model, settings.data.classes, settings.train.kind
 
     def train_together(
         self, cells: Sequence[tuple[RunSpec, int, Run]]
