@@ -131,7 +131,7 @@ def fit_together(replicas: Sequence[Replica]) -> Iterator[tuple[int, Epoch | Div
 def _course(replica: Replica) -> Generator[Any, tuple[Tensor, float], None]:
     """The loop of `fit`, with the same draws, but for the step itself.
 
-    Yields a `Batch`, whose sums, (5,), and seconds are sent in return, and after every pass its `Epoch` or its
+    Yields a `Batch`, whose sums, (5,), and seconds are sent in return; after every pass its `Epoch`, or its
     `Diverged`, which is the end.
     """
     model, spec, steps, number = replica.model, replica.spec, 0, 0

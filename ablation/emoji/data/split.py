@@ -75,7 +75,9 @@ def assign_sides(images: Images, spec: DataSpec, seed: int) -> torch.Tensor:
     """
     units: Sequence[Hashable] = images.subject if spec.split == "subject" else range(len(images))
     draws = generator(seed, "split")
-    pattern = _shuffled(_pattern(spec.parts), draws)
+    unit = gcd(*spec.parts)
+    parts = [side for side, part in enumerate(spec.parts) for _ in range(part // unit)]
+    pattern = [parts[place] for place in torch.randperm(len(parts), generator=draws)]
     order = _order(units, images, spec, draws)
     sides = dict(zip(order, cycle(pattern), strict=False))
     return torch.tensor([sides[unit] for unit in units], dtype=torch.int8)
@@ -99,15 +101,6 @@ def split(images: Images, spec: DataSpec, copies: int, seed: int, held_out: int 
         splits = _by_original(chosen, sides, spec.train_most, (copies, held_out), seed)
     _check(splits, images, spec)
     return splits
-
-
-def _pattern(parts: tuple[int, ...]) -> list[int]:
-    unit = gcd(*parts)
-    return [number for number, part in enumerate(parts) for _ in range(part // unit)]
-
-
-def _shuffled(items: list[int], draws: torch.Generator) -> list[int]:
-    return [items[place] for place in torch.randperm(len(items), generator=draws)]
 
 
 def _order(
@@ -160,18 +153,15 @@ def _items(index: torch.Tensor, copies: int) -> Items:
 
 
 def _check(splits: Splits, images: Images, spec: DataSpec) -> None:
-    sets = {name: getattr(splits, name).index.unique().tolist() for name in SETS}
     labels = classify(images.text, images.subgroup, spec.classes)
-    _present("an image", {name: len(index) for name, index in sets.items()})
+    sets = {name: [labels[i] for i in getattr(splits, name).index.unique().tolist()] for name in SETS}
+    counts = {"an image": {name: len(one) for name, one in sets.items()}}
     for number, label in enumerate(class_names(spec.classes)):
-        counts = {name: sum(labels[i] == number for i in index) for name, index in sets.items()}
-        _present(f"an image of class {label!r}", counts)
-
-
-def _present(what: str, counts: dict[str, int]) -> None:
-    for name in (name for name, count in counts.items() if not count):
-        found = ", ".join(f"{count} in {other}" for other, count in counts.items())
-        raise UserError(
-            f"every set wants {what}, but {name} has none ({found}): take more images, or another data.split "
-            "('image' lets images of one subject be in several sets)."
-        )
+        counts[f"an image of class {label!r}"] = {name: one.count(number) for name, one in sets.items()}
+    for what, numbers in counts.items():
+        for name in (name for name, count in numbers.items() if not count):
+            found = ", ".join(f"{count} in {other}" for other, count in numbers.items())
+            raise UserError(
+                f"every set wants {what}, but {name} has none ({found}): take more images, or another "
+                "data.split ('image' lets images of one subject be in several sets)."
+            )
