@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from statistics import fmean
 
 import torch
@@ -35,12 +36,9 @@ class TrainingCodes:
 
     def pairs(self, step: Step) -> tuple[Tensor, Tensor]:
         """Codes before and after the step, each (m, latent_dim); m may be 0."""
-        contents = self.contents(step)
-        return self._stack([(c, step[0]) for c in contents]), self._stack([(c, step[1]) for c in contents])
-
-    def _stack(self, keys: list[Key]) -> Tensor:
-        width = next(iter(self.codes.values())).shape
-        return torch.stack([self.codes[key] for key in keys]) if keys else torch.empty(0, *width)
+        both = ([self.codes[content, value] for content in self.contents(step)] for value in step)
+        before, after = (torch.stack(codes) if codes else self.every[:0] for codes in both)
+        return before, after
 
     def enough(self, step: Step) -> bool:
         """Whether the step has LEAST_PAIRS of its own."""
@@ -62,10 +60,7 @@ class TrainingCodes:
     def all_differences(self) -> Tensor:
         """Differences of any two values of one content, (m, latent_dim)."""
         found = [
-            later - sooner
-            for codes in self._by_content.values()
-            for n, sooner in enumerate(codes)
-            for later in codes[n + 1 :]
+            later - sooner for codes in self._by_content.values() for sooner, later in combinations(codes, 2)
         ]
         return torch.stack(found) if found else self.every[:0]
 
