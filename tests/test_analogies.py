@@ -132,13 +132,6 @@ def test_equal_seeds_have_equal_tasks_and_others_differ(emoji: Images) -> None:
     assert [task.analogies for task in one] != [task.analogies for task in other]
 
 
-def test_a_caller_who_has_the_split_gets_the_same_tasks(emoji: Images) -> None:
-    sides, trained = assign_sides(emoji, EVERY, 0), split(emoji, EVERY, 2, 0).train.index
-    given, own = analogy_tasks(emoji, EVERY, 0, sides, trained), analogy_tasks(emoji, EVERY, 0)
-    assert [task.analogies for task in given] == [task.analogies for task in own]
-    assert [task.training for task in given] == [task.training for task in own]
-
-
 def test_every_seed_has_a_task_of_every_family(emoji: Images) -> None:
     for seed in range(10):
         assert len(analogy_tasks(emoji, EVERY, seed)) == 5

@@ -99,11 +99,11 @@ def lacking(spec: RunSpec, seed: int, needs: Iterable[str]) -> set[str]:
     Raises `UserError` where the images cannot be split as declared.
     """
     images, data = load(spec.data.sources), spec.data
-    sides, sets = assign_sides(images, data, seed), split_of(images, data, spec.augment, seed)
-    common = common_images(images, data, sides)
+    split_of(images, data, spec.augment, seed)
+    common = common_images(images, data, assign_sides(images, data, seed))
     found = {need: common.suffices(need) for need in needs if need != "analogies"}
     if "analogies" in needs:  # a tenth of a second, so only where they are asked for
-        found["analogies"] = bool(analogy_tasks(images, data, seed, sides, sets.train.index))
+        found["analogies"] = bool(analogy_tasks(images, data, seed))
     return {need for need, suffices in found.items() if not suffices}
 
 
@@ -117,11 +117,9 @@ def prepare(spec: RunSpec, seed: int, composing: bool = False) -> Prepared:
     """Everything that a run has before it trains; what the seed assigns is decided here, once."""
     images = load(spec.data.sources)  # once a process: not a part of the time that the next cell will take
     started = perf_counter()
-    sides = assign_sides(images, spec.data, seed)
     pictures = training_data(images, spec.data, spec.augment, seed)
-    common = common_images(images, spec.data, sides)
-    trained = pictures.sets.train.index
-    tasks = analogy_tasks(images, spec.data, seed, sides, trained) if composing else ()
+    common = common_images(images, spec.data, assign_sides(images, spec.data, seed))
+    tasks = analogy_tasks(images, spec.data, seed) if composing else ()
     model = Autoencoder(spec.model, len(class_names(spec.data.classes)), seed)
     model.to(memory_format=torch.channels_last)  # a twentieth faster on a CPU; `_pictures` come alike
     return Prepared(spec, seed, images, pictures, common, tasks, model, started)

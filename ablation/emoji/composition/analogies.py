@@ -104,22 +104,17 @@ class AnalogyTask:
 
 
 @lru_cache(maxsize=CACHED)
-def analogy_tasks(
-    images: Images, data: DataSpec, seed: int, sides: Tensor | None = None, trained: Tensor | None = None
-) -> tuple[AnalogyTask, ...]:
+def analogy_tasks(images: Images, data: DataSpec, seed: int) -> tuple[AnalogyTask, ...]:
     """A task for each family, the same for every model that learns from these data under this seed.
 
-    sides and trained: as in `Assignment`, where the caller has them already. There is no task after a split
-    by copies, nor where some family has no unseen truth in the test or the validation set.
+    There is no task after a split by copies, nor where some family has no unseen truth in the test or the
+    validation set.
     """
     found = families(images)
     if not found or data.split == "copy":
         return ()
-    assignment = Assignment(
-        images,
-        assign_sides(images, data, seed) if sides is None else sides,
-        split(images, data, 0, seed).train.index if trained is None else trained,
-    )
+    trained = split(images, data, 0, seed).train.index
+    assignment = Assignment(images, assign_sides(images, data, seed), trained)
     tasks = tuple(_task(family, assignment, seed) for family in found)
     return tasks if all({TEST, VALIDATION} <= task.analogies.keys() for task in tasks) else ()
 

@@ -17,7 +17,6 @@ from ablation.emoji.composition.scores import (
     Judge,
     Row,
     by_family,
-    column,
     errors,
     gain,
     hits,
@@ -223,5 +222,7 @@ def _numbers(rows: Sequence[Row]) -> dict[str, float]:
         found = [gain(part, name) for part in unseen.values()]
         numbers[f"gain_of_{name.removeprefix(FLOOR)}".replace(" ", "_")] = fmean(found)
     for name in MEANS:
-        numbers[name.replace(" ", "_")] = fmean(fmean(column(part, name)) for part in unseen.values())
+        numbers[name.replace(" ", "_")] = fmean(
+            fmean(float(row[name]) for row in part) for part in unseen.values()
+        )
     return numbers | {f"truths_{name}": float(len({r["d"] for r in part})) for name, part in unseen.items()}
