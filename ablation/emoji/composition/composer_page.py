@@ -93,9 +93,12 @@ def compose_page(store: Store, run: str, to: Path) -> str:
             "run on the emoji."
         )
     scenes = [*_composed(editor, family)]
-    names = {name for one in scenes for name in (one.target, one.plus, one.minus, one.truth) if name}
-    inputs, reconstructions = _pictures(editor, sorted(names))
-    unseen = {s.truth for s in scenes if s.truth and editor.unseen(editor.images.text.index(s.truth))}
+    shown = {name for one in scenes for name in (one.target, one.plus, one.minus, one.truth) if name}
+    index = {name: editor.images.text.index(name) for name in sorted(shown)}
+    again = zip(index, editor.reconstructions([*index.values()]), strict=True)
+    inputs = {name: png(picture(editor.images.pixels[n])) for name, n in index.items()}
+    reconstructions = {name: png(picture(one)) for name, one in again}
+    unseen = {one.truth for one in scenes if one.truth and editor.unseen(index[one.truth])}
     about = (
         f"Composed in the code of run {run_id}. Its training saw nothing of "
         f"{', '.join(sorted(unseen)) or 'none of the cats'}; of the other cats, which it saw, a gain says "
@@ -121,14 +124,6 @@ def _composed(editor: LatentEditor, family: Family) -> Iterator[Scene]:
             pictures = tuple(small_png(picture(one)) for one in made.pictures)
             truth = "" if made.truth is None else text[made.truth]
             yield Scene(text[target], text[plus], text[minus], method, pictures, made.gains, truth)
-
-
-def _pictures(editor: LatentEditor, names: list[str]) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """The pictures of these names and their reconstructions, as PNG."""
-    index = [editor.images.text.index(name) for name in names]
-    inputs = [png(picture(editor.images.pixels[i])) for i in index]
-    again = [png(picture(one)) for one in editor.reconstructions(index)]
-    return dict(zip(names, inputs, strict=True)), dict(zip(names, again, strict=True))
 
 
 def write_composer(composer: Composer, to: Path) -> Path:
