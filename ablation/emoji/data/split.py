@@ -75,11 +75,23 @@ def assign_sides(images: Images, spec: DataSpec, seed: int) -> torch.Tensor:
     """
     units: Sequence[Hashable] = images.subject if spec.split == "subject" else range(len(images))
     draws = generator(seed, "split")
-    unit = gcd(*spec.parts)
-    parts = [side for side, part in enumerate(spec.parts) for _ in range(part // unit)]
-    pattern = [parts[place] for place in torch.randperm(len(parts), generator=draws)]
-    order = _order(units, images, spec, draws)
-    sides = dict(zip(order, cycle(pattern), strict=False))
+    parts = [side for side, part in enumerate(spec.parts) for _ in range(part // gcd(*spec.parts))]
+    pattern = [parts[n] for n in torch.randperm(len(parts), generator=draws)]
+    first: dict[Hashable, int] = {}
+    classes: dict[Hashable, int] = {}
+    labels = classify(images.text, images.subgroup, spec.stratify)
+    for number, (unit, label) in enumerate(zip(units, labels, strict=True)):
+        first.setdefault(unit, number)
+        if label >= 0:
+            classes.setdefault(unit, label)
+    chance = dict(zip(first, torch.randperm(len(first), generator=draws).tolist(), strict=True))
+    last = len(class_names(spec.stratify))
+
+    def place(unit: Hashable) -> tuple[int, str, str, int]:
+        number = first[unit]
+        return classes.get(unit, last), images.group[number], images.subgroup[number], chance[unit]
+
+    sides = dict(zip(sorted(first, key=place), cycle(pattern), strict=False))
     return torch.tensor([sides[unit] for unit in units], dtype=torch.int8)
 
 
@@ -101,26 +113,6 @@ def split(images: Images, spec: DataSpec, copies: int, seed: int, held_out: int 
         splits = _by_original(chosen, sides, spec.train_most, (copies, held_out), seed)
     _check(splits, images, spec)
     return splits
-
-
-def _order(
-    units: Sequence[Hashable], images: Images, spec: DataSpec, draws: torch.Generator
-) -> list[Hashable]:
-    first: dict[Hashable, int] = {}
-    classes: dict[Hashable, int] = {}
-    labels = classify(images.text, images.subgroup, spec.stratify)
-    for number, (unit, label) in enumerate(zip(units, labels, strict=True)):
-        first.setdefault(unit, number)
-        if label >= 0:
-            classes.setdefault(unit, label)
-    chance = dict(zip(first, torch.randperm(len(first), generator=draws).tolist(), strict=True))
-    last = len(class_names(spec.stratify))
-
-    def place(unit: Hashable) -> tuple[int, str, str, int]:
-        number = first[unit]
-        return classes.get(unit, last), images.group[number], images.subgroup[number], chance[unit]
-
-    return sorted(first, key=place)
 
 
 def _by_original(
