@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from ablation.emoji import training_data as drawing
 from ablation.emoji.data.classes import classify
 from ablation.emoji.data.sources import load
 from ablation.emoji.data.split import split
@@ -52,7 +51,7 @@ def test_a_whole_run_with_fresh_copies_is_the_same_bit_for_bit(faces: Path) -> N
 
 def test_what_was_drawn_for_a_run_before_is_what_the_next_would_draw(faces: Path) -> None:
     fresh = vary(small_spec(faces), {"augment.fresh": True})
-    drawing._drawn.cache_clear()
+    training_data.cache_clear()
     alone = passes(fresh, 3)
     after_itself = passes(fresh, 3)
     passes(fresh, 1, seed=1)

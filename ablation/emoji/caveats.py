@@ -1,6 +1,6 @@
 """What a reader must know of the runs: their splits, truths and budgets, and how far one picture counts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,8 @@ SPLIT = ("data.sources", "data.stratify", "data.split", "data.parts")
 COPY_SPLIT = ("data.keyword", "data.classes", "data.among", "augment.copies")
 """Settings that decide it too where data.split is "copy"."""
 SEEN = {
-    "image": "another tone or gender of a test picture may be in its training",
     "copy": "its test pictures are copies of originals that are in its training too",
+    "image": "another tone or gender of a test picture may be in its training",
 }
 
 SHARED = {
@@ -53,15 +53,34 @@ def caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
     yield from budget_caveats(study, cells)
 
 
+def _recorded(cells: pd.DataFrame, column: str) -> "pd.Series[float]":
+    """The values in `column` of the complete cells; none where there is no such column."""
+    complete = cells[cells["state"] == "complete"]
+    return complete.get(column, pd.Series(dtype=float)).dropna()
+
+
+def _span(values: "pd.Series[float]") -> str:
+    low, high = int(values.min()), int(values.max())
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _least(cells: pd.DataFrame, column: str) -> float:
+    return float(min(_recorded(cells, column), default=0.0))
+
+
+def _vary(names: Sequence[str]) -> str:
+    return f"{listing(names)} {'varies' if len(names) == 1 else 'vary'}"
+
+
 def split_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
     """What the seed pairs across the arms of `study`, and what each run is tested on."""
     yield f"Every arm ran under the same {count(cells['seed'].nunique(), 'seed')}; {_paired(study)}."
-    own = [name for name in study.measures if name.startswith("test_")]
-    if own and (size := _sizes(cells, "images_test")):
-        yield f"Each run is tested on {size} images{_unseen(study)}."
+    tested = _recorded(cells, "images_test")
+    if len(tested) and any(name.startswith("test_") for name in study.measures):
+        yield f"Each run is tested on {_span(tested)} images{_unseen(study)}."
     for column, (name, words) in SHARED.items():
-        if name in study.measures and (size := _sizes(cells, column)):
-            yield f"{study.label(name)} is taken on {words.format(size)}{_alike(study)}."
+        if name in study.measures and len(shared := _recorded(cells, column)):
+            yield f"{study.label(name)} is taken on {words.format(_span(shared))}{_alike(study)}."
 
 
 def _alike(study: Study) -> str:
@@ -71,25 +90,13 @@ def _alike(study: Study) -> str:
     return alike + (", that no training saw" if unseen else "")
 
 
-def _sizes(cells: pd.DataFrame, column: str) -> str:
-    """The least to the largest number in `column` of the complete cells; "" where there is none."""
-    if column not in cells:
-        return ""
-    found = cells.loc[cells["state"] == "complete", column].dropna()
-    if not len(found):
-        return ""
-    low, high = int(found.min()), int(found.max())
-    return f"{low}" if low == high else f"{low} to {high}"
-
-
 def _paired(study: Study) -> str:
     decides = "the seed decides initialisation, data order, augmentation, dropout and the split"
     names = SPLIT + (COPY_SPLIT if "copy" in map(_protocol, study.settings.values()) else ())
     if differ := [name for name in names if name in study.varied]:
-        verb = "varies" if len(differ) == 1 else "vary"
         return (
-            f"{decides}, but {listing(differ)} {verb}, so that the arms' splits differ: arms share a seed, "
-            "not their test images"
+            f"{decides}, but {_vary(differ)}, so that the arms' splits differ: arms share a seed, not their "
+            "test images"
         )
     return f"{decides}, and is paired across arms"
 
@@ -101,9 +108,10 @@ def _unseen(study: Study) -> str:
         arms.setdefault(_protocol(spec), []).append(arm)
     if set(arms) == {"subject"}:
         return " that its training never saw"
-    seen = {kind: some for kind, some in arms.items() if kind in SEEN}
     parts = [
-        (f"in {listing(some)} " if len(arms) > 1 else "") + SEEN[kind] for kind, some in sorted(seen.items())
+        (f"in {listing(arms[kind])} " if len(arms) > 1 else "") + seen
+        for kind, seen in SEEN.items()
+        if kind in arms
     ]
     return f": {'; '.join(parts)}"
 
@@ -115,12 +123,13 @@ def _protocol(spec: RunSpec) -> str:
 
 def truth_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
     """What the gains rest on, where the study measures any; columns truths_FAMILY and pool_FAMILY."""
-    if not composes(study.measures):
-        return
-    good = cells[cells["state"] == "complete"]
-    families = [str(name).removeprefix(TRUTHS) for name in good.columns if str(name).startswith(TRUTHS)]
-    counted = [text for family in families if (text := _truths(good, family))]
-    if counted:
+    counted = []
+    for family in (str(name).removeprefix(TRUTHS) for name in cells if str(name).startswith(TRUTHS)):
+        found, pool = _recorded(cells, f"{TRUTHS}{family}"), _recorded(cells, f"{POOL}{family}")
+        if len(found):
+            of = f" of {int(pool.max())}" if len(pool) else ""
+            counted.append(f"{_span(found)}{of} ({family})")
+    if counted and composes(study.measures):
         yield (
             "A gain is the median over truths that neither the network nor a direction learned from: "
             f"{listing(counted)} in a run. Seeds draw them from one pool and repeat them: the effective n of "
@@ -128,27 +137,14 @@ def truth_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
         )
 
 
-def _truths(good: pd.DataFrame, family: str) -> str:
-    """As in "2 to 3 of 9 faces"; "" where none is recorded."""
-    found = good[f"{TRUTHS}{family}"].dropna().astype(int)
-    if found.empty:
-        return ""
-    low, high = found.min(), found.max()
-    pool = good.get(f"{POOL}{family}", pd.Series(dtype=float)).dropna()
-    of = f" of {int(pool.max())}" if len(pool) else ""
-    return f"{low if low == high else f'{low} to {high}'}{of} ({family})"
-
-
 def budget_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
     """How the arms' budgets differ beyond what the study declares; nothing where they do not."""
     by_epochs = {arm: flat(spec) for arm, spec in study.settings.items() if spec.train.epochs}
-    differ = [name for name in SIZES if len({str(table[name]) for table in by_epochs.values()}) > 1]
-    if differ:
+    if differ := [name for name in SIZES if len({str(table[name]) for table in by_epochs.values()}) > 1]:
         whose = "" if len(by_epochs) == len(study.settings) else f" of {listing(list(by_epochs))}"
-        verb = "varies" if len(differ) == 1 else "vary"
         yield (
-            f"The budget{whose} is counted in epochs and {listing(differ)} {verb}, so that these arms differ "
-            "in optimiser steps."
+            f"The budget{whose} is counted in epochs and {_vary(differ)}, so that these arms differ in "
+            "optimiser steps."
         )
     for steps, pictures in _seen(study, cells).items():
         if max(pictures) > ALIKE * min(pictures):
@@ -162,8 +158,8 @@ def _seen(study: Study, cells: pd.DataFrame) -> dict[int, list[float]]:
     """How many pictures the arms of each budget in steps take in, on average over their complete cells."""
     seen: dict[int, list[float]] = {}
     for arm, spec in study.settings.items():
-        images = cells[(cells["arm"] == arm) & (cells["state"] == "complete")].get("images_train")
-        if spec.train.steps and images is not None and len(images := images.dropna()):
+        images = _recorded(cells[cells["arm"] == arm], "images_train")
+        if spec.train.steps and len(images):
             batches = np.ceil(images / spec.train.batch_size)
             seen.setdefault(spec.train.steps, []).append(float((spec.train.steps * images / batches).mean()))
     return seen
@@ -193,11 +189,3 @@ def one_picture(study: Study, cells: pd.DataFrame, measure: str) -> float:
     if measure == "mood_balanced_accuracy":
         return 1 / (MOODS * (_least(cells, "images_mood_rarest") or 1))
     return 0.0
-
-
-def _least(cells: pd.DataFrame, column: str) -> float:
-    """The least value of `column` over the complete cells; 0 where none is recorded."""
-    if column not in cells:
-        return 0.0
-    recorded = cells.loc[cells["state"] == "complete", column].dropna()
-    return float(recorded.min()) if len(recorded) else 0.0

@@ -1,16 +1,13 @@
 """The verbs of the report's network: show and build its images; compose with what a finished run trained."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ablation.cli.options import DEFAULT_STORE, StoreFolder
 from ablation.emoji.composition.directions import METHODS
 from ablation.errors import UserError, unknown
-
-if TYPE_CHECKING:
-    from ablation.emoji.data.summary import Summary
 
 MOST_STRENGTH = 10.0
 NAME = "By text, emoji or code point (U+1F63B)."
@@ -36,6 +33,9 @@ def show(
     ),
 ) -> None:
     """Print what is there, and write a contact sheet as PNG."""
+    from rich.console import Console
+    from rich.table import Table
+
     from ablation.emoji.data.sources import load
     from ablation.emoji.data.split import select
     from ablation.emoji.data.summary import contact_sheet, describe
@@ -43,7 +43,26 @@ def show(
 
     spec = DataSpec(sources=tuple(source or ("emoji",)), keyword=keyword, classes=classes, stratify=classes)
     images = load(spec.sources)
-    _print(describe(images, spec))
+    summary = describe(images, spec)
+    # No markup: texts are the user's, and may have brackets.
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console.print(f"{summary.images} images of {summary.subjects} subjects")
+    console.print(f"fingerprint {summary.fingerprint}")
+    console.print(
+        f"faces by their text: {summary.faces}, of which {summary.clocks} are clock faces and "
+        f"{summary.people} are people"
+    )
+    for scheme, labels in summary.schemes.items():
+        console.print(f"classes of {scheme}: " + ", ".join(f"{n} {name}" for name, n in labels.items()))
+    plain: Any = {"box": None, "header_style": "underline", "padding": (0, 1, 0, 0)}
+    groups = Table("group", "images", **plain)
+    for name, count in summary.groups.items():
+        groups.add_row(name or "(none)", str(count))
+    console.print(groups)
+    sets = Table("selected", *summary.sets, "in all", **plain)
+    for name, counts in [*summary.classes.items(), ("images", summary.sets)]:
+        sets.add_row(name, *map(str, counts.values()), str(sum(counts.values())))
+    console.print(sets)
     contact_sheet(images, select(images, spec), sheet)
     typer.echo(f"Contact sheet: {sheet}")
 
@@ -117,29 +136,3 @@ def _file(path: Path) -> Path:
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise UserError(f"--out wants a file, but {path} names a folder or lies in none: name a file.")
     return path
-
-
-def _print(summary: "Summary") -> None:
-    """Counts per group, faces, subjects, classes and fingerprint."""
-    from rich.console import Console
-    from rich.table import Table
-
-    # No markup: texts are the user's, and may have brackets.
-    console = Console(highlight=False, soft_wrap=True, markup=False)
-    console.print(f"{summary.images} images of {summary.subjects} subjects")
-    console.print(f"fingerprint {summary.fingerprint}")
-    console.print(
-        f"faces by their text: {summary.faces}, of which {summary.clocks} are clock faces and "
-        f"{summary.people} are people"
-    )
-    for scheme, classes in summary.schemes.items():
-        console.print(f"classes of {scheme}: " + ", ".join(f"{n} {name}" for name, n in classes.items()))
-    plain: Any = {"box": None, "header_style": "underline", "padding": (0, 1, 0, 0)}
-    groups = Table("group", "images", **plain)
-    for name, count in summary.groups.items():
-        groups.add_row(name or "(none)", str(count))
-    console.print(groups)
-    sets = Table("selected", *summary.sets, "in all", **plain)
-    for name, counts in [*summary.classes.items(), ("images", summary.sets)]:
-        sets.add_row(name, *map(str, counts.values()), str(sum(counts.values())))
-    console.print(sets)

@@ -42,16 +42,21 @@ def common_images(images: Images, data: DataSpec, sides: Tensor) -> CommonImages
     After a split by copies nothing is held out: no common test set is left, and no mood.
     """
     nothing = torch.empty(0, dtype=torch.int64)
-    held_out = (sides == TEST).tolist()
     pool = probe_pool(images.subject, images.subgroup)
     if len({images.subgroup[index] for index in pool.tolist()}) < 2:
         pool = nothing
     probe = pool[sides[pool] == TRAIN], pool[sides[pool] == TEST]
     if data.split == "copy":
         return CommonImages(nothing, nothing, *probe)
-    word = data.common.casefold()
-    common = [i for i, text in enumerate(images.text) if held_out[i] and word in text.casefold()]
-    return CommonImages(torch.tensor(common, dtype=torch.int64), _mood(images, held_out, data), *probe)
+    held_out = (sides == TEST).nonzero().flatten().tolist()
+    word, moods = data.common.casefold(), classify(images.text, images.subgroup, "mood")
+    common = [index for index in held_out if word in images.text[index].casefold()]
+    mood = [index for index in held_out if moods[index] >= 0]
+    # Only where there are both moods, and the run's own classes say something of both.
+    said = {one.mood for one in scheme_of(data.classes).values()}
+    if not {"happy", "sad"} <= said or len({moods[index] for index in mood}) < 2:
+        mood = []
+    return CommonImages(*(torch.tensor(one, dtype=torch.int64) for one in (common, mood)), *probe)
 
 
 def measure_common(model: Autoencoder, images: Images, found: CommonImages, scheme: str) -> dict[str, float]:
@@ -85,15 +90,6 @@ def _probed(model: Autoencoder, images: Images, found: CommonImages) -> dict[str
         "effective_rank": effective_rank(codes),
         "images_probe": float(len(test)),
     }
-
-
-def _mood(images: Images, held_out: list[bool], data: DataSpec) -> Tensor:
-    """The held-out faces of either mood, where the run's own classes say something of both."""
-    moods = classify(images.text, images.subgroup, "mood")
-    index = [i for i, mood in enumerate(moods) if held_out[i] and mood >= 0]
-    said = {one.mood for one in scheme_of(data.classes).values()}
-    both = {"happy", "sad"} <= said and len({moods[i] for i in index}) == 2
-    return torch.tensor(index if both else [], dtype=torch.int64)
 
 
 def _moods(model: Autoencoder, images: Images, index: Tensor, scheme: str) -> dict[str, float]:

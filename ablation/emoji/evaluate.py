@@ -40,11 +40,20 @@ def encode(model: Autoencoder, pixels: Tensor) -> Tensor:
         return torch.cat([model.encode(part / 255) for part in pixels.split(BATCH)])
 
 
+def decode(model: Autoencoder, codes: Tensor) -> Tensor:
+    """Pictures, float32 (n, 3, 64, 64) in [0, 1], of codes (n, latent_dim)."""
+    with evaluating(model):
+        return torch.cat([model.decode(part) for part in codes.split(BATCH)]).clamp(0, 1)
+
+
 def reconstruct(model: Autoencoder, pixels: Tensor) -> Tensor:
     """Reconstructions, uint8 (n, 3, 64, 64), of pixels of the same shape."""
-    with evaluating(model):
-        images = torch.cat([model(part / 255).reconstruction for part in pixels.split(BATCH)])
-    return (images.clamp(0, 1) * 255).round().to(torch.uint8)
+    return as_bytes(decode(model, encode(model, pixels)))
+
+
+def as_bytes(pictures: Tensor) -> Tensor:
+    """Pictures in [0, 1] as uint8."""
+    return (pictures * 255).round().to(torch.uint8)
 
 
 @contextmanager

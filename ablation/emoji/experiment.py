@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 QUICK_STEPS = 20
 BUDGET = ("train.epochs", "train.steps")
-SECTIONS = {"images_per_second": "speed", "seconds": "speed", "images_": "size", "originals_": "size"}
-SECTIONS |= {"parameters": "size"}
+SECTIONS = {"images_per_second": "speed", "seconds": "speed"}
+SECTIONS |= dict.fromkeys(("images_", "originals_", "parameters"), "size")
 WANTED = {
     "subgroups": "images with subgroups (a column 'subgroup' with two or more of at least 5 subjects)",
     "common": "held-out texts that contain data.common",
@@ -104,9 +104,19 @@ class EmojiExperiment(Experiment):
         """Every arm has classes where a measure wants them, and the same: to be right among five is not to
         be right between two.
         """
-        for name in study.measures:
-            if MEASURES[name].needs == "classes":
-                _check_classes(study, name)
+        sets: dict[str, str] = {arm: spec.data.classes for arm, spec in study.declared.items()}
+        first, own = next(iter(sets.items()))
+        for name in (name for name in study.measures if MEASURES[name].needs == "classes"):
+            for arm, classes in sets.items():
+                if classes == "none":
+                    raise UserError(f"{name} wants classes, but data.classes of the arm {arm!r} is 'none'.")
+            for arm, classes in sets.items():
+                if classes != own:
+                    raise UserError(
+                        f"{name} wants the same classes in every arm, but data.classes is {own!r} in "
+                        f"{first!r} and {classes!r} in {arm!r}: measure mood_balanced_accuracy, which maps "
+                        "predictions back to happy and sad."
+                    )
 
     def source(self, settings: RunSpec) -> str:
         """The sources, separated by commas."""
@@ -210,9 +220,7 @@ class EmojiExperiment(Experiment):
 
     def program(self, settings: RunSpec) -> Hashable:
         """The network and its classes, and what of its training is no number of a step."""
-        train = settings.train
-        kinds = train.batch_size, train.optimizer, train.precision, train.loss_weight == 0
-        return settings.model, settings.data.classes, kinds
+        return settings.model, settings.data.classes, settings.train.kind
 
     def train_together(
         self, cells: Sequence[tuple[RunSpec, int, Run]]
@@ -237,11 +245,10 @@ class EmojiExperiment(Experiment):
                 try:
                     if run.trained is not None:
                         ended.append(self.train(settings, seed, run))
-                        continue
-                    result = next(results)
-                    if isinstance(result, Diverged):
-                        raise result
-                    ended.append(self._recorded(result, settings, seed, run))
+                    elif isinstance(result := next(results), Diverged):
+                        ended.append(result)
+                    else:
+                        ended.append(self._recorded(result, settings, seed, run))
                 except Exception as error:
                     ended.append(error)
         return ended
@@ -265,21 +272,6 @@ def _bfloat16_units() -> bool:
     except OSError:
         return True
     return bool(BFLOAT16_FLAGS & flags)
-
-
-def _check_classes(study: "Study", name: str) -> None:
-    sets: dict[str, str] = {arm: spec.data.classes for arm, spec in study.declared.items()}
-    first, own = next(iter(sets.items()))
-    for arm, classes in sets.items():
-        if classes == "none":
-            raise UserError(f"{name} wants classes, but data.classes of the arm {arm!r} is 'none'.")
-    for arm, classes in sets.items():
-        if classes != own:
-            raise UserError(
-                f"{name} wants the same classes in every arm, but data.classes is {own!r} in {first!r} and "
-                f"{classes!r} in {arm!r}: measure mood_balanced_accuracy, which maps predictions back to "
-                "happy and sad."
-            )
 
 
 EMOJI = EmojiExperiment()

@@ -164,16 +164,18 @@ class UpConv(nn.ConvTranspose2d):
         return wide
 
 
-class _DownConv(Function):
+class _Conv(Function):
     generate_vmap_rule = True
-
-    @staticmethod
-    def forward(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        return F.conv2d(maps, weight, bias, stride=2, padding=1)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         ctx.save_for_backward(*inputs[:2])
+
+
+class _DownConv(_Conv):
+    @staticmethod
+    def forward(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return F.conv2d(maps, weight, bias, stride=2, padding=1)
 
     @staticmethod
     def backward(ctx: Any, given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -182,16 +184,10 @@ class _DownConv(Function):
         return onto, _of_weights(maps, given), given.sum((0, 2, 3))
 
 
-class _UpConv(Function):
-    generate_vmap_rule = True
-
+class _UpConv(_Conv):
     @staticmethod
     def forward(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         return F.conv_transpose2d(maps, weight, bias, stride=2, padding=1, output_padding=1)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs[:2])
 
     @staticmethod
     def backward(ctx: Any, given: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -6,9 +6,10 @@ accelerator has not been measured.
 """
 
 import os
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +23,9 @@ from ablation.emoji.train import Epoch, batches, check_finite, losses, make_opti
 from ablation.emoji.training_data import Pictures
 from ablation.errors import UserError
 from ablation.experiment import Diverged
+
+Batch = tuple[Tensor, Tensor, Tensor]
+"""Images (n, 3, 64, 64), labels (n,) and dropout's mask (n, latent_dim)."""
 
 TOLERANCE = 1e-3
 """How far a weight may lie from that of `fit`, of the largest of its tensor, after tens of steps in float32:
@@ -38,14 +42,6 @@ class Replica:
     spec: TrainSpec
     seed: int
 
-    @property
-    def program(self) -> Hashable:
-        """What replicas have in common: the network, and what of its training is no number of a step."""
-        spec, model = self.spec, self.model
-        kinds = spec.batch_size, spec.optimizer, spec.precision, spec.loss_weight == 0
-        shapes = tuple(parameter.shape for parameter in model.parameters())
-        return str(model), shapes, model.dropout.probability, kinds
-
 
 def run_together(
     cells: Sequence[tuple[RunSpec, int]],
@@ -61,22 +57,24 @@ def run_together(
     prepared = [prepare(spec, seed, composing) for spec, seed in cells]
     replicas = []
     for one in prepared:
-        passes, validation = one.pictures.passes, one.pictures.validation
+        validation = one.pictures.validation
         there = Pictures(validation.pixels.to(device), validation.labels.to(device))
-        replicas.append(Replica(one.model.to(device), passes, there, one.spec.train, one.seed))
-    histories: list[list[Epoch]] = [[] for _ in cells]
-    lost: dict[int, Diverged] = {}
-    for number, ended in fit_together(replicas):
-        if isinstance(ended, Diverged):
-            lost[number] = ended
-        else:
-            histories[number].append(ended)
-            on_epoch(number, ended)
+        model = one.model.to(device)
+        replicas.append(Replica(model, one.pictures.passes, there, one.spec.train, one.seed))
+    ended: list[list[Epoch | Diverged]] = [[] for _ in cells]
+    for number, epoch in fit_together(replicas):
+        ended[number].append(epoch)
+        if isinstance(epoch, Epoch):
+            on_epoch(number, epoch)
     results: list[Result | Diverged] = []
-    for number, one in enumerate(prepared):
-        _bring_back(one.model)
+    for one, epochs in zip(prepared, ended, strict=True):
+        for parameter in one.model.parameters():  # views of what was stacked
+            parameter.data, parameter.grad = parameter.data.cpu().clone(), None
+        one.model.to(memory_format=torch.channels_last)  # as it was prepared
+        history = [epoch for epoch in epochs if isinstance(epoch, Epoch)]
         try:
-            results.append(lost.get(number) or finish(one, histories[number], among=len(cells)))
+            lost = next((epoch for epoch in epochs if isinstance(epoch, Diverged)), None)
+            results.append(lost or finish(one, history, among=len(cells)))
         except Diverged as error:
             results.append(error)
     return results
@@ -90,14 +88,6 @@ def accelerator() -> torch.device:
     return found or torch.device("cpu")
 
 
-def _bring_back(model: Autoencoder) -> None:
-    """Bring the model back to the CPU, its parameters views of nothing, in the layout of `prepare`."""
-    for parameter in model.parameters():
-        parameter.data = parameter.data.cpu().clone()
-        parameter.grad = None
-    model.to(memory_format=torch.channels_last)
-
-
 def fit_together(replicas: Sequence[Replica]) -> Iterator[tuple[int, Epoch | Diverged]]:
     """Train the models of all `replicas` in place, on the device that they are on, as `fit` would each alone.
 
@@ -106,7 +96,11 @@ def fit_together(replicas: Sequence[Replica]) -> Iterator[tuple[int, Epoch | Div
     `TOLERANCE`. `Epoch.seconds` is the replica's share of the time. Raises `UserError` where they are not one
     program.
     """
-    if len({replica.program for replica in replicas}) > 1:
+    networks = {
+        (str(one.model), one.model.dropout.probability, *(each.shape for each in one.model.parameters()))
+        for one in replicas
+    }
+    if len(networks) > 1 or len({replica.spec.kind for replica in replicas}) > 1:
         raise UserError(
             "replicas that train together want one network, batch_size, optimizer and precision, and all or "
             "none a loss_weight of 0, but these differ: train them apart."
@@ -115,71 +109,48 @@ def fit_together(replicas: Sequence[Replica]) -> Iterator[tuple[int, Epoch | Div
         return
     stacked = _stack([replica.model for replica in replicas])
     optimizer = make_optimizer((replica.model.parameters(), replica.spec) for replica in replicas)
-    states = [_ReplicaState(replica) for replica in replicas]
-    while active := [number for number, state in enumerate(states) if state.active]:
+    courses = [_course(replica) for replica in replicas]
+    given: list[Batch | None] = [next(course) for course in courses]
+    while active := [number for number, batch in enumerate(given) if batch is not None]:
         started = perf_counter()
-        sums = _step(replicas, states, stacked)
+        sums = _step(replicas, given, stacked)
         for number, replica in enumerate(replicas):
             for name, parameter in replica.model.named_parameters():
                 # A parameter without a gradient is passed over, its moments and its count of steps, too.
                 parameter.grad = stacked[name].grad[number] if number in active else None  # type: ignore[index]
         optimizer.step()
+        seconds = (perf_counter() - started) / len(active)
         for number in active:
-            states[number].add_step(sums[number], (perf_counter() - started) / len(active))
-            if states[number].pass_over:
-                yield number, states[number].epoch()
+            came = courses[number].send((sums[number], seconds))
+            while isinstance(came, Epoch | Diverged):
+                yield number, came
+                came = next(courses[number], None)
+            given[number] = came
 
 
-@dataclass
-class _ReplicaState:
-    """Where the training of a replica stands: the same draws, in the same order, as in `fit`."""
+def _course(replica: Replica) -> Generator[Any, tuple[Tensor, float], None]:
+    """The loop of `fit`, with the same draws, but for the step itself.
 
-    replica: Replica
-    number: int = 0
-    steps: int = 0
-    seconds: float = 0.0
-    diverged: bool = False
-    batches: list[Tensor] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.order, self.passes = generator(self.replica.seed, "order"), iter(self.replica.passes)
-        self.sums = torch.zeros(5)
-
-    @property
-    def active(self) -> bool:
-        spec = self.replica.spec
-        budget = self.number < spec.epochs or self.steps < spec.steps
-        return not self.diverged and (bool(self.batches) or budget)
-
-    @property
-    def pass_over(self) -> bool:
-        return not self.batches
-
-    def batch(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The next images (n, 3, 64, 64) and labels (n,), and dropout's mask."""
-        model, spec = self.replica.model, self.replica.spec
-        if not self.batches:
-            self.number += 1
-            self.train, self.sums, self.seconds = next(self.passes), torch.zeros(5), 0.0
-            self.batches = list(batches(len(self.train), spec, self.steps, self.order))
-        batch = self.batches.pop(0)
-        mask = model.dropout.mask(len(batch), model.to_code.out_features)
-        return self.train.pixels[batch] / 255, self.train.labels[batch], mask
-
-    def add_step(self, sums: Tensor, seconds: float) -> None:
-        """Count a step and add up what it measured."""
-        self.steps, self.sums, self.seconds = self.steps + 1, self.sums + sums, self.seconds + seconds
-
-    def epoch(self) -> Epoch | Diverged:
-        """The epoch of the pass that ends here, or its `Diverged`."""
-        replica = self.replica
-        metrics = measured(self.sums, replica.model, replica.validation)
+    Yields a `Batch`, whose sums, (5,), and seconds are sent in return; after every pass its `Epoch`, or its
+    `Diverged`, which is the end.
+    """
+    model, spec, steps, number = replica.model, replica.spec, 0, 0
+    order, passes = generator(replica.seed, "order"), iter(replica.passes)
+    while number < spec.epochs or steps < spec.steps:
+        number += 1
+        started, train, sums = perf_counter(), next(passes), torch.zeros(5)
+        seconds = perf_counter() - started
+        for batch in batches(len(train), spec, steps, order):
+            mask = model.dropout.mask(len(batch), model.to_code.out_features)
+            added, taken = yield train.pixels[batch] / 255, train.labels[batch], mask
+            steps, sums, seconds = steps + 1, sums + added, seconds + taken
+        metrics = measured(sums, model, replica.validation)
         try:
-            check_finite(f"in epoch {self.number}", metrics, replica.spec)
+            check_finite(f"in epoch {number}", metrics, spec)
         except Diverged as error:
-            self.diverged = True
-            return error
-        return Epoch(self.number, self.steps, int(self.sums[3]), metrics, self.seconds)
+            yield error
+            return
+        yield Epoch(number, steps, int(sums[3]), metrics, seconds)
 
 
 def _stack(models: Sequence[Autoencoder]) -> dict[str, Tensor]:
@@ -193,10 +164,10 @@ def _stack(models: Sequence[Autoencoder]) -> dict[str, Tensor]:
     return {name: tensor.requires_grad_() for name, tensor in stacked.items()}
 
 
-def _step(replicas: Sequence[Replica], states: Sequence[_ReplicaState], stacked: dict[str, Tensor]) -> Tensor:
+def _step(replicas: Sequence[Replica], given: Sequence[Batch | None], stacked: dict[str, Tensor]) -> Tensor:
     """Leave the gradients of all replicas in `stacked`; what each adds to its sums, (replicas, 5)."""
     model, spec = replicas[0].model, replicas[0].spec
-    parts = _padded([state.batch() if state.active else None for state in states], spec.batch_size, model)
+    parts = _padded(given, spec.batch_size, model.to_code.out_features)
     device = next(iter(stacked.values())).device
     images, labels, masks, weights = (part.to(device) for part in parts)
 
@@ -219,14 +190,12 @@ def _step(replicas: Sequence[Replica], states: Sequence[_ReplicaState], stacked:
     return torch.cat([found[:, :3] * counts, found[:, 3:]], dim=1).detach().cpu()
 
 
-def _padded(
-    batches: Sequence[tuple[Tensor, Tensor, Tensor] | None], size: int, model: Autoencoder
-) -> list[Tensor]:
+def _padded(given: Sequence[Batch | None], size: int, width: int) -> list[Tensor]:
     """Images, labels, masks and weights (replicas, size, ...): neither weight nor class for what is none."""
-    count, width = len(batches), model.to_code.out_features
+    count = len(given)
     images, labels = torch.zeros(count, size, 3, 64, 64), torch.full((count, size), -1)
     masks, weights = torch.zeros(count, size, width), torch.zeros(count, size)
-    for number, batch in enumerate(batches):
+    for number, batch in enumerate(given):
         if batch is not None:
             n = len(batch[1])
             images[number, :n], labels[number, :n], masks[number, :n] = batch

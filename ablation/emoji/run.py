@@ -47,7 +47,7 @@ class Prepared:
 class Result:
     """A finished run. metrics: on the test set and the common images, of composites, and counts of images.
 
-    examples and reconstructions: uint8 (at most 5, 3, 64, 64).
+    examples and reconstructions: uint8 (at most 5, 3, 64, 64). images_per_second: of training; 0 without any.
     """
 
     history: tuple[Epoch, ...]
@@ -99,11 +99,11 @@ def lacking(spec: RunSpec, seed: int, needs: Iterable[str]) -> set[str]:
     Raises `UserError` where the images cannot be split as declared.
     """
     images, data = load(spec.data.sources), spec.data
-    sides, sets = assign_sides(images, data, seed), split_of(images, data, spec.augment, seed)
-    common = common_images(images, data, sides)
+    split_of(images, data, spec.augment, seed)
+    common = common_images(images, data, assign_sides(images, data, seed))
     found = {need: common.suffices(need) for need in needs if need != "analogies"}
     if "analogies" in needs:  # a tenth of a second, so only where they are asked for
-        found["analogies"] = bool(analogy_tasks(images, data, seed, sides, sets.train.index))
+        found["analogies"] = bool(analogy_tasks(images, data, seed))
     return {need for need, suffices in found.items() if not suffices}
 
 
@@ -117,11 +117,9 @@ def prepare(spec: RunSpec, seed: int, composing: bool = False) -> Prepared:
     """Everything that a run has before it trains; what the seed assigns is decided here, once."""
     images = load(spec.data.sources)  # once a process: not a part of the time that the next cell will take
     started = perf_counter()
-    sides = assign_sides(images, spec.data, seed)
     pictures = training_data(images, spec.data, spec.augment, seed)
-    common = common_images(images, spec.data, sides)
-    trained = pictures.sets.train.index
-    tasks = analogy_tasks(images, spec.data, seed, sides, trained) if composing else ()
+    common = common_images(images, spec.data, assign_sides(images, spec.data, seed))
+    tasks = analogy_tasks(images, spec.data, seed) if composing else ()
     model = Autoencoder(spec.model, len(class_names(spec.data.classes)), seed)
     model.to(memory_format=torch.channels_last)  # a twentieth faster on a CPU; `_pictures` come alike
     return Prepared(spec, seed, images, pictures, common, tasks, model, started)
@@ -133,11 +131,19 @@ def finish(prepared: Prepared, history: Sequence[Epoch], among: int = 1) -> Resu
     The seconds are shared `among` so many runs that took them together.
     """
     spec, model, pictures = prepared.spec, prepared.model, prepared.pictures
-    composed = composition(model, prepared.images, prepared.tasks, spec.compose, prepared.seed)
-    metrics = _on_test(model, pictures.test, spec) | _validation_loss(history[-1], spec)
+    metrics = {
+        f"test_{name}": value
+        for name, value in evaluate(model, pictures.test.pixels, pictures.test.labels).items()
+    }
+    check_finite("after training", metrics, spec.train)
+    last, examples = history[-1].metrics, _examples(prepared)
+    loss = spec.train.reconstruction_weight * last["validation_mse"]
+    loss += spec.train.loss_weight * last.get("validation_cross_entropy", 0.0)
+    metrics |= {"validation_loss": loss}
     metrics |= measure_common(model, prepared.images, prepared.common, spec.data.classes)
+    composed = composition(model, prepared.images, prepared.tasks, spec.compose, prepared.seed)
     metrics |= _counts(pictures.sets, pictures.test, model) | composed.numbers
-    examples = _examples(prepared)
+    trained = sum(epoch.seconds for epoch in history)
     return Result(
         history=tuple(history),
         metrics=metrics,
@@ -146,20 +152,8 @@ def finish(prepared: Prepared, history: Sequence[Epoch], among: int = 1) -> Resu
         examples=examples,
         reconstructions=reconstruct(model, examples),
         seconds=(perf_counter() - prepared.started) / among,
-        images_per_second=_speed(history),
+        images_per_second=sum(epoch.images for epoch in history) / trained if trained else 0.0,
     )
-
-
-def _on_test(model: Autoencoder, test: Pictures, spec: RunSpec) -> dict[str, float]:
-    final = {f"test_{name}": value for name, value in evaluate(model, test.pixels, test.labels).items()}
-    check_finite("after training", final, spec.train)
-    return final
-
-
-def _validation_loss(last: Epoch, spec: RunSpec) -> dict[str, float]:
-    loss = spec.train.reconstruction_weight * last.metrics["validation_mse"]
-    loss += spec.train.loss_weight * last.metrics.get("validation_cross_entropy", 0.0)
-    return {"validation_loss": loss}
 
 
 def _counts(sets: Splits, test: Pictures, model: Autoencoder) -> dict[str, float]:
@@ -180,9 +174,3 @@ def _examples(prepared: Prepared) -> Tensor:
     images, common = prepared.images, prepared.common.common.tolist()
     common.sort(key=lambda index: sha256(images.text[index].encode()).digest())
     return images.pixels[common[:EXAMPLES]] if common else prepared.pictures.test.pixels[:EXAMPLES]
-
-
-def _speed(history: Sequence[Epoch]) -> float:
-    """Images a second of training; 0 where nothing was trained."""
-    seconds = sum(epoch.seconds for epoch in history)
-    return sum(epoch.images for epoch in history) / seconds if seconds else 0.0

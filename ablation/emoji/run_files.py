@@ -12,7 +12,6 @@ from matplotlib import image
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ablation.emoji.composition.evaluator import Composition
 from ablation.emoji.composition.scores import Row, gain_of_truths, rows_by_measure
 from ablation.emoji.data.images import grid
 from ablation.emoji.measures import CURVES
@@ -28,13 +27,19 @@ PANEL_WIDTH = 4.0  # inches
 
 
 def write_files(result: Result, folder: Path) -> list[Path]:
-    """Write learning curves and reconstructions, and, where the run composed, its composites; the paths."""
+    """Write the run's files; the paths.
+
+    Learning curves; the examples over their reconstructions; and, where the run composed, the record of every
+    analogy, with strips of some: a, b, c, c reconstructed, the composite, d reconstructed, d.
+    """
     written = [folder / "learning_curves.png", folder / SHEET]
     save_learning_curves(result.history, written[0])
-    save_reconstructions(result, written[1])
+    both = torch.cat([result.examples, result.reconstructions])
+    grid(both, columns=len(result.examples), times=3).save(written[1])
     if result.composition.rows:
         written += [folder / "composites.png", folder / "composition.csv"]
-        save_composites(result.composition, written[2])
+        strips = result.composition.strips
+        grid(strips.flatten(0, 1), columns=strips.shape[1], times=2).save(written[2])
         pd.DataFrame(result.composition.rows).to_csv(written[3], index=False)
     return written
 
@@ -72,22 +77,8 @@ def save_learning_curves(history: Sequence[Epoch], path: Path) -> None:
     FigureCanvasAgg(figure).print_png(path)
 
 
-def save_reconstructions(result: Result, path: Path) -> None:
-    """The run's examples over their reconstructions, enlarged three times, as PNG."""
-    both = torch.cat([result.examples, result.reconstructions])
-    enlarged = both.repeat_interleave(3, dim=2).repeat_interleave(3, dim=3)
-    grid(enlarged, columns=len(result.examples)).save(path)
-
-
-def save_composites(composition: Composition, path: Path) -> None:
-    """A row an analogy, as PNG: a, b, c, c reconstructed, the composite, d reconstructed, d."""
-    strips = composition.strips
-    enlarged = strips.flatten(0, 1).repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
-    grid(enlarged, columns=strips.shape[1]).save(path)
-
-
 def gallery(sheets: Mapping[str, bytes]) -> "list[Gallery]":
-    """Inputs over what each arm makes of them, of sheets by `save_reconstructions`; equal inputs once."""
+    """Inputs over what each arm makes of them, of sheets by `write_files`; equal inputs once."""
     from ablation.report.gallery import Gallery, Png
 
     tops: dict[bytes, Png] = {}

@@ -1,7 +1,7 @@
 """The settings of the report's network: data, augmentation, model, training, composition."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +103,11 @@ class TrainSpec(Settings):
                 f"train wants a budget in epochs or in steps, but got epochs={self.epochs} and "
                 f"steps={self.steps}: set one of them and leave the other at 0."
             )
+
+    @property
+    def kind(self) -> Hashable:
+        """What is no number of a step: runs of one network that agree in it can share their steps."""
+        return self.batch_size, self.optimizer, self.precision, self.loss_weight == 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,18 +92,11 @@ def measured(sums: Tensor, model: Autoencoder, validation: Pictures) -> dict[str
 
     sums, (5,): of squared error, cross-entropy and hits, then of images and of those with a class.
     """
-    return _on_train(sums, model) | _on_validation(model, validation)
-
-
-def _on_train(sums: Tensor, model: Autoencoder) -> dict[str, float]:
-    means = (sums[:3] / torch.stack([sums[3], sums[4].clamp(min=1), sums[4].clamp(min=1)])).tolist()
-    named = {f"train_{name}": mean for name, mean in zip(CURVES, means, strict=True)}
-    return named if model.classifier is not None else {"train_mse": means[0]}
-
-
-def _on_validation(model: Autoencoder, validation: Pictures) -> dict[str, float]:
     found = evaluate(model, validation.pixels, validation.labels)
-    return {f"validation_{name}": value for name, value in found.items() if name in CURVES}
+    means = zip(CURVES, (sums[:3] / sums[[3, 4, 4]].clamp(min=1)).tolist(), strict=True)
+    return {f"train_{name}": mean for name, mean in means if name in found} | {
+        f"validation_{name}": value for name, value in found.items() if name in CURVES
+    }
 
 
 def check_finite(when: str, metrics: dict[str, float], spec: TrainSpec) -> None:

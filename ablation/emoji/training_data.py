@@ -1,9 +1,8 @@
 """The pictures of a run: what training passes over, pass by pass, and what it is measured on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import repeat
 
 import torch
 from torch import Tensor
@@ -33,61 +32,43 @@ class Pictures:
 class TrainingData:
     """The pictures of the three sets, with their classes, augmented where the split has copies.
 
-    sets: which images they are. passes: the training pictures of every pass, without end. Copies are drawn
-    once, or, where they are `fresh`, anew in every pass over the training set.
+    sets: which images they are. draw_passes: gives `passes` from their start. Nobody writes to any of it.
     """
 
     sets: Splits
-    passes: Iterator[Pictures]
     validation: Pictures
     test: Pictures
+    draw_passes: Callable[[], Iterator[Pictures]]
+
+    @property
+    def passes(self) -> Iterator[Pictures]:
+        """The training pictures of every pass, without end: copies are drawn once, or anew if `fresh`."""
+        return self.draw_passes()
 
 
+# A seed's arms, which differ in the network alone, follow on each other in a worker: half a second of a run.
+@lru_cache(maxsize=1)
 def training_data(images: Images, data: DataSpec, spec: AugmentSpec, seed: int) -> TrainingData:
     """The pictures that the seed assigns to each set, and draws of each; see `split_of`."""
-    drawn = _drawn(images, data, spec, seed)
+    sets = split_of(images, data, spec, seed)
+    labels = torch.tensor(classify(images.text, images.subgroup, data.classes), dtype=torch.int64)
+    rng = generator(seed, "augment")
+    train, validation, test = (
+        _pictures(images, labels, items, spec, rng) for items in (sets.train, sets.validation, sets.test)
+    )
 
-    def anew() -> Iterator[Pictures]:
-        yield drawn.train
-        rng = generator(seed, "augment")
-        rng.set_state(drawn.stream)
-        labels = _labels(images, data.classes)
+    def passes() -> Iterator[Pictures]:
+        yield train
+        own = rng.clone_state()
         while True:
-            yield _pictures(images, labels, drawn.sets.train, spec, rng)
+            yield _pictures(images, labels, sets.train, spec, own) if spec.fresh else train
 
-    passes = anew() if spec.fresh else repeat(drawn.train)
-    return TrainingData(drawn.sets, passes, drawn.validation, drawn.test)
+    return TrainingData(sets, validation, test, passes)
 
 
 def split_of(images: Images, data: DataSpec, spec: AugmentSpec, seed: int) -> Splits:
     """The images of the three sets with as many copies as are drawn; see `split` for what is refused."""
     return split(images, data, spec.copies, seed, spec.copies if spec.held_out else 0)
-
-
-@dataclass(frozen=True, eq=False)
-class _Drawn:
-    """stream: the state of the random stream after them. Nobody writes to any of it."""
-
-    sets: Splits
-    train: Pictures
-    validation: Pictures
-    test: Pictures
-    stream: Tensor
-
-
-# A seed's arms, which differ in the network alone, follow on each other in a worker: half a second of a run.
-@lru_cache(maxsize=1)
-def _drawn(images: Images, data: DataSpec, spec: AugmentSpec, seed: int) -> _Drawn:
-    sets = split_of(images, data, spec, seed)
-    labels, rng = _labels(images, data.classes), generator(seed, "augment")
-    train, validation, test = (
-        _pictures(images, labels, items, spec, rng) for items in (sets.train, sets.validation, sets.test)
-    )
-    return _Drawn(sets, train, validation, test, rng.get_state())
-
-
-def _labels(images: Images, classes: str) -> Tensor:
-    return torch.tensor(classify(images.text, images.subgroup, classes), dtype=torch.int64)
 
 
 def _pictures(

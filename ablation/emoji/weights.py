@@ -111,16 +111,12 @@ def model_of(store: "Store", run_id: str) -> tuple[RunSpec, int, Autoencoder]:
     settings, kept = artifact(store, original, SETTINGS), artifact(store, author, FILE)
     if settings is None or kept is None:
         raise UserError(f"the run {run_id!r} keeps no weights: name one that finished, or leave --run out.")
-    spec, seed = _settings(settings, original), int(tags["seed"])
+    try:
+        spec, seed = parse(json.loads(settings)), int(tags["seed"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"the settings that the run {original} keeps ({SETTINGS}) cannot be read: name another run."
+        ) from error
     model = Autoencoder(spec.model, len(class_names(spec.data.classes)), seed)
     restore(model, Trained(author, (tags_of(store, author) or {}).get("fingerprint", ""), kept, {}))
     return spec, seed, model
-
-
-def _settings(kept: bytes, run_id: str) -> RunSpec:
-    try:
-        return parse(json.loads(kept))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"the settings that the run {run_id} keeps ({SETTINGS}) cannot be read: name another run."
-        ) from error

@@ -35,6 +35,16 @@ class Analogy:
     c: int
     d: int
 
+    @property
+    def corners(self) -> tuple[int, int, int, int]:
+        """The four indices, in order."""
+        return self.a, self.b, self.c, self.d
+
+
+def corners(analogies: Iterable[Analogy]) -> list[tuple[int, ...]]:
+    """All a, all b, all c and all d of the analogies."""
+    return list(zip(*(one.corners for one in analogies), strict=True))
+
 
 @dataclass(frozen=True, eq=False)
 class Assignment:
@@ -89,27 +99,22 @@ class AnalogyTask:
     @property
     def images(self) -> set[int]:
         """The indices of all pictures that take part."""
-        drawn = {i for ones in self.analogies.values() for one in ones for i in (one.a, one.b, one.c, one.d)}
+        drawn = {index for ones in self.analogies.values() for one in ones for index in one.corners}
         return drawn | {i for pictures in self.training.values() for i in pictures.values()}
 
 
 @lru_cache(maxsize=CACHED)
-def analogy_tasks(
-    images: Images, data: DataSpec, seed: int, sides: Tensor | None = None, trained: Tensor | None = None
-) -> tuple[AnalogyTask, ...]:
+def analogy_tasks(images: Images, data: DataSpec, seed: int) -> tuple[AnalogyTask, ...]:
     """A task for each family, the same for every model that learns from these data under this seed.
 
-    sides and trained: as in `Assignment`, where the caller has them already. There is no task after a split
-    by copies, nor where some family has no unseen truth in the test or the validation set.
+    There is no task after a split by copies, nor where some family has no unseen truth in the test or the
+    validation set.
     """
     found = families(images)
     if not found or data.split == "copy":
         return ()
-    assignment = Assignment(
-        images,
-        assign_sides(images, data, seed) if sides is None else sides,
-        split(images, data, 0, seed).train.index if trained is None else trained,
-    )
+    trained = split(images, data, 0, seed).train.index
+    assignment = Assignment(images, assign_sides(images, data, seed), trained)
     tasks = tuple(_task(family, assignment, seed) for family in found)
     return tasks if all({TEST, VALIDATION} <= task.analogies.keys() for task in tasks) else ()
 

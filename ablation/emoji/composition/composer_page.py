@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, product
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from jinja2.utils import htmlsafe_json_dumps
@@ -94,22 +93,22 @@ def compose_page(store: Store, run: str, to: Path) -> str:
             "run on the emoji."
         )
     scenes = [*_composed(editor, family)]
-    names = {name for one in scenes for name in (one.target, one.plus, one.minus, one.truth) if name}
-    inputs, reconstructions = _pictures(editor, sorted(names))
-    unseen = [s.truth for s in scenes if s.truth and editor.unseen(editor.images.text.index(s.truth))]
+    shown = {name for one in scenes for name in (one.target, one.plus, one.minus, one.truth) if name}
+    index = {name: editor.images.text.index(name) for name in sorted(shown)}
+    again = zip(index, editor.reconstructions([*index.values()]), strict=True)
+    inputs = {name: png(picture(editor.images.pixels[n])) for name, n in index.items()}
+    reconstructions = {name: png(picture(one)) for name, one in again}
+    unseen = {one.truth for one in scenes if one.truth and editor.unseen(index[one.truth])}
     about = (
-        f"Composed in the code of run {run_id}. Its training saw nothing of {_listed(unseen)}; of the other "
-        "cats, which it saw, a gain says little."
+        f"Composed in the code of run {run_id}. Its training saw nothing of "
+        f"{', '.join(sorted(unseen)) or 'none of the cats'}; of the other cats, which it saw, a gain says "
+        "little."
     )
     first = next(n for n, s in enumerate(scenes) if (s.target, s.plus, s.minus, s.method) == REPORT)
     page = Composer("Compose a cat", about, STRENGTHS, METHODS, inputs, reconstructions, tuple(scenes), first)
     write_composer(page, to)
     keep(store, run_id, to)
     return f"{to}: {len(scenes)} choices, of run {run_id}, which keeps the page, too."
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(sorted(set(names))) or "none of the cats"
 
 
 def _composed(editor: LatentEditor, family: Family) -> Iterator[Scene]:
@@ -127,15 +126,13 @@ def _composed(editor: LatentEditor, family: Family) -> Iterator[Scene]:
             yield Scene(text[target], text[plus], text[minus], method, pictures, made.gains, truth)
 
 
-def _pictures(editor: LatentEditor, names: list[str]) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """The pictures of these names and their reconstructions, as PNG."""
-    index = [editor.images.text.index(name) for name in names]
-    inputs = [png(picture(editor.images.pixels[i])) for i in index]
-    again = [png(picture(one)) for one in editor.reconstructions(index)]
-    return dict(zip(names, inputs, strict=True)), dict(zip(names, again, strict=True))
+def write_composer(composer: Composer, to: Path) -> Path:
+    """Write the page, complete in itself, to the file `to`; the path.
 
-
-def _template() -> jinja2.Template:
+    Equal composers give equal bytes. The file is replaced whole or not at all. Where something that the page
+    would have to show is missing, it is a `UserError`.
+    """
+    _check(composer)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -144,17 +141,8 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("composer.html")
-
-
-def write_composer(composer: Composer, to: Path) -> Path:
-    """Write the page, complete in itself, to the file `to`; the path.
-
-    Equal composers give equal bytes. The file is replaced whole or not at all. Where something that the page
-    would have to show is missing, it is a `UserError`.
-    """
-    _check(composer)
-    text = _template().render(composer=composer, terms=TERMS, data=_data(composer))
+    page = environment.get_template("composer.html")
+    text = page.render(composer=composer, terms=TERMS, data=_data(composer))
     folder(to.parent)
     return replace(to, partial(write, text))
 
@@ -215,21 +203,18 @@ def _data(composer: Composer) -> str:
         "methods": composer.methods,
         "inputs": {name: place[picture] for name, picture in composer.inputs.items()},
         "reconstructions": {name: place[picture] for name, picture in composer.reconstructions.items()},
-        "scenes": list(_scene_data(composer, place)),
+        "scenes": [
+            {
+                "target": scene.target,
+                "plus": scene.plus,
+                "minus": scene.minus,
+                "method": scene.method,
+                "truth": scene.truth,
+                "gains": [number(gain, 2, signed=True) for gain in scene.gains],
+                "pictures": [place[picture] for picture in scene.pictures],
+            }
+            for scene in composer.scenes
+        ],
         "pictures": [base64.b64encode(picture).decode() for picture in pictures],
     }
     return htmlsafe_json_dumps(content, dumps=partial(json.dumps, separators=(",", ":")))
-
-
-def _scene_data(composer: Composer, place: dict[bytes, int]) -> Iterator[dict[str, Any]]:
-    """Each scene with the places of its pictures, and its gains as they are shown."""
-    for scene in composer.scenes:
-        yield {
-            "target": scene.target,
-            "plus": scene.plus,
-            "minus": scene.minus,
-            "method": scene.method,
-            "truth": scene.truth,
-            "gains": [number(gain, 2, signed=True) for gain in scene.gains],
-            "pictures": [place[picture] for picture in scene.pictures],
-        }

@@ -2,71 +2,59 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cache, lru_cache
 from itertools import product
 from statistics import fmean
 
 import torch
 from torch import Tensor
 
-from ablation.emoji.composition.analogies import Analogy, AnalogyTask
+from ablation.emoji.composition.analogies import AnalogyTask, corners
 from ablation.emoji.composition.directions import METHODS, offsets
-from ablation.emoji.composition.families import Step
 from ablation.emoji.composition.scores import (
     SEEN,
     UNSEEN,
     Judge,
     Row,
     by_family,
-    column,
     errors,
     gain,
     hits,
     inside,
     rows_by_measure,
 )
-from ablation.emoji.composition.training_codes import AnalogyBatch, TrainingCodes, coherence
+from ablation.emoji.composition.training_codes import AnalogyBatch, TrainingCodes, coherence, training_codes
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.split import TEST, TRAIN, VALIDATION
-from ablation.emoji.evaluate import BATCH, encode, evaluating
+from ablation.emoji.evaluate import as_bytes, decode, encode
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.spec import ComposeSpec
-from ablation.seeds import derive
 
 RANKS = (1, 2, 4, 8, 16)
 STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 SIDES = {TEST: UNSEEN, TRAIN: SEEN}
-FLOORS = ("b alone", "pixel arithmetic", "a random offset", "the mean of its kind", "the nearest known")
-"""Trivial answers that a composite has to beat; the gain of each is a metric of the run."""
 MEANS = ("hit", "hit of all", "attribute gained", "identity kept", "inside the change", "off the manifold")
 """Columns of the records whose mean over families is a metric of the run."""
+FLOOR = "error of "
+"""How the columns begin with the errors of trivial answers: a composite has to beat them."""
 
 
-@dataclass(frozen=True, eq=False)
 class CompositionEvaluator:
-    """Edits and decodes the codes of analogies, and measures the composites beside their truths."""
+    """Edits and decodes the codes of analogies, and measures the composites beside their truths.
 
-    model: Autoencoder
-    images: Images
-    tasks: tuple[AnalogyTask, ...]
-    how: ComposeSpec
-    seed: int
-    _choices: dict[str, tuple[int, float]] = field(default_factory=dict, repr=False)
+    codes, (m, latent_dim): of every picture that takes part, the candidates when the nearest code is looked
+    up. place[index]: the row of a picture. chosen(task): rank and strength, as declared or those of the least
+    error on validation analogies.
+    """
 
-    @cached_property
-    def pool(self) -> list[int]:
-        """Every picture that takes part, in order: the candidates when the nearest code is looked up."""
-        return sorted(set[int]().union(*(task.images for task in self.tasks)))
-
-    @cached_property
-    def place(self) -> dict[int, int]:
-        """The place of each picture in the pool."""
-        return {index: place for place, index in enumerate(self.pool)}
-
-    @cached_property
-    def codes(self) -> Tensor:
-        """Codes of the pool, (m, latent_dim)."""
-        return encode(self.model, self.images.pixels[self.pool])
+    def __init__(
+        self, model: Autoencoder, images: Images, tasks: Iterable[AnalogyTask], how: ComposeSpec, seed: int
+    ) -> None:
+        self.model, self.images, self.how, self.seed = model, images, how, seed
+        pool = sorted(set[int]().union(*(task.images for task in tasks)))
+        self.place = {index: place for place, index in enumerate(pool)}
+        self.codes = encode(model, images.pixels[pool])
+        self.chosen = cache(self._choose)
 
     def code(self, indices: Iterable[int]) -> Tensor:
         """Codes of these pictures."""
@@ -79,9 +67,7 @@ class CompositionEvaluator:
     def known(self, task: AnalogyTask, side: int) -> TrainingCodes:
         """What directions learn from."""
         pictures = task.training[side]
-        codes = dict(zip(pictures, self.code(pictures.values()), strict=True))
-        kinds = {content: self.images.subgroup[index] for (content, _), index in pictures.items()}
-        return TrainingCodes(codes, kinds, derive(self.seed, "subspace", task.family.name))
+        return training_codes(self.images, task.family, pictures, self.code(pictures.values()), self.seed)
 
     def offsets(self, task: AnalogyTask, side: int, method: str, rank: int) -> Tensor:
         """The offsets of the analogies of that side, (n, latent_dim), in their order."""
@@ -89,20 +75,11 @@ class CompositionEvaluator:
         found = torch.empty(len(analogies), self.codes.shape[1])
         for step in dict.fromkeys(one.step for one in analogies):
             here = [n for n, one in enumerate(analogies) if one.step == step]
-            found[here] = offsets(method, rank, known, self._batch(step, [analogies[n] for n in here]))
+            ones = [analogies[n] for n in here]
+            sources, targets = tuple(one.source for one in ones), tuple(one.target for one in ones)
+            a, b, c, _ = map(self.code, corners(ones))
+            found[here] = offsets(method, rank, known, AnalogyBatch(step, sources, targets, a, b, c))
         return found
-
-    def _batch(self, step: Step, ones: Sequence[Analogy]) -> AnalogyBatch:
-        a, b, c = (self.code(getattr(one, corner) for one in ones) for corner in "abc")
-        sources, targets = tuple(one.source for one in ones), tuple(one.target for one in ones)
-        return AnalogyBatch(step, sources, targets, a, b, c)
-
-    def chosen(self, task: AnalogyTask) -> tuple[int, float]:
-        """Rank and strength: as declared, or those of the least error on validation analogies."""
-        name = task.family.name
-        if name not in self._choices:
-            self._choices[name] = self._choose(task)
-        return self._choices[name]
 
     def _choose(self, task: AnalogyTask) -> tuple[int, float]:
         how = self.how
@@ -117,7 +94,7 @@ class CompositionEvaluator:
 
         def error(place: tuple[int, float]) -> float:
             rank, strength = place
-            return float(errors(decoded(self.model, c + strength * moves[rank]), d).sum())
+            return float(errors(decode(self.model, c + strength * moves[rank]), d).sum())
 
         return min(product(ranks, strengths), key=error)
 
@@ -139,74 +116,63 @@ class CompositionEvaluator:
 
     def measured(self, task: AnalogyTask, side: int) -> list[Row]:
         """A record for each analogy of that side: its four texts and every number."""
-        analogies = task.analogies[side]
-        columns = self._columns(task, side)
+        columns, text = self._columns(task, side), self.images.text
         return [
             {"side": SIDES[side], "family": task.family.name, "from": one.step[0], "to": one.step[1]}
-            | {corner: self.images.text[getattr(one, corner)] for corner in "abcd"}
+            | {corner: text[index] for corner, index in zip("abcd", one.corners, strict=True)}
             | {name: float(values[n]) for name, values in columns.items()}
-            for n, one in enumerate(analogies)
+            for n, one in enumerate(task.analogies[side])
         ]
 
     def _columns(self, task: AnalogyTask, side: int) -> dict[str, Tensor]:
-        analogies, edited = task.analogies[side], self.edited(task, side)
-        a, b, c, d = (self.pixels(getattr(one, corner) for one in analogies) for corner in "abcd")
-        z = {corner: self.code(getattr(one, corner) for one in analogies) for corner in "abcd"}
-        made, same, best = (decoded(self.model, codes) for codes in (edited, z["c"], z["d"]))
-        centre = z["c"] + self.offsets(task, side, "centre", 0)
-        columns = {"error": errors(made, d), "copy": errors(same, d), "ceiling": errors(best, d)}
-        columns |= {
-            "error of b alone": errors(decoded(self.model, z["b"]), d),
-            "error of pixel arithmetic": errors((c + b - a).clamp(0, 1), d),
-            "error of a random offset": errors(decoded(self.model, z["c"] + (z["b"] - z["a"]).roll(1, 0)), d),
-            "error of the mean of its kind": errors(decoded(self.model, centre), d),
-            "error of the nearest known": self._nearest_known(task, side, made, d),
+        analogies, edited, known = task.analogies[side], self.edited(task, side), task.training[side]
+        a, b, c, d = map(self.pixels, corners(analogies))
+        code_a, code_b, code_c, code_d = map(self.code, corners(analogies))
+        made, same, best = (decode(self.model, codes) for codes in (edited, code_c, code_d))
+        trivial = {
+            "b alone": decode(self.model, code_b),
+            "pixel arithmetic": (c + b - a).clamp(0, 1),
+            "a random offset": decode(self.model, code_c + (code_b - code_a).roll(1, 0)),
+            "the mean of its kind": decode(self.model, code_c + self.offsets(task, side, "centre", 0)),
+            "the nearest known": _most_alike(made, self.pixels(known.values())),
         }
-        given = torch.tensor([[self.place[getattr(one, corner)] for corner in "abc"] for one in analogies])
-        truth = torch.tensor([self.place[one.d] for one in analogies])
-        columns |= {
+        places = torch.tensor([[self.place[index] for index in one.corners] for one in analogies])
+        given, truth = places[:, :3], places[:, 3]
+        judged = zip(_judge(self.images, task, side)(made), analogies, strict=True)
+        return {
+            "error": errors(made, d),
+            "copy": errors(same, d),
+            "ceiling": errors(best, d),
+            **{f"{FLOOR}{answer}": errors(pictures, d) for answer, pictures in trivial.items()},
             "hit": hits(edited, truth, self.codes, given, exclude=True),
             "hit of all": hits(edited, truth, self.codes, given, exclude=False),
-            "attribute gained": self._gained(task, side, made),
+            "attribute gained": torch.tensor([float(value == one.step[1]) for value, one in judged]),
             "identity kept": (errors(made, d) < errors(made, b)).float(),
             "inside the change": inside(made, same, c, d),
-            "off the manifold": self._off_manifold(edited, made, z["d"], best),
+            "off the manifold": self._moved(edited, made) / self._moved(code_d, best).mean().clamp(min=1e-9),
         }
-        return columns
 
-    def _nearest_known(self, task: AnalogyTask, side: int, made: Tensor, d: Tensor) -> Tensor:
-        """Error of the training picture of the family that looks most like the composite."""
-        known = self.pixels(task.training[side].values())
-        nearest = torch.cdist(made.flatten(1), known.flatten(1)).argmin(1)
-        return errors(known[nearest], d)
-
-    def _gained(self, task: AnalogyTask, side: int, made: Tensor) -> Tensor:
-        judge = _judge(self.images, task, side)
-        right = [said == one.step[1] for said, one in zip(judge(made), task.analogies[side], strict=True)]
-        return torch.tensor(right, dtype=torch.float32)
-
-    def _off_manifold(self, edited: Tensor, made: Tensor, real: Tensor, best: Tensor) -> Tensor:
-        """How far a composite's code moves when it is decoded and encoded, relative to a real picture's."""
-        cycled = [encode(self.model, (pictures * 255).round().to(torch.uint8)) for pictures in (made, best)]
-        ours, theirs = (
-            (before - after).norm(dim=1) for before, after in zip((edited, real), cycled, strict=True)
-        )
-        ratio: Tensor = ours / theirs.mean().clamp(min=1e-9)
-        return ratio
+    def _moved(self, codes: Tensor, decoded: Tensor) -> Tensor:
+        """How far codes move when they are decoded and encoded, (n,)."""
+        distance: Tensor = (codes - encode(self.model, as_bytes(decoded))).norm(dim=1)
+        return distance
 
     def strips(self, task: AnalogyTask) -> Tensor:
         """Strips of the first two truths by name: nobody picks them; uint8 (at most 2, 7, 3, 64, 64)."""
-        analogies = task.analogies[TEST]
-        order = sorted(
-            range(len(analogies)),
-            key=lambda n: (self.images.text[analogies[n].d], self.images.text[analogies[n].c]),
-        )
-        first = list({analogies[n].d: n for n in reversed(order)}.values())[::-1][:2]
-        edited = self.edited(task, TEST)[first]
-        c, d = (self.code(getattr(analogies[n], corner) for n in first) for corner in "cd")
-        shown = [(decoded(self.model, codes) * 255).round().to(torch.uint8) for codes in (c, edited, d)]
-        a, b, raw_c, raw_d = (self.images.pixels[[getattr(analogies[n], k) for n in first]] for k in "abcd")
-        return torch.stack([a, b, raw_c, *shown, raw_d], dim=1)
+        analogies, text = task.analogies[TEST], self.images.text
+        first: dict[int, int] = {}
+        for n in sorted(range(len(analogies)), key=lambda n: (text[analogies[n].d], text[analogies[n].c])):
+            first.setdefault(analogies[n].d, n)
+        shown = list(first.values())[:2]
+        indices = corners([analogies[n] for n in shown])
+        a, b, c, d = (self.images.pixels[list(each)] for each in indices)
+        codes = self.code(indices[2]), self.edited(task, TEST)[shown], self.code(indices[3])
+        return torch.stack([a, b, c, *(as_bytes(decode(self.model, each)) for each in codes), d], dim=1)
+
+
+def _most_alike(pictures: Tensor, known: Tensor) -> Tensor:
+    """The one of the known pictures that looks most like each of `pictures`."""
+    return known[torch.cdist(pictures.flatten(1), known.flatten(1)).argmin(1)]
 
 
 @lru_cache(maxsize=32)
@@ -214,12 +180,6 @@ def _judge(images: Images, task: AnalogyTask, side: int) -> Judge:
     """The judge of a family's attribute; all arms of a seed have the same."""
     pictures = task.training[side]
     return Judge(images.pixels[list(pictures.values())], [value for _, value in pictures])
-
-
-def decoded(model: Autoencoder, codes: Tensor) -> Tensor:
-    """Pictures, float32 (n, 3, 64, 64) in [0, 1], of codes (n, latent_dim)."""
-    with evaluating(model):
-        return torch.cat([model.decode(part) for part in codes.split(BATCH)]).clamp(0, 1)
 
 
 @dataclass(frozen=True)
@@ -258,11 +218,11 @@ def _numbers(rows: Sequence[Row]) -> dict[str, float]:
     """The metrics: gains by family and their mean, and the means over families of the other numbers."""
     unseen = by_family(rows, UNSEEN)
     numbers = {name: fmean(map(gain, parts.values())) for name, parts in rows_by_measure(rows).items()}
-    for floor in FLOORS:
-        found = [gain(part, f"error of {floor}") for part in unseen.values()]
-        numbers[f"gain_of_{floor}".replace(" ", "_")] = fmean(found)
+    for name in (name for name in rows[0] if name.startswith(FLOOR)):
+        found = [gain(part, name) for part in unseen.values()]
+        numbers[f"gain_of_{name.removeprefix(FLOOR)}".replace(" ", "_")] = fmean(found)
     for name in MEANS:
-        numbers[name.replace(" ", "_")] = fmean(fmean(column(part, name)) for part in unseen.values())
-    return numbers | {
-        f"truths_{name}": len({row["d"] for row in part}) * 1.0 for name, part in unseen.items()
-    }
+        numbers[name.replace(" ", "_")] = fmean(
+            fmean(float(row[name]) for row in part) for part in unseen.values()
+        )
+    return numbers | {f"truths_{name}": float(len({r["d"] for r in part})) for name, part in unseen.items()}

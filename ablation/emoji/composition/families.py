@@ -6,6 +6,7 @@ columns of the table are an analogy a : b :: c : d whose answer d is a picture.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -64,11 +65,6 @@ class Family:
         found = (pair for step in self.steps for pair in self.pairs(step).items())
         return {after for content, (_, after) in found if self.onto in ("", content)}
 
-    @property
-    def values(self) -> tuple[str, ...]:
-        """The values of the attribute, in the order of the images."""
-        return tuple(dict.fromkeys(value for _, value in self.at))
-
 
 @cache
 def families(images: Images) -> tuple[Family, ...]:
@@ -94,18 +90,10 @@ def _family(
     for index, text in enumerate(images.text):
         if place := key(text.casefold()):
             at.setdefault(place, index)
-    alone = _alone(at)
-    at = {place: index for place, index in at.items() if place[0] not in alone}
+    sizes = Counter(content for content, _ in at)  # no step leads to or from a content of a single picture
+    at = {place: index for place, index in at.items() if sizes[place[0]] > 1}
     values = dict.fromkeys(value for _, value in at)
     return Family(name, at, tuple(filter(steps, permutations(values, 2))), onto)
-
-
-def _alone(at: Mapping[Key, int]) -> set[str]:
-    """Contents of a single picture, which no step leads to or from."""
-    counts: dict[str, int] = {}
-    for content, _ in at:
-        counts[content] = counts.get(content, 0) + 1
-    return {content for content, count in counts.items() if count == 1}
 
 
 def _face(text: str) -> Key | None:

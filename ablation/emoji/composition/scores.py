@@ -4,7 +4,7 @@ A gain of 0 is the input c, encoded and decoded as it is; a gain of 1 is as good
 reconstruction. Pictures are float32 (n, 3, 64, 64) in [0, 1].
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from statistics import fmean, median
 from typing import TypeVar
 
@@ -67,11 +67,6 @@ def by_family(rows: Sequence[Row], side: str) -> dict[str, list[Row]]:
     return parts
 
 
-def column(rows: Sequence[Mapping[str, str | float]], name: str) -> list[float]:
-    """That number of every record."""
-    return [float(row[name]) for row in rows]
-
-
 def gain(rows: Sequence[Row], name: str = "error") -> float:
     """The median over truths of the normalised gain; `name` is the column of the error."""
     return median(gain_of_truths(rows, name).values())
@@ -79,7 +74,7 @@ def gain(rows: Sequence[Row], name: str = "error") -> float:
 
 def gain_of_truths(rows: Sequence[Row], name: str = "error") -> dict[str, float]:
     """The normalised gain of each truth, by its text."""
-    error, copy, ceiling = (column(rows, one) for one in (name, "copy", "ceiling"))
+    error, copy, ceiling = ([float(row[one]) for row in rows] for one in (name, "copy", "ceiling"))
     return gains(error, copy, ceiling, [str(row["d"]) for row in rows])
 
 

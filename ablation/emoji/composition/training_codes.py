@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from statistics import fmean
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ablation.emoji.composition.families import Key, Step
+from ablation.emoji.composition.families import Family, Key, Step
+from ablation.emoji.data.images import Images
+from ablation.seeds import derive
 
 LEAST_PAIRS = 8  # of a step, to learn a subspace or a boundary from them; with fewer, from the whole family
 
@@ -33,12 +36,9 @@ class TrainingCodes:
 
     def pairs(self, step: Step) -> tuple[Tensor, Tensor]:
         """Codes before and after the step, each (m, latent_dim); m may be 0."""
-        contents = self.contents(step)
-        return self._stack([(c, step[0]) for c in contents]), self._stack([(c, step[1]) for c in contents])
-
-    def _stack(self, keys: list[Key]) -> Tensor:
-        width = next(iter(self.codes.values())).shape
-        return torch.stack([self.codes[key] for key in keys]) if keys else torch.empty(0, *width)
+        both = ([self.codes[content, value] for content in self.contents(step)] for value in step)
+        before, after = (torch.stack(codes) if codes else self.every[:0] for codes in both)
+        return before, after
 
     def enough(self, step: Step) -> bool:
         """Whether the step has LEAST_PAIRS of its own."""
@@ -60,10 +60,7 @@ class TrainingCodes:
     def all_differences(self) -> Tensor:
         """Differences of any two values of one content, (m, latent_dim)."""
         found = [
-            later - sooner
-            for codes in self._by_content.values()
-            for n, sooner in enumerate(codes)
-            for later in codes[n + 1 :]
+            later - sooner for codes in self._by_content.values() for sooner, later in combinations(codes, 2)
         ]
         return torch.stack(found) if found else self.every[:0]
 
@@ -84,6 +81,15 @@ class TrainingCodes:
         for (content, value), code in self.codes.items():
             values.setdefault(value, []).append(code - self.content_means[content])
         return torch.stack([torch.stack(one).mean(0) for one in values.values()])
+
+
+def training_codes(
+    images: Images, family: Family, pictures: Mapping[Key, int], codes: Tensor, seed: int
+) -> TrainingCodes:
+    """Of training pictures of the family and their codes, (m, latent_dim), in the same order."""
+    kinds = {content: images.subgroup[index] for (content, _), index in pictures.items()}
+    codes_of = dict(zip(pictures, codes, strict=True))
+    return TrainingCodes(codes_of, kinds, derive(seed, "subspace", family.name))
 
 
 @dataclass(frozen=True, eq=False)

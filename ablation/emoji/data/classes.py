@@ -91,14 +91,8 @@ def classify(texts: Sequence[str], subgroups: Sequence[str], scheme: str) -> lis
 @lru_cache(maxsize=32)  # the split, the training and the evaluation of a run all need the same classes
 def _classified(texts: tuple[str, ...], subgroups: tuple[str, ...], scheme: str) -> tuple[int, ...]:
     classes = list(scheme_of(scheme).values())
-    return tuple(
-        _first(text.casefold(), group, classes) for text, group in zip(texts, subgroups, strict=True)
-    )
-
-
-def _first(text: str, subgroup: str, classes: Sequence[Class]) -> int:
-    return next((number for number, one in enumerate(classes) if _fits(text, subgroup, one)), -1)
-
-
-def _fits(text: str, subgroup: str, one: Class) -> bool:
-    return subgroup in one.subgroups or any(phrase in text for phrase in one.phrases)
+    found = []
+    for text, subgroup in zip(map(str.casefold, texts), subgroups, strict=True):
+        fits = (subgroup in one.subgroups or any(phrase in text for phrase in one.phrases) for one in classes)
+        found.append(next((number for number, fit in enumerate(fits) if fit), -1))
+    return tuple(found)

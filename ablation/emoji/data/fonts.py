@@ -48,7 +48,16 @@ def build(font: Path, out: Path) -> Built:
     if not drawn:
         raise UserError(f"a font of emoji is wanted, but {font} has none of Unicode 15.0: name another font.")
     lacking = tuple(emoji.text for emoji in emojis() if emoji not in drawn)
-    _write(_dataset(drawn), out)
+    words = {name: [getattr(emoji, name) for emoji in drawn] for name in WORDS}
+    images = [{"bytes": _encode(picture), "path": None} for picture in drawn.values()]
+    table = Dataset.from_dict({"image": images, **words}, features=FEATURES).data.table
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        replace(out, lambda path: pq.write_table(table, path, compression="zstd"))
+    except OSError as error:
+        raise UserError(
+            f"the pictures go to a Parquet file, but {out} cannot be written: {error}."
+        ) from error
     return Built(out, len(drawn), lacking)
 
 
@@ -66,27 +75,11 @@ def pictures(font: Path) -> dict[Emoji, Image.Image]:
     }
 
 
-def _dataset(drawn: dict[Emoji, Image.Image]) -> Dataset:
-    words = {name: [getattr(emoji, name) for emoji in drawn] for name in WORDS}
-    images = [{"bytes": _encode(picture), "path": None} for picture in drawn.values()]
-    return Dataset.from_dict({"image": images, **words}, features=FEATURES)
-
-
 def _encode(picture: Image.Image) -> bytes:
     buffer = BytesIO()
     # Lossless: here `quality` and `method` are effort; more of it saves 4 % and takes three times as long.
     picture.save(buffer, "WEBP", lossless=True, quality=50, method=3)
     return buffer.getvalue()
-
-
-def _write(dataset: Dataset, out: Path) -> None:
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        replace(out, lambda path: pq.write_table(dataset.data.table, path, compression="zstd"))
-    except OSError as error:
-        raise UserError(
-            f"the pictures go to a Parquet file, but {out} cannot be written: {error}."
-        ) from error
 
 
 @dataclass(frozen=True)

@@ -117,8 +117,12 @@ def picture(pixels: torch.Tensor) -> Image.Image:
     return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
 
 
-def grid(pixels: torch.Tensor, columns: int) -> Image.Image:
-    """The pictures of a uint8 tensor (n, 3, h, w), row by row, with a white gap of 2 pixels between them."""
+def grid(pixels: torch.Tensor, columns: int, times: int = 1) -> Image.Image:
+    """The pictures of a uint8 tensor (n, 3, h, w), row by row, with a white gap of 2 pixels between them.
+
+    Each is enlarged so many times.
+    """
+    pixels = pixels.repeat_interleave(times, dim=2).repeat_interleave(times, dim=3)
     count, _, height, width = pixels.shape
     rows = -(-count // columns)
     size = (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP)

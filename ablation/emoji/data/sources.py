@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.resources import as_file, files
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from ablation.texts import unfit
 
 MOST_LETTERS = 10_000  # of a text: it names a picture, in pages that show it many times over
 _STRINGS = (Value("string"), Value("large_string"))
-FEATURES = Features(image=ImageFeature(decode=False), **{name: Value("string") for name in WORDS})
 HUB_SECONDS = 3.0
 """How long the hub may take to answer; `load_dataset` alone retries for 23 seconds before it gives up."""
 
@@ -49,14 +49,16 @@ def provide(sources: tuple[str, ...], images: Images) -> None:
 
 @lru_cache(maxsize=4)
 def _load(sources: tuple[str, ...], _stamps: tuple[object, ...]) -> Images:
-    read = [_read(source) for source in sources]
-    sets = [_normal(rows, source) for (rows, _), source in zip(read, sources, strict=True)]
-    pixels = [
-        decode(one["image"][:], source, own)
-        for one, (_, own), source in zip(sets, read, sources, strict=True)
-    ]
-    words = concatenate(*(one.remove_columns("image") for one in sets))
-    return Images(torch.cat(pixels), **{name: tuple(words[name][:]) for name in WORDS})
+    found = []
+    for source, (rows, folder) in [(source, _read(source)) for source in sources]:
+        try:
+            found.append((source, folder, *_columns(rows, source)))
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"the texts of {source} want to be UTF-8, but some are not ({error}): make it anew."
+            ) from error
+    pixels = torch.cat([decode(pictures, source, folder) for source, folder, pictures, _ in found])
+    return Images(pixels, **{name: tuple(chain(*(words[name] for *_, words in found))) for name in WORDS})
 
 
 def _stamp(source: str) -> tuple[object, ...]:
@@ -68,15 +70,6 @@ def _stamp(source: str) -> tuple[object, ...]:
         raise UserError(
             f"a source wants a file or a folder that can be read, but {source!r} cannot "
             f"({_first_line(error)}): name another."
-        ) from error
-
-
-def _normal(rows: Dataset, source: str) -> Dataset:
-    try:
-        return normalise(rows, source)
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"the texts of {source} want to be UTF-8, but some are not ({error}): make it anew."
         ) from error
 
 
@@ -136,35 +129,29 @@ def snapshot(source: str) -> Path:
             f"a source is 'emoji', a file *.parquet, a folder of images or a hub name 'owner/name', but "
             f"{source!r} is none of these and no such file or folder exists: check the path."
         )
+    download = partial(snapshot_download, name, repo_type="dataset")
     try:
         commit = HfApi().dataset_info(name, revision=revision or None, timeout=HUB_SECONDS).sha
-        return Path(snapshot_download(name, repo_type="dataset", revision=commit))
+        return Path(download(revision=commit))
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise UserError(
             f"there is no folder and no public data set on the hub called {source!r}: check the name and "
             "the revision, or log in to the hub if it is private."
         ) from error
     except Exception as error:  # the errors of the hub, of HTTP and of the network share no base
-        return _downloaded(name, revision, error)
-
-
-def _downloaded(name: str, revision: str, why: Exception) -> Path:
-    """The folder that an earlier download left."""
+        why = type(error).__name__
     try:
-        return Path(
-            snapshot_download(name, repo_type="dataset", revision=revision or None, local_files_only=True)
-        )
+        return Path(download(revision=revision or None, local_files_only=True))
     except (OSError, ValueError) as error:
-        wanted = f"{name}@{revision}" if revision else name
         raise UserError(
-            f"the data set {wanted!r} is wanted from the Hugging Face hub, but the hub cannot be reached "
-            f"({type(why).__name__}) and no copy is kept here: connect to the network, or name a Parquet "
-            "file, a folder that exists or 'emoji'."
+            f"the data set {source!r} is wanted from the Hugging Face hub, but the hub cannot be reached "
+            f"({why}) and no copy is kept here: connect to the network, or name a Parquet file, a folder "
+            "that exists or 'emoji'."
         ) from error
 
 
-def normalise(rows: Dataset, source: str) -> Dataset:
-    """The same rows with the columns `image` (not decoded) and `text, emoji, group, subgroup, subject`.
+def _columns(rows: Dataset, source: str) -> tuple[list[Any], dict[str, list[str]]]:
+    """The images of the rows, not decoded, and their words by the names in `WORDS`.
 
     The image is the one column of images. The text is the column `text`, else the one column of
     strings, else the one class label. `subject` falls back on the text, the others on "". A set without
@@ -181,12 +168,12 @@ def normalise(rows: Dataset, source: str) -> Dataset:
             f"every row of {source} wants a text, but {len(missing)} of {len(texts)} have none, "
             f"the first in row {missing[0]}: fill or drop them."
         )
-    words = {name: _words(rows, name, texts if name == "subject" else [""] * len(rows)) for name in WORDS}
-    words["text"] = [str(value) for value in texts]
+    words = {"text": [str(value) for value in texts]}
+    for name in WORDS[1:]:
+        words[name] = _words(rows, name, words["text"] if name == "subject" else [""] * len(rows))
     for name, values in words.items():
         _check_words(values, name, source)
-    pictures = rows.cast_column(image, FEATURES["image"])[image][:]
-    return Dataset.from_dict({"image": pictures, **words}, features=FEATURES)
+    return rows.cast_column(image, ImageFeature(decode=False))[image][:], words
 
 
 def _check_words(values: Sequence[str], name: str, source: str) -> None:

@@ -75,9 +75,23 @@ def assign_sides(images: Images, spec: DataSpec, seed: int) -> torch.Tensor:
     """
     units: Sequence[Hashable] = images.subject if spec.split == "subject" else range(len(images))
     draws = generator(seed, "split")
-    pattern = _shuffled(_pattern(spec.parts), draws)
-    order = _order(units, images, spec, draws)
-    sides = dict(zip(order, cycle(pattern), strict=False))
+    parts = [side for side, part in enumerate(spec.parts) for _ in range(part // gcd(*spec.parts))]
+    pattern = [parts[n] for n in torch.randperm(len(parts), generator=draws)]
+    first: dict[Hashable, int] = {}
+    classes: dict[Hashable, int] = {}
+    labels = classify(images.text, images.subgroup, spec.stratify)
+    for number, (unit, label) in enumerate(zip(units, labels, strict=True)):
+        first.setdefault(unit, number)
+        if label >= 0:
+            classes.setdefault(unit, label)
+    chance = dict(zip(first, torch.randperm(len(first), generator=draws).tolist(), strict=True))
+    last = len(class_names(spec.stratify))
+
+    def place(unit: Hashable) -> tuple[int, str, str, int]:
+        number = first[unit]
+        return classes.get(unit, last), images.group[number], images.subgroup[number], chance[unit]
+
+    sides = dict(zip(sorted(first, key=place), cycle(pattern), strict=False))
     return torch.tensor([sides[unit] for unit in units], dtype=torch.int8)
 
 
@@ -99,35 +113,6 @@ def split(images: Images, spec: DataSpec, copies: int, seed: int, held_out: int 
         splits = _by_original(chosen, sides, spec.train_most, (copies, held_out), seed)
     _check(splits, images, spec)
     return splits
-
-
-def _pattern(parts: tuple[int, ...]) -> list[int]:
-    unit = gcd(*parts)
-    return [number for number, part in enumerate(parts) for _ in range(part // unit)]
-
-
-def _shuffled(items: list[int], draws: torch.Generator) -> list[int]:
-    return [items[place] for place in torch.randperm(len(items), generator=draws)]
-
-
-def _order(
-    units: Sequence[Hashable], images: Images, spec: DataSpec, draws: torch.Generator
-) -> list[Hashable]:
-    first: dict[Hashable, int] = {}
-    classes: dict[Hashable, int] = {}
-    labels = classify(images.text, images.subgroup, spec.stratify)
-    for number, (unit, label) in enumerate(zip(units, labels, strict=True)):
-        first.setdefault(unit, number)
-        if label >= 0:
-            classes.setdefault(unit, label)
-    chance = dict(zip(first, torch.randperm(len(first), generator=draws).tolist(), strict=True))
-    last = len(class_names(spec.stratify))
-
-    def place(unit: Hashable) -> tuple[int, str, str, int]:
-        number = first[unit]
-        return classes.get(unit, last), images.group[number], images.subgroup[number], chance[unit]
-
-    return sorted(first, key=place)
 
 
 def _by_original(
@@ -160,18 +145,15 @@ def _items(index: torch.Tensor, copies: int) -> Items:
 
 
 def _check(splits: Splits, images: Images, spec: DataSpec) -> None:
-    sets = {name: getattr(splits, name).index.unique().tolist() for name in SETS}
     labels = classify(images.text, images.subgroup, spec.classes)
-    _present("an image", {name: len(index) for name, index in sets.items()})
+    sets = {name: [labels[i] for i in getattr(splits, name).index.unique().tolist()] for name in SETS}
+    counts = {"an image": {name: len(one) for name, one in sets.items()}}
     for number, label in enumerate(class_names(spec.classes)):
-        counts = {name: sum(labels[i] == number for i in index) for name, index in sets.items()}
-        _present(f"an image of class {label!r}", counts)
-
-
-def _present(what: str, counts: dict[str, int]) -> None:
-    for name in (name for name, count in counts.items() if not count):
-        found = ", ".join(f"{count} in {other}" for other, count in counts.items())
-        raise UserError(
-            f"every set wants {what}, but {name} has none ({found}): take more images, or another data.split "
-            "('image' lets images of one subject be in several sets)."
-        )
+        counts[f"an image of class {label!r}"] = {name: one.count(number) for name, one in sets.items()}
+    for what, numbers in counts.items():
+        for name in (name for name, count in numbers.items() if not count):
+            found = ", ".join(f"{count} in {other}" for other, count in numbers.items())
+            raise UserError(
+                f"every set wants {what}, but {name} has none ({found}): take more images, or another "
+                "data.split ('image' lets images of one subject be in several sets)."
+            )

@@ -1,6 +1,7 @@
 """What is in a set of images: as numbers, and as one picture of all."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, sqrt
 from pathlib import Path
@@ -23,10 +24,9 @@ class Summary:
     """A set of images in numbers.
 
     images, subjects: all of the source. groups: images per Unicode group, most first. faces: texts
-    with "face"; clocks and people: how many of these are clock faces and people. selected: images that
-    the spec chooses. sets: selected originals per set under seed 0; classes[name] the same per class
-    (of `spec.classes`, and empty without). schemes[scheme][class]: images of the whole source.
-    fingerprint: of the whole source.
+    with "face"; clocks and people: how many of these are clock faces and people. sets: originals that the
+    spec chooses, per set under seed 0; classes[name] the same per class (of `spec.classes`, and empty
+    without). schemes[scheme][class]: images of the whole source. fingerprint: of the whole source.
     """
 
     images: int
@@ -35,7 +35,6 @@ class Summary:
     faces: int
     clocks: int
     people: int
-    selected: int
     sets: dict[str, int]
     classes: dict[str, dict[str, int]]
     schemes: dict[str, dict[str, int]]
@@ -48,7 +47,13 @@ def describe(images: Images, spec: DataSpec) -> Summary:
     chosen = select(images, spec)
     sides = assign_sides(images, spec, seed=0)[chosen]
     members = {name: chosen[sides == number].tolist() for number, name in enumerate(SETS)}
-    labels = classify(images.text, images.subgroup, spec.classes)
+
+    def counts(scheme: str, index: Iterable[int]) -> dict[str, int]:
+        labels = classify(images.text, images.subgroup, scheme)
+        numbers = Counter(labels[i] for i in index)
+        return {label: numbers[number] for number, label in enumerate(class_names(scheme))}
+
+    by_set = {name: counts(spec.classes, index) for name, index in members.items()}
     return Summary(
         images=len(images),
         subjects=len(set(images.subject)),
@@ -56,20 +61,11 @@ def describe(images: Images, spec: DataSpec) -> Summary:
         faces=len(faces),
         clocks=sum("clock face" in images.text[number].casefold() for number in faces),
         people=sum(images.group[number] == "People & Body" for number in faces),
-        selected=sum(map(len, members.values())),
         sets={name: len(index) for name, index in members.items()},
-        classes={
-            label: {name: sum(labels[i] == number for i in index) for name, index in members.items()}
-            for number, label in enumerate(class_names(spec.classes))
-        },
-        schemes={scheme: _counts(images, scheme) for scheme in SCHEMES if class_names(scheme)},
+        classes={label: {name: by_set[name][label] for name in SETS} for label in class_names(spec.classes)},
+        schemes={scheme: counts(scheme, range(len(images))) for scheme in SCHEMES if class_names(scheme)},
         fingerprint=images.fingerprint,
     )
-
-
-def _counts(images: Images, scheme: str) -> dict[str, int]:
-    numbers = Counter(classify(images.text, images.subgroup, scheme))
-    return {label: numbers[number] for number, label in enumerate(class_names(scheme))}
 
 
 def contact_sheet(images: Images, index: torch.Tensor, path: Path) -> None:
