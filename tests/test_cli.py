@@ -156,10 +156,10 @@ def test_bad_data_gets_one_sentence_before_anything_is_written(
 @pytest.mark.parametrize(
     ("arms", "message"),
     [
-        ("{'small': {'model.latnt_dim': 4}}", "line 10: there is no setting 'model.latnt_dim' (did you mean"),
+        ("{'small': {'model.latnt_dim': 4}}", "line 9: there is no setting 'model.latnt_dim' (did you mean"),
         (
             "{'small': {'model.latent_dim': 4}, ",
-            "line 7: '{' was never closed",
+            "line 6: '{' was never closed",
         ),
     ],
 )

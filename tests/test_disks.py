@@ -15,7 +15,7 @@ from ablation.errors import UserError
 from ablation.files import replace, write
 from ablation.runner.results import results
 from ablation.runner.scheduler import run_study
-from ablation.tracking import read, record
+from ablation.tracking import journal_on_disk, read
 from ablation.tracking.artifacts import artifact
 from ablation.tracking.journal_on_disk import Record, waiting
 from ablation.tracking.read import cell_runs, mark_killed
@@ -101,7 +101,7 @@ def test_a_run_that_the_journal_cannot_take_fails_and_leaves_nothing_half(
 
     with monkeypatch.context() as patched:
         if what == "points":
-            patched.setattr(record, "append", full)
+            patched.setattr(journal_on_disk, "append", full)
         elif what == "a file":
             patched.setattr(Journal, "artifact", full)
         else:

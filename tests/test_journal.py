@@ -16,8 +16,8 @@ from mlflow.protos.databricks_pb2 import BAD_REQUEST
 
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment
-from ablation.tracking import journal
 from ablation.tracking import journal_on_disk as disk
+from ablation.tracking import recording as journal
 from ablation.tracking.artifacts import artifact
 from ablation.tracking.read import (
     cell_runs,

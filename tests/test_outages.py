@@ -33,8 +33,8 @@ from ablation.runner.ledger import Ledger
 from ablation.runner.scheduler import run_study
 from ablation.runner.worker import Task, work_together
 from ablation.study import Study
-from ablation.tracking import journal
 from ablation.tracking import journal_on_disk as disk
+from ablation.tracking import recording as journal
 from ablation.tracking.artifacts import artifact
 from ablation.tracking.availability import ServerUnavailable, is_unavailable, knock
 from ablation.tracking.journal_on_disk import read, waiting

@@ -44,7 +44,7 @@ def test_fingerprint_depends_on_the_data_and_the_seed() -> None:
 def test_fingerprint_is_the_same_in_every_process_and_version() -> None:
     # A golden value: a change of it makes every recorded run unknown (docs/decisions/0001-fingerprint.md).
     assert fingerprint(EMOJI, joint, 0, "data") == "258fff5f0d340f50"
-    imports = "from ablation.emoji import joint; from ablation.experiment import fingerprint"
+    imports = "from ablation.emoji import joint; from ablation.fingerprint import fingerprint"
     code = f"{imports}; print(fingerprint(joint.experiment, joint, 0, 'data'))"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert other.stdout.strip() == fingerprint(EMOJI, joint, 0, "data")

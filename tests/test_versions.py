@@ -1,12 +1,11 @@
 """Stores of every version open with this one: read, exported as they were, and run for a further seed."""
 
-import os
 import re
 import shutil
 import sqlite3
 import tarfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -35,26 +34,22 @@ STORES = Path(__file__).parent / "stores"
 KEPT = sorted(path.parent.name for path in STORES.glob("*/store.tar.gz"))
 
 
-@contextmanager
-def unpacked(version: str) -> Iterator[tuple[Study, Store]]:
-    """The study and the store that are kept of a version, in the working folder in which they were made."""
-    place, before = place_of(version), Path.cwd()
+@pytest.fixture(scope="module", params=KEPT)
+def unpacked(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A version, whose store lies where it was made; once a process, since MLflow keeps what it opened."""
+    place = place_of(request.param)
     with FileLock(f"{place}.lock"):
         shutil.rmtree(place, ignore_errors=True)
-        with tarfile.open(STORES / version / "store.tar.gz") as packed:
+        with tarfile.open(STORES / request.param / "store.tar.gz") as packed:
             packed.extractall(place, filter="data")
-        try:
-            os.chdir(place)
-            yield catalogue.load("small.py"), Store(Path("store"))
-        finally:
-            os.chdir(before)
-            shutil.rmtree(place)
+        yield request.param
+        shutil.rmtree(place)
 
 
-@pytest.fixture(params=KEPT)
-def opened(request: pytest.FixtureRequest) -> Iterator[tuple[str, Study, Store]]:
-    with unpacked(request.param) as found:
-        yield (request.param, *found)
+@pytest.fixture
+def opened(unpacked: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Study, Store]:
+    monkeypatch.chdir(place_of(unpacked))
+    return unpacked, catalogue.load("small.py"), Store(Path("store"))
 
 
 def table_of(study: Study, store: Store, seeds: int = 2) -> str:

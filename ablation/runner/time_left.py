@@ -6,8 +6,8 @@ from statistics import fmean
 
 @dataclass
 class TimeLeft:
-    """reusing: how many of the cells, the last ones, reuse what others trained; share: what one of these costs
-    of one that trains, before any was timed. timed[whether it reused] are the seconds of each cell.
+    """reusing: how many of the cells, the last ones, reuse what others trained; share: what such a cell costs
+    of one that trains, while none was timed. timed[whether it reused] are the seconds of each cell.
     """
 
     reusing: int = 0
