@@ -66,7 +66,8 @@ def vary(settings: AnySettings, changes: Mapping[str, Any]) -> AnySettings:
     is_mapping = isinstance(own, Mapping)
     for group, leaves in groups.items():
         new[group] = vary(own[group] if is_mapping else getattr(own, group), leaves)
-    varied: Any = {**own, **new} if is_mapping else dataclasses.replace(own, **new)
+    whole: Any = {**own, **new} if is_mapping else dataclasses.replace(own, **new)
+    varied: AnySettings = whole
     return varied
 
 
