@@ -56,7 +56,9 @@ def common_images(images: Images, data: DataSpec, sides: Tensor) -> CommonImages
     said = {one.mood for one in scheme_of(data.classes).values()}
     if not {"happy", "sad"} <= said or len({moods[index] for index in mood}) < 2:
         mood = []
-    return CommonImages(*(torch.tensor(one, dtype=torch.int64) for one in (common, mood)), *probe)
+    return CommonImages(
+        torch.tensor(common, dtype=torch.int64), torch.tensor(mood, dtype=torch.int64), *probe
+    )
 
 
 def measure_common(model: Autoencoder, images: Images, found: CommonImages, scheme: str) -> dict[str, float]:
