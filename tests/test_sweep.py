@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import datasets
@@ -11,7 +12,6 @@ from optuna.trial import TrialState
 
 from ablation.cli.progress_bar import Reporter
 from ablation.cli.show import show_status, show_table
-from ablation.emoji.spec import TrainSpec
 from ablation.errors import UserError
 from ablation.fingerprint import fingerprint
 from ablation.report.export import publish, read, summarise
@@ -305,9 +305,13 @@ def test_a_setting_that_is_added_later_leaves_recorded_plans_alone(
     from ablation import settings
 
     swept(study, store, seeds=1)
-    recorded = settings._neutral
-    later = {TrainSpec: {"weight_decay": 1e-5}}
-    monkeypatch.setattr(settings, "_neutral", lambda kind: recorded(kind) | later.get(kind, {}))
+    leaves = settings._leaves
+
+    def later(one: object) -> Iterator[tuple[str, object, bool]]:
+        for name, value, neutral in leaves(one):
+            yield name, value, neutral or name.endswith("weight_decay")
+
+    monkeypatch.setattr(settings, "_leaves", later)
     old = Ledger.open(store, study)
     assert old is not None
     plan = old.plan
