@@ -6,7 +6,16 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from ablation.formatting import SMOKE, bracket, count, difference_digits, listing, number, percent
+from ablation.formatting import (
+    SMOKE,
+    bracket,
+    count,
+    difference_digits,
+    listing,
+    number,
+    percent,
+    short_commit,
+)
 from ablation.settings import flat
 from ablation.stats.cells import COMPLETE, lacking, values
 from ablation.stats.effects import FEWEST_SEEDS, Effect
@@ -147,14 +156,8 @@ def _history(cells: pd.DataFrame, seed_counts: Sequence[int]) -> Iterator[str]:
     for column, noun in (("code", "versions of the code"), ("packages", "sets of packages")):
         texts = dict.fromkeys(text for text in complete.get(column, ()) if isinstance(text, str) and text)
         if len(texts) > 1:
-            named = [_commit(text) if column == "code" else f"({text})" for text in texts]
+            named = [short_commit(text) if column == "code" else f"({text})" for text in texts]
             yield f"The runs come from {len(texts)} {noun}: {listing(named)}."
-
-
-def _commit(text: str) -> str:
-    """A commit in ten characters, with what follows a "+"."""
-    commit, plus, rest = text.partition("+")
-    return commit[:10] + plus + rest
 
 
 def _method(study: Study, cells: pd.DataFrame) -> Iterator[str]:
