@@ -68,6 +68,9 @@ def _execute(path: Path) -> object:
     assert module_spec is not None
     assert module_spec.loader is not None
     module = importlib.util.module_from_spec(module_spec)
+    for place in (str(Path.cwd()), str(path.absolute().parent)):  # where its own modules are looked for
+        if place not in sys.path:
+            sys.path.append(place)
     sys.modules[name] = module  # as an import does: a dataclass looks its module up while it is made
     try:
         module_spec.loader.exec_module(module)

@@ -4,12 +4,15 @@ Everything else of the suite knows settings as a flat mapping of dotted names, m
 experiment by what stands here. `Function` makes an experiment of a Python function.
 """
 
+import ast
 import hashlib
 import inspect
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from ablation.errors import UserError
 from ablation.measures import Measure
@@ -72,10 +75,11 @@ class Replication:
     """What a seed varies: it decides what a conclusion is about.
 
     "training": training alone, on one fixed split. "split": train and test are drawn anew from one pool;
-    test_share is then n_test / n_train, and `words` says how it comes about.
+    test_share is then n_test / n_train, and `words` says how it comes about. "items": training alone, and the
+    test examples count as a sample, too: every run keeps its result on each (`Run.items`).
     """
 
-    kind: Literal["training", "split"] = "training"
+    kind: Literal["training", "split", "items"] = "training"
     test_share: float = 0.0
     words: str = ""
 
@@ -104,6 +108,10 @@ class Experiment:
     sheet: str = ""
     outline: Mapping[str, str] = {}
 
+    def with_measures(self, measures: Mapping[str, Measure]) -> "Experiment":
+        """The experiment as a study binds it that declares `measures` itself; by default it has its own."""
+        return self
+
     def train(self, settings: Any, seed: int, run: Run) -> Mapping[str, float]:
         """The metrics of one cell; raises `Diverged`, or any other error where it fails."""
         raise NotImplementedError
@@ -119,7 +127,11 @@ class Experiment:
         return ""
 
     def version(self, settings: Any) -> str:
-        """What decides a result beside settings and seed: a hash of the data, and of the code if need be."""
+        """What decides a result beside settings, seed and code: a hash of the data."""
+        return ""
+
+    def code(self) -> str:
+        """The version of the code; "" where it is not followed. Imports nothing that trains."""
         return ""
 
     def dataset(self, settings: Any) -> Mapping[str, str]:
@@ -193,9 +205,13 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Function(Experiment):
-    """An experiment of a function `function(settings, seed)` or `function(settings, seed, run)`."""
+    """An experiment of a function `function(settings, seed)` or `function(settings, seed, run)`.
 
-    function: Callable[..., Mapping[str, float]]
+    It is given itself, or as "package.module:function", which is imported where a cell is trained.
+    code_version: by default a hash of the file that defines it, without its statement `study = ...`.
+    """
+
+    function: Callable[..., Mapping[str, float]] | str
     measures: Mapping[str, Measure] = field(default_factory=dict)
     curves: Mapping[str, str] = field(default_factory=dict)
     code_version: str = ""
@@ -203,39 +219,100 @@ class Function(Experiment):
     def __post_init__(self) -> None:
         """Take the version of the code now: a process that has not the file is given it."""
         if not self.code_version:
-            object.__setattr__(self, "code_version", _hash_of_file(self.function))
+            set_ = object.__setattr__
+            set_(self, "code_version", hash_of_source(_source(self.function)))
 
     @property
     def name(self) -> str:  # type: ignore[override]
         """The function's name."""
+        if isinstance(self.function, str):
+            return self.function.partition(":")[2]
         return str(getattr(self.function, "__qualname__", type(self.function).__qualname__))
 
     def train(self, settings: Any, seed: int, run: Run) -> Mapping[str, float]:
         """Call the function, with `run` where it takes a third argument."""
-        arguments = (settings, seed, run)[: len(inspect.signature(self.function).parameters)]
-        return self.function(*arguments)
+        function = _imported(self.function) if isinstance(self.function, str) else self.function
+        arguments = (settings, seed, run)[: len(inspect.signature(function).parameters)]
+        return function(*arguments)
 
-    def version(self, settings: Any) -> str:
+    def check(self, settings: Any, seed: int, measures: Sequence[str]) -> None:
+        """Refuse a function that takes neither two nor three arguments, or that is not there."""
+        function = _imported(self.function) if isinstance(self.function, str) else self.function
+        try:
+            inspect.signature(function).bind(*range(2))
+        except TypeError:
+            try:
+                inspect.signature(function).bind(*range(3))
+            except TypeError:
+                raise UserError(
+                    f"train wants a function(settings, seed) or function(settings, seed, run), but "
+                    f"{self.name}{inspect.signature(function)} takes other arguments: change them."
+                ) from None
+
+    def code(self) -> str:
         """The version of the code."""
         return self.code_version
 
 
-def _hash_of_file(function: Callable[..., Any]) -> str:
-    """16 hexadecimal digits: a hash of the file that defines the function, else of its name."""
+def _imported(name: str) -> Callable[..., Mapping[str, float]]:
+    module, _, function = name.partition(":")
     try:
-        source = Path(inspect.getfile(function)).read_bytes()
+        found = getattr(import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise UserError(
+            f"train={name!r} cannot be imported ({error}): name package.module:function."
+        ) from error
+    if not callable(found):
+        raise UserError(f"train wants a function, but {name} is {type(found).__name__}: name another.")
+    return cast(Callable[..., Mapping[str, float]], found)
+
+
+def _source(function: Callable[..., Any] | str) -> str:
+    """The text of the file that defines the function, else of the function, else its name."""
+    if isinstance(function, str):
+        module, colon, name = function.partition(":")
+        if not (colon and module and name.isidentifier()):
+            raise UserError(f'train wants "package.module:function", but got {function!r}: name both.')
+        try:
+            found = find_spec(module)  # imports the packages that it lies in, not the module
+        except (ImportError, ValueError):
+            found = None
+        if found is None or found.origin is None:
+            raise UserError(f"train={function!r} names the module {module}, which is not found: correct it.")
+        return Path(found.origin).read_text(errors="replace")
+    try:
+        return Path(inspect.getfile(function)).read_text(errors="replace")
     except (OSError, TypeError):
-        source = repr(getattr(function, "__qualname__", type(function))).encode()
-    return hashlib.sha256(source).hexdigest()[:16]
+        try:  # of a cell of a notebook
+            return inspect.getsource(function)
+        except (OSError, TypeError):
+            return repr(getattr(function, "__qualname__", type(function)))
+
+
+def hash_of_source(text: str) -> str:
+    """16 hexadecimal digits: a hash of a source, in Python without the statement that sets `study`.
+
+    So that another claim or question in the file of both makes no other code of it.
+    """
+    lines = text.splitlines()
+    try:
+        statements = ast.parse(text).body
+    except (SyntaxError, ValueError):
+        statements = []
+    for one in statements:
+        if isinstance(one, ast.Assign) and [getattr(to, "id", "") for to in one.targets] == ["study"]:
+            lines[one.lineno - 1 : one.end_lineno] = [""] * ((one.end_lineno or one.lineno) - one.lineno + 1)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def as_experiment(train: Any, measures: Mapping[str, Any]) -> Experiment:
-    """`train` as an experiment: one already, or a function whose measures the study declares."""
+    """`train` as an experiment: one already, or one whose measures the study declares."""
+    own = {name: replace(one, matters=None) for name, one in measures.items() if isinstance(one, Measure)}
     if isinstance(train, Experiment):
-        return train
-    if not callable(train):
+        return train.with_measures(own)
+    if not (callable(train) or isinstance(train, str)):
         raise UserError(
-            f"train wants a function or an Experiment, but got {train!r}: give a function(settings, seed)."
+            f'train wants a function, "package.module:function", a Command or an Experiment, but got '
+            f"{train!r}: give a function(settings, seed)."
         )
-    own = {name: one for name, one in measures.items() if isinstance(one, Measure)}
-    return Function(train, {name: replace(one, matters=None) for name, one in own.items()})
+    return Function(train, own)

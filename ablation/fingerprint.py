@@ -10,12 +10,19 @@ from ablation.settings import identity
 FINGERPRINT_VERSION = 2
 
 
-def fingerprint(experiment: Experiment, settings: Any, seed: int, version: str) -> str:
-    """16 hexadecimal digits that identify a run: a hash of experiment, version, every setting and the seed.
+def fingerprint(experiment: Experiment, settings: Any, seed: int, version: str, code: str = "") -> str:
+    """16 hexadecimal digits that identify a run: a hash of experiment, versions, every setting and the seed.
 
-    `version` is that of `Experiment.version`. Settings at their neutral value are left out
-    (docs/decisions/0001-fingerprint.md).
+    `version` is that of `Experiment.version`, `code` of `Experiment.code`. Settings at their neutral value
+    are left out (docs/decisions/0001-fingerprint.md).
     """
-    content = [FINGERPRINT_VERSION, experiment.name, version, identity(settings), seed]
+    content = [
+        FINGERPRINT_VERSION,
+        experiment.name,
+        version,
+        identity(settings),
+        seed,
+        *([code] if code else []),
+    ]
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

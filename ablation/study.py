@@ -41,11 +41,15 @@ class Cell:
 class Study:
     """One question, and everything that is declared before it is answered.
 
-    `train` is what turns settings and a seed into metrics: a function, or an `Experiment`; where it is None
-    the baseline brings its own. `baseline` is a mapping or a frozen dataclass of settings. arms[name] is the
-    arm's difference from the baseline, by dotted setting names. measures[name] is the smallest effect of
-    interest (SESOI) of that measure, in its own unit: a difference inside it does not matter in practice;
-    or, for a function, a `Measure` that says it.
+    `train` is what turns settings and a seed into metrics: a function, "package.module:function", a `Command`
+    or an `Experiment`; `runs` is a `Tracked`, which names runs that exist already. Without either the
+    baseline brings its own experiment. `baseline` is a mapping or a frozen dataclass of settings. arms[name]
+    is the arm's difference from the baseline, by dotted setting names. measures[name] is the smallest effect
+    of interest (SESOI) of that measure, in its own unit: a difference inside it does not matter in practice;
+    or a `Measure` that says it, where the experiment has no measures of its own.
+
+    `replication` is what a seed varies: "training", "items" or `Replication("split", test_share=...)`; by
+    default what the experiment says, which for your own trainer is "training".
 
     `test` is the paired test on seeds, declared here and never chosen from the data: "corrected_t" (Nadeau
     and Bengio 2003, for splits resampled from one pool; the default where a seed varies the split), "t" (the
@@ -64,11 +68,13 @@ class Study:
     baseline: Any
     arms: Mapping[str, Mapping[str, Any]]
     measures: Mapping[str, Any]
-    train: Experiment | Callable[..., Mapping[str, float]] | None = None
+    train: Experiment | Callable[..., Mapping[str, float]] | str | None = None
+    runs: Experiment | None = None
     claims: tuple[Claim, ...] = ()
     supported: str = ""
     seeds: int = 5
     test: Test | Literal[""] = ""
+    replication: Any = None
     alpha: float = 0.05
     against: Mapping[str, str] = field(default_factory=dict)
     tuned: Tuned | None = None
@@ -82,7 +88,10 @@ class Study:
 
     def __post_init__(self) -> None:
         """Refuse, in a sentence, a study that could not be run or judged as it is declared."""
-        own = getattr(self.baseline, "experiment", None) if self.train is None else self.train
+        given = [one for one in (self.runs, self.train) if one is not None]
+        if self.runs is not None and self.train is not None and self.train is not self.runs:
+            raise UserError("a study wants train= or runs=, but got both: leave one out.")
+        own = given[0] if given else getattr(self.baseline, "experiment", None)
         if own is None:
             raise UserError(
                 "a study wants train=, a function that turns settings and a seed into metrics, but got none "
@@ -90,7 +99,10 @@ class Study:
             )
         set_ = object.__setattr__
         set_(self, "train", as_experiment(own, self.measures))
+        if self.runs is not None:
+            set_(self, "runs", self.train)
         set_(self, "measures", {name: _sesoi(name, one) for name, one in self.measures.items()})
+        set_(self, "replication", _replication(self.replication, self.experiment, self.baseline))
         if not self.test:
             set_(self, "test", "corrected_t" if self.replication.kind == "split" else "t")
         _check(self)
@@ -101,11 +113,6 @@ class Study:
         assert isinstance(self.train, Experiment)
         return self.train
 
-    @cached_property
-    def replication(self) -> Replication:
-        """What a seed varies."""
-        return self.experiment.replication(self.baseline)
-
     @property
     def ratio(self) -> float:
         """n_test / n_train of one split where the test corrects for it; 0 for the other tests."""
@@ -113,6 +120,11 @@ class Study:
 
     def measure(self, name: str) -> Measure:
         """The measure called `name`, or a `UserError` that names the known ones."""
+        if not self.experiment.measures:
+            raise UserError(
+                f"the measure {name} wants its direction, but got a number alone: write "
+                f'{name!r}: Measure("higher", matters=...) or "lower".'
+            )
         check_known("measure", name, self.experiment.measures)
         return self.experiment.measures[name]
 
@@ -184,8 +196,22 @@ class Study:
         return replace(self, baseline=baseline, arms=arms, seeds=2, name=f"{self.name}-quick", quick=True)
 
 
+def _replication(declared: object, experiment: Experiment, baseline: Any) -> Replication:
+    found = experiment.replication(baseline) if declared is None else declared
+    if found in ("training", "items"):
+        found = Replication(found)
+    if not isinstance(found, Replication) or (found.kind == "split" and not found.test_share > 0):
+        raise UserError(
+            'replication wants "training", "items" or Replication("split", test_share=n_test / n_train), but '
+            f"got {found!r}: say what a seed varies."
+        )
+    return found
+
+
 def _sesoi(name: str, declared: object) -> float:
     found = declared.matters if isinstance(declared, Measure) else declared
+    if found is None:
+        raise UserError(f"the measure {name} wants the smallest effect that matters: add matters=... to it.")
     if isinstance(found, bool) or not isinstance(found, int | float) or not found > 0:
         raise UserError(f"the smallest effect of interest of {name} must be above 0, but got {found!r}.")
     return float(found)
@@ -202,6 +228,12 @@ def _check(study: Study) -> None:
     if not 0 < study.alpha < 1:
         raise UserError(f"alpha must lie between 0 and 1, but got {study.alpha}.")
     check_known("test", str(study.test), get_args(Test))
+    if study.test == "corrected_t" and study.replication.kind != "split":
+        raise UserError(
+            'test="corrected_t" is for splits that are drawn anew from one pool, but here a seed varies '
+            f"{study.replication.kind}: leave test out, or declare how the split is drawn, with "
+            'replication=Replication("split", test_share=n_test / n_train).'
+        )
     _check_texts(study)
     if not study.measures:
         raise UserError(

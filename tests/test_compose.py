@@ -8,7 +8,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from ablation import Study, UserError
-from ablation.cli import app
+from ablation.emoji.cli import app
 from ablation.emoji.composition.analogies import analogy_tasks
 from ablation.emoji.data.sources import load
 from ablation.emoji.protocols import composed
@@ -56,7 +56,7 @@ def made(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def compose(store: Path, out: Path, **changes: str) -> str:
     words = CHOICE | {"--store": str(store), "--out": str(out)} | {f"--{k}": v for k, v in changes.items()}
     result = CliRunner().invoke(
-        app, ["emoji", "compose", *(word for pair in words.items() for word in pair)], catch_exceptions=False
+        app, ["compose", *(word for pair in words.items() for word in pair)], catch_exceptions=False
     )
     assert result.exit_code == 0, result.output
     return result.output
@@ -131,7 +131,7 @@ def test_the_page_has_every_cat_and_says_what_was_unseen(store: Store, tmp_path:
     run_study(study, store, InlineEngine(), 1)
     page = tmp_path / "composer.html"
     result = CliRunner().invoke(
-        app, ["emoji", "composer", "--store", str(store.root), "--out", str(page)], catch_exceptions=False
+        app, ["composer", "--store", str(store.root), "--out", str(page)], catch_exceptions=False
     )
     assert "432 choices" in result.output
     assert "Its training saw nothing of" in page.read_text(encoding="utf-8")

@@ -5,10 +5,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-import typer
 
 from ablation import Claim, Study, Trend
-from ablation.cli import app
+from ablation.cli import command_line
 from ablation.emoji.protocols import joint
 
 ROOT = Path(__file__).parents[1]
@@ -19,7 +18,7 @@ LINES = [line.partition("#")[0].strip() for kind, block in BLOCKS if not kind fo
 
 @pytest.mark.parametrize("line", [line for line in LINES if line.startswith("ablation ")])
 def test_every_command_of_the_readme_is_known_with_its_options(line: str) -> None:
-    command = typer.main.get_command(app)
+    command = command_line()
     words = shlex.split(line)[1:]
     while words and hasattr(command, "commands"):
         command = command.commands[words.pop(0)]

@@ -9,9 +9,12 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import entry_points
+from typing import cast
 
 import typer
+from typer.core import TyperGroup
 
 from ablation.cli import store, studies
 from ablation.errors import UserError
@@ -30,8 +33,14 @@ for verb in (
     *(studies.export, store.ui, store.doctor, studies.report),
 ):
     app.command(verb.__name__.rstrip("_"))(verb)
-for found in entry_points(group="ablation.commands"):  # of an experiment that brings verbs of its own
-    app.add_typer(found.load(), name=found.name)
+
+
+@cache
+def command_line() -> TyperGroup:
+    """All verbs, with those of experiments that bring their own (entry points `ablation.commands`)."""
+    for found in entry_points(group="ablation.commands"):
+        app.add_typer(found.load(), name=found.name)
+    return cast(TyperGroup, typer.main.get_command(app))
 
 
 def main() -> None:
@@ -39,7 +48,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     gc.set_threshold(OBJECTS)  # a verb imports half a million that stay: looking through them takes a second
     try:
-        code = typer.main.get_command(app)(standalone_mode=False)
+        code = command_line()(standalone_mode=False)
     except UserError as error:
         code = _say(str(error))
     except typer.TyperException as usage:

@@ -1,7 +1,7 @@
 """Options that mean the same in every verb."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,6 +22,12 @@ def _count(name: str, most: int, help: str) -> typer.models.OptionInfo:
     return typer.Option(f"--{name}", parser=parse, metavar="N", help=help)  # type: ignore[no-any-return]
 
 
+def _code(text: str) -> str:
+    if text not in ("", "same", "new"):
+        raise UserError(f"--code wants same or new, but got {text!r}.")
+    return text
+
+
 SEEDS = _count("seeds", 1000, "Replications of every arm; the study's own number if not given.")
 WORKERS = _count("workers", 256, "Cells at once: worker processes, one a core if not given.")
 
@@ -40,6 +46,15 @@ Address = Annotated[
 ]
 Gpus = Annotated[
     float, typer.Option("--gpus", min=0.0, help="With --engine ray: the share of a GPU that a cell takes.")
+]
+Code = Annotated[
+    Any,
+    typer.Option(
+        "--code",
+        parser=_code,
+        metavar="same|new",
+        help="Where the code changed since earlier runs: take them for the same, or start over.",
+    ),
 ]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder of the runs.", envvar="ABLATION_STORE")]
 Quick = Annotated[bool, typer.Option("--quick", help="A smoke budget, marked as such in every output.")]

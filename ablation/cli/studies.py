@@ -1,5 +1,6 @@
 """The verbs on studies: list, plan, run, status, verify, table, export, report."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ from ablation import catalogue
 from ablation.cli.options import (
     DEFAULT_STORE,
     Address,
+    Code,
     EngineName,
     Gpus,
     Quick,
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ablation.runner.engines import Executor
+    from ablation.runner.recorded_plan import CodeChange
     from ablation.tracking.store import Store
 
 
@@ -67,6 +70,7 @@ def run(
     engine: EngineName = "local",
     address: Address = None,
     gpus: Gpus = 0.0,
+    code: Code = "",
 ) -> int:
     """Train every cell that has no finished run, then print the table and its verdict."""
     from ablation.runner.engines import ExecutorConfig, executor
@@ -79,18 +83,20 @@ def run(
     config = ExecutorConfig(_store(store), workers, address, gpus)
     how = executor(engine, config, [study.experiment for study in declared.values()])
     if search:
-        return _search_each(declared, config.store, seeds, how)
+        return _search_each(declared, config.store, seeds, how, code)
     codes = []
     for name, study in declared.items():
         try:
-            codes.append(_run(name, study, config.store, seeds, how))
+            codes.append(_run(name, study, config.store, seeds, how, code))
         except UserError as error:  # does not stop the studies after it
             typer.echo(str(error), err=True)
             codes.append(2)
     return max(codes)
 
 
-def _run(name: str, study: Study, place: "Store", seeds: int | None, how: "Executor") -> int:
+def _run(
+    name: str, study: Study, place: "Store", seeds: int | None, how: "Executor", code: "CodeChange"
+) -> int:
     """Tune the study where it wants it, train it and print its table; 1 where a cell failed, else 0."""
     from ablation.cli.show import show_links, show_table, show_warnings
     from ablation.report.export import summarise
@@ -98,28 +104,30 @@ def _run(name: str, study: Study, place: "Store", seeds: int | None, how: "Execu
     from ablation.stats.power import power_of
 
     show_warnings(study, power_of(study, seeds or study.seeds))
-    study = with_tuned_values(study, place)
-    if study.tuned and not study.chosen:
-        _train(tuning_of(study), place, None, how)
-        study = with_tuned_values(study, place)
-    failed = _train(study, place, seeds, how)
+    study = with_tuned_values(study, place, anew=code == "new")
+    if study.tuned and (code == "new" or not study.chosen):
+        _train(tuning_of(study), place, None, how, code)
+        study = with_tuned_values(replace(study, chosen={}), place, anew=code == "new")
+    failed = _train(study, place, seeds, how, code)
     show_table(summarise(study, place, seeds or study.seeds))
     show_links(place, name, study.quick)
     return 1 if failed else 0
 
 
-def _train(study: Study, store: "Store", seeds: int | None, how: "Executor") -> bool:
+def _train(study: Study, store: "Store", seeds: int | None, how: "Executor", code: "CodeChange") -> bool:
     """Train what is lacking and show it as it comes; whether a cell failed."""
     from ablation.cli.progress_bar import Reporter
     from ablation.runner.scheduler import run_study
 
     with Reporter(study, how.cells) as reporter:
-        progress = run_study(study, store, how.make, how.cells, seeds, reporter.notify)
+        progress = run_study(study, store, how.make, how.cells, seeds, reporter.notify, code)
     reporter.summary(progress)
     return bool(progress.failed)
 
 
-def _search_each(studies: dict[str, Study], store: "Store", seeds: int | None, how: "Executor") -> int:
+def _search_each(
+    studies: dict[str, Study], store: "Store", seeds: int | None, how: "Executor", code: "CodeChange"
+) -> int:
     """Carry out the search of every study and print what it found; 1 where a trial failed, else 0."""
     from ablation.runner.search import check_search
 
@@ -127,17 +135,17 @@ def _search_each(studies: dict[str, Study], store: "Store", seeds: int | None, h
         raise UserError("--search wants no --seeds: all of its trials share a seed of their own. Drop one.")
     for study in studies.values():
         check_search(study)
-    return max(_search(study, store, how) for study in studies.values())
+    return max(_search(study, store, how, code) for study in studies.values())
 
 
-def _search(study: Study, store: "Store", how: "Executor") -> int:
+def _search(study: Study, store: "Store", how: "Executor", code: "CodeChange") -> int:
     from ablation.cli.progress_bar import Reporter
     from ablation.cli.show import show_front
     from ablation.runner.search import run_search, search_results, searched
 
     whole = searched(study)
     with Reporter(whole, how.cells) as reporter:
-        progress = run_search(study, store, how.make, how.cells, reporter.notify)
+        progress = run_search(study, store, how.make, how.cells, reporter.notify, code)
     reporter.summary(progress, "trials", "their runs were in the store")
     found = search_results(study, store)
     if found is not None:

@@ -26,24 +26,28 @@ from ablation.tracking.arms import record_arm
 from ablation.tracking.read import items_of
 from ablation.tracking.store import Store
 
+SAME_CODE = "The runs come from {} versions of the experiment's code, which were declared to be the same."
+
 
 @dataclass(frozen=True)
 class StudyResults:
     """A study and what a store holds of it: a row a cell, and the values of single test items.
 
     seed_counts: with how many seeds the study was run, each time, in order. items: columns arm, seed,
-    measure, group, item and value; None or empty where there are none.
+    measure, group, item and value; None or empty where there are none. remarks: sentences on the runs.
     """
 
     study: Study
     cells: pd.DataFrame
     seed_counts: tuple[int, ...] = ()
     items: pd.DataFrame | None = None
+    remarks: tuple[str, ...] = ()
 
     @cached_property
     def analysis(self) -> Analysis:
         """What follows from them."""
-        return analyse(self.study, self.cells, int(self.cells.seed.nunique()), self.seed_counts, self.items)
+        seeds = int(self.cells.seed.nunique())
+        return analyse(self.study, self.cells, seeds, self.seed_counts, self.items, self.remarks)
 
 
 def read(study: Study, store: Store, seeds: int | None = None) -> StudyResults:
@@ -53,7 +57,9 @@ def read(study: Study, store: Store, seeds: int | None = None) -> StudyResults:
     items = items_of(store, cells)
     # A run that another study computed may have items of measures that this one does not name.
     own = items[items["measure"].isin(list(study.measures))]
-    return StudyResults(study, cells, tuple(opened(study, store).seed_counts), own)
+    ledger = opened(study, store)
+    remarks = (SAME_CODE.format(len(ledger.same_code) + 1),) if ledger.same_code else ()
+    return StudyResults(study, cells, tuple(ledger.seed_counts), own, remarks)
 
 
 def summarise(study: Study, store: Store, seeds: int | None = None) -> Analysis:

@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
 from ablation.errors import UserError
+from ablation.runner.recorded_plan import CODE
 from ablation.settings import flat
 from ablation.study import Cell, Study
 from ablation.tracking.availability import ServerUnavailable, is_unavailable, retry, user_errors, why
@@ -89,6 +90,20 @@ class Ledger:
         """Note that `run` is asked for `seeds` seeds."""
         if self.seed_counts[-1:] != [seeds]:
             self._optuna.set_user_attr("seeds", [*self.seed_counts, seeds])
+
+    @property
+    def same_code(self) -> list[str]:
+        """The versions of the code that were declared to be the same as that of the plan."""
+        return list(self._optuna.user_attrs.get("same_code", {}).get(self._code, []))
+
+    def add_same_code(self, version: str) -> None:
+        """Note that this version of the code is taken for that of the plan."""
+        if version not in self.same_code:
+            self._optuna.set_user_attr("same_code", {self._code: [*self.same_code, version]})
+
+    @property
+    def _code(self) -> str:
+        return str(self.plan.get("versions", {}).get(CODE, ""))
 
     @property
     def has_results(self) -> bool:

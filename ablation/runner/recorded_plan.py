@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, Literal
 
 from ablation.errors import UserError
 from ablation.fingerprint import fingerprint
@@ -10,7 +10,10 @@ from ablation.settings import identity
 from ablation.study import Cell, Study
 
 Versions = Mapping[str, str]
-"""`Experiment.version` of the data, by `Experiment.source`."""
+"""`Experiment.version` of the data, by `Experiment.source`; under CODE `Experiment.code`, if it has one."""
+CODE = "code of the experiment"
+CodeChange = Literal["", "same", "new"]
+"""What to do where the code changed since a study's runs: ask; take it for the same; or start over."""
 
 
 def plan_of(study: Study, versions: Versions) -> dict[str, Any]:
@@ -26,6 +29,25 @@ def plan_of(study: Study, versions: Versions) -> dict[str, Any]:
         "supported": study.supported,
         "arms": {name: identity(settings) for name, settings in study.settings.items()},
     }
+
+
+def counted_versions(
+    study: Study, recorded: Mapping[str, Any], same: Iterable[str], now: Versions, change: CodeChange = ""
+) -> dict[str, str]:
+    """The versions under which runs count: with the recorded code, where that of `now` is taken for the same.
+
+    same: versions of the code that were declared to be so. Raises `UserError` where the code changed and
+    `change` does not say what to do.
+    """
+    before, after = recorded.get("versions", {}).get(CODE, ""), now.get(CODE, "")
+    if before == after or change == "new" or not before:
+        return dict(now)
+    if after in same or change == "same":
+        return {**now, CODE: before}
+    raise UserError(
+        f"the code of {study.experiment.name} changed since {study.name} has runs: add --code same to take "
+        "them for runs of the same code, or --code new to start over."
+    )
 
 
 def check_unchanged(study: Study, recorded: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -49,8 +71,8 @@ def checked_versions(study: Study, cells: Iterable[Cell]) -> dict[str, str]:
 
     Raises `UserError` for the first cell that cannot.
     """
-    versions: dict[str, str] = {}
     experiment, measures = study.experiment, tuple(study.measures)
+    versions = {CODE: code} if (code := experiment.code()) else {}
     for cell in cells:
         try:
             experiment.check(cell.settings, cell.seed, measures)
@@ -64,7 +86,7 @@ def checked_versions(study: Study, cells: Iterable[Cell]) -> dict[str, str]:
 def fingerprint_of(study: Study, cell: Cell, versions: Versions) -> str:
     """The fingerprint of the cell's run."""
     version = versions[study.experiment.source(cell.settings)]
-    return fingerprint(study.experiment, cell.settings, cell.seed, version)
+    return fingerprint(study.experiment, cell.settings, cell.seed, version, versions.get(CODE, ""))
 
 
 def training_of(study: Study, cell: Cell, versions: Versions) -> str:

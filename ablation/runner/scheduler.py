@@ -12,9 +12,12 @@ from ablation.experiment import SIDES
 from ablation.runner.engines import Engine
 from ablation.runner.ledger import Ledger
 from ablation.runner.recorded_plan import (
+    CODE,
+    CodeChange,
     Versions,
     check_unchanged,
     checked_versions,
+    counted_versions,
     fingerprints,
     plan_of,
     training_of,
@@ -59,12 +62,14 @@ def run_study(
     workers: int,
     seeds: int | None = None,
     notify: Callable[[Progress], None] = lambda progress: None,
+    code: CodeChange = "",
 ) -> Progress:
     """Train every cell that has no finished run, `workers` at a time, seed by seed or as the engine wants.
 
-    The study and its data are checked before anything is written. A cell that diverges or fails does not
-    stop the others. Raises `UserError` where another process runs this study, the plan has changed, or a
-    setting is tuned and nothing was chosen yet (`runner.tuning`).
+    `code` says what becomes of earlier runs where the code changed since. The study and its data are checked
+    before anything is written. A cell that diverges or fails does not stop the others. Raises `UserError`
+    where another process runs this study, the plan has changed, or a setting is tuned and nothing was chosen
+    yet (`runner.tuning`).
     """
     if study.tuned and study.chosen.keys() != study.declared.keys():
         raise UserError(
@@ -72,16 +77,23 @@ def run_study(
             "again, once what they failed of is mended."
         )
     seeds = seeds or study.seeds
-    versions = checked_versions(study, study.cells(seeds))
+    now = checked_versions(study, study.cells(seeds))
 
     def check(ledger: Ledger) -> None:
         if ledger.has_results:
-            check_unchanged(study, ledger.plan, plan_of(study, versions))
+            counted = counted_versions(study, ledger.plan, ledger.same_code, now, code)
+            if counted.get(CODE) == ledger.plan["versions"].get(CODE):
+                check_unchanged(study, ledger.plan, plan_of(study, counted))
 
     with running_alone(study, store, Ledger, check, f"the study {study.name}") as (ledger, place):
         ledger.add_seed_count(seeds)
-        if not ledger.has_results:
+        versions = counted_versions(
+            study, ledger.plan, ledger.same_code, now, code if ledger.has_results else "new"
+        )
+        if not ledger.has_results or versions.get(CODE) != ledger.plan["versions"].get(CODE):
             ledger.plan = plan_of(study, versions)
+        elif versions != now:
+            ledger.add_same_code(now[CODE])
         progress = Progress(total=len(study.cells(seeds)))
         lacking = _lacking(study, store, seeds, versions, progress)
         notify(progress)

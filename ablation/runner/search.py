@@ -12,7 +12,14 @@ from optuna.trial import FrozenTrial, TrialState
 from ablation.errors import UserError
 from ablation.runner.engines import Engine
 from ablation.runner.ledger import Ledger, running_trial
-from ablation.runner.recorded_plan import check_unchanged, checked_versions, fingerprint_of
+from ablation.runner.recorded_plan import (
+    CODE,
+    CodeChange,
+    check_unchanged,
+    checked_versions,
+    counted_versions,
+    fingerprint_of,
+)
 from ablation.runner.results import accepted
 from ablation.runner.scheduler import Progress, Scheduler, running_alone
 from ablation.seeds import derive
@@ -34,6 +41,7 @@ def run_search(
     make_engine: Callable[[int], Engine],
     workers: int,
     notify: Callable[[Progress], None] = lambda progress: None,
+    code: CodeChange = "",
 ) -> Progress:
     """Run every trial of the study's search that has no result, `workers` at a time.
 
@@ -43,13 +51,26 @@ def run_search(
     Raises `UserError` where another process runs this search, or its plan has changed.
     """
     search, whole = check_search(study), searched(study)
-    versions = checked_versions(whole, [Cell("baseline", TUNING_SEED, whole.baseline)])
+    now = checked_versions(whole, [Cell("baseline", TUNING_SEED, whole.baseline)])
+    if code == "new":
+        raise UserError(
+            "a search cannot start over where its trials are: run it in another --store, or add --code same."
+        )
+
+    def versions_of(trials: Trials) -> dict[str, str]:
+        return (
+            now
+            if _settled(trials, store).empty
+            else counted_versions(study, trials.plan, trials.same_code, now, code)
+        )
 
     def check(trials: Trials) -> None:
-        _check_plan(trials, store, study, versions)
+        _check_plan(trials, store, study, versions_of(trials))
 
     with running_alone(whole, store, Trials, check, f"the search of {study.name}") as (trials, place):
-        settled = _settled(trials, store)
+        settled, versions = _settled(trials, store), versions_of(trials)
+        if versions != now:
+            trials.add_same_code(now[CODE])
         if settled.empty:
             trials.plan = plan_of_search(study, versions)
         progress = Progress(search.trials, failed=dict(settled.failure[settled.state == "diverged"]))

@@ -7,7 +7,13 @@ from heapq import heapreplace
 import pandas as pd
 
 from ablation.runner.ledger import Ledger
-from ablation.runner.recorded_plan import Versions, checked_versions, fingerprints, training_of
+from ablation.runner.recorded_plan import (
+    Versions,
+    checked_versions,
+    counted_versions,
+    fingerprints,
+    training_of,
+)
 from ablation.runner.results import results
 from ablation.runner.tuning import tuning_of, with_tuned_values
 from ablation.study import Cell, Study
@@ -40,7 +46,10 @@ def workload(study: Study, store: Store, seeds: int, workers: int) -> Workload:
     first = {
         study.experiment.source(one): Cell(arm, study.first_seed, one) for arm, one in study.settings.items()
     }
-    versions = checked_versions(study, first.values())
+    versions: Versions = checked_versions(study, first.values())
+    ledger = Ledger.open(store, study)
+    if ledger is not None and ledger.has_results:
+        versions = counted_versions(study, ledger.plan, ledger.same_code, versions)
     cells, frame = _lacking(study, store, seeds, versions)
     untuned = study.tuned is not None and not study.chosen
     trials = list(_lacking(tuning_of(study), store, 1, versions)[0].values()) if untuned else []

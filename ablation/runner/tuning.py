@@ -43,14 +43,15 @@ def tuning_of(study: Study) -> Study:
     )
 
 
-def with_tuned_values(study: Study, store: Store) -> Study:
+def with_tuned_values(study: Study, store: Store, anew: bool = False) -> Study:
     """`study` with what its tuning chose for every arm; as it is where nothing is tuned, or not yet.
 
-    Raises `UserError` where every trial of an arm diverged.
+    `anew`: what the study's cells ran with does not count, since they are run again. Raises `UserError` where
+    every trial of an arm diverged.
     """
     if study.tuned is None or study.chosen:
         return study
-    if recorded := _recorded(study, study.tuned, store):
+    if not anew and (recorded := _recorded(study, study.tuned, store)):
         return replace(study, chosen=recorded)
     trials = tuning_of(study)
     if Ledger.open(store, trials) is None:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ablation.formatting import percent
 from ablation.stats.caveats import caveats, fixed_words
-from ablation.stats.cells import planned, values
+from ablation.stats.cells import Seed, planned, values
 from ablation.stats.effects import Effect, effects
 from ablation.stats.statistics import Estimate, interval
 from ablation.stats.verdicts import Verdict, conclusion, verdicts
@@ -19,7 +19,7 @@ class Source:
     """A cell that a number rests on; `run_id` is "" where the store named none."""
 
     arm: str
-    seed: int
+    seed: Seed
     fingerprint: str
     run_id: str
 
@@ -70,6 +70,7 @@ def analyse(
     seeds: int,
     seed_counts: Sequence[int] = (),
     items: pd.DataFrame | None = None,
+    remarks: Sequence[str] = (),
 ) -> Analysis:
     """Means, effects and verdicts of `study` over its first `seeds` seeds.
 
@@ -77,7 +78,8 @@ def analyse(
     and every measure; a cell without a row is missing. Caveats also read the columns code and packages, and
     the experiment's own caveats read other metrics of its runs. `seed_counts` are the numbers of seeds that
     the study was run with, in order. `items` has the values of single test items, as in
-    `two_way_bootstrap.clustered`.
+    `two_way_bootstrap.clustered`. `remarks` are sentences on the runs themselves, which stand first among
+    the caveats.
 
     Raises `UserError` where the frame is not one of this study (`cells.planned`).
     """
@@ -95,7 +97,7 @@ def analyse(
         found,
         judged,
         conclusion(study, judged),
-        caveats(study, cells, found, judged, seed_counts),
+        (*remarks, *caveats(study, cells, found, judged, seed_counts)),
         fixed_words(study),
         _sources(study, cells, found, judged),
     )
@@ -107,7 +109,7 @@ def _sources(
     rows = cells[["arm", "seed", "fingerprint", "run_id"]].itertuples(index=False, name=None)
     by_cell = {row[:2]: Source(*row) for row in rows}
 
-    def of(arms: Sequence[str], seeds: Iterable[int]) -> tuple[Source, ...]:
+    def of(arms: Sequence[str], seeds: Iterable[Seed]) -> tuple[Source, ...]:
         return tuple(by_cell[arm, seed] for seed in seeds for arm in arms)
 
     numbers = {

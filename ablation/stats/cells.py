@@ -10,14 +10,22 @@ from ablation.study import Study
 STATES = COMPLETE, MISSING, RUNNING, FAILED, DIVERGED = "complete", "missing", "running", "failed", "diverged"
 """A cell is "running" while it is computed, and after its coordinator was killed until it runs again."""
 
+Seed = int | str
+"""A seed; of runs that exist already, any label."""
+
 
 def planned(study: Study, frame: pd.DataFrame, seeds: int) -> pd.DataFrame:
     """One row per cell of the plan, in its order; a cell that `frame` lacks is "missing".
+
+    Where the study takes runs that exist, those are the plan: a seed that an arm was not run with is no gap.
 
     Rows of other arms or seeds are left out. Raises `UserError` where a cell has two rows or an unknown
     state, and where complete cells lack a measure of the study.
     """
     _check(study, frame)
+    if study.runs is not None:
+        order = {arm: n for n, arm in enumerate(study.settings)}
+        return frame.sort_values("seed").sort_values("arm", key=lambda arm: arm.map(order), kind="stable")
     index = pd.MultiIndex.from_tuples([(c.arm, c.seed) for c in study.cells(seeds)], names=["arm", "seed"])
     cells = frame.set_index(["arm", "seed"]).reindex(index).reset_index()
     cells = cells.assign(**{name: float("nan") for name in study.measures if name not in cells})
@@ -45,7 +53,7 @@ def _check(study: Study, frame: pd.DataFrame) -> None:
 
 def values(
     cells: pd.DataFrame, measure: str, arms: list[str]
-) -> tuple[tuple[int, ...], npt.NDArray[np.float64]]:
+) -> tuple[tuple[Seed, ...], npt.NDArray[np.float64]]:
     """The seeds under which all of `arms` are complete, and their values as (len(seeds), len(arms))."""
     arm, seed = cells["arm"].to_numpy(), cells["seed"].to_numpy()
     value = cells[measure].to_numpy(dtype=np.float64)
@@ -57,7 +65,12 @@ def values(
         columns.append(dict(zip(seed[here].tolist(), value[here].tolist(), strict=True)))
     seeds = sorted(set(columns[0]).intersection(*columns[1:]))
     table = [[column[one] for column in columns] for one in seeds]
-    return tuple(map(int, seeds)), np.array(table, dtype=np.float64).reshape(len(seeds), len(arms))
+    return tuple(seeds), np.array(table, dtype=np.float64).reshape(len(seeds), len(arms))
+
+
+def common(cells: pd.DataFrame, arms: list[str]) -> set[Seed]:
+    """The seeds that all of `arms` were planned with."""
+    return set.intersection(*(set(cells["seed"][cells["arm"] == arm].tolist()) for arm in arms))
 
 
 def lacking(cells: pd.DataFrame, arms: list[str]) -> dict[str, int]:

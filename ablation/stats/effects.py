@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ablation.claims import Difference, Rule
-from ablation.stats.cells import values
+from ablation.stats.cells import Seed, common, values
 from ablation.stats.statistics import Estimate, equal, equivalence, holm, interval, p_value
 from ablation.study import Study
 
@@ -28,7 +28,7 @@ class Contrast:
 
     rule: Rule
     arms: tuple[str, ...]
-    seeds: tuple[int, ...]
+    seeds: tuple[Seed, ...]
     differences: tuple[float, ...]
     estimate: Estimate
     p: float | None
@@ -95,7 +95,7 @@ def contrast(study: Study, cells: pd.DataFrame, rule: Rule) -> Contrast:
     scale = np.abs(table) @ np.abs(factors) + abs(rule.offset)
     same = equal(differences, float(np.max(scale, initial=0)))
     # Every planned seed has to count: a missing cell or value breaks the declared sample.
-    whole = FEWEST_SEEDS <= len(seeds) == cells["seed"].nunique() and not study.quick
+    whole = FEWEST_SEEDS <= len(seeds) == len(common(cells, list(parts))) and not study.quick
     tested, sesoi = whole and not same, study.measures[rule.measure]
     # A spread below the step of the measure shows that the seeds are few, not that the mean is precise.
     step = study.experiment.resolution(study, cells, rule.measure) * float(np.abs(factors).max())

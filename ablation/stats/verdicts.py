@@ -17,7 +17,7 @@ import pandas as pd
 
 from ablation.claims import Claim
 from ablation.formatting import a, change, count, difference_digits, listing, number, p_words, percent
-from ablation.stats.cells import lacking
+from ablation.stats.cells import Seed, common, lacking
 from ablation.stats.effects import FEWEST_SEEDS, Contrast, contrasts
 from ablation.stats.statistics import (
     EXACT_UP_TO,
@@ -55,7 +55,7 @@ class Verdict:
     reason: str
     detectable: float | None
     arms: tuple[str, ...]
-    seeds: tuple[int, ...]
+    seeds: tuple[Seed, ...]
     clustered: Clustered | None
 
 
@@ -130,8 +130,8 @@ def _untested(study: Study, cells: pd.DataFrame, found: Contrast) -> str:
         )
     elif study.quick:
         why = "a smoke budget only shows that the study runs"
-    elif cells["seed"].nunique() < FEWEST_SEEDS:
-        seeds = count(cells["seed"].nunique(), "seed")
+    elif len(paired := common(cells, list(found.arms))) < FEWEST_SEEDS:
+        seeds = count(len(paired), "seed")
         why = f"{seeds}, fewer than {FEWEST_SEEDS}, are exploratory"
     else:
         why = f"{found.rule.measure} is not a number under every seed in every arm that it rests on"

@@ -1,0 +1,149 @@
+"""A trainer of the user's own: how it is named, and what a change of its code asks for."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ablation import Function, Measure, Replication, Study, UserError, catalogue
+from ablation.experiment import hash_of_source
+from ablation.runner.results import results
+from ablation.tracking.read import cell_runs
+from ablation.tracking.store import Store
+
+TRAINER = """
+def fit(settings, seed):
+    return {"error": settings["rate"] + seed / 1000}
+"""
+STUDY = """
+from ablation import Measure, Study
+study = Study(
+    question="Is slower better?", source="a double", train="my_trainer:fit", baseline={"rate": 0.5},
+    arms={"slow": {"rate": 0.1}}, measures={"error": Measure("lower", matters=0.05)}, seeds=2,
+)
+"""
+
+
+def small(**changes: object) -> Study:
+    settings: dict[str, object] = {
+        "question": "?",
+        "source": "?",
+        "train": lambda settings, seed: {"error": settings["rate"]},
+        "baseline": {"rate": 0.5},
+        "arms": {"slow": {"rate": 0.1}},
+        "measures": {"error": Measure("lower", matters=0.05)},
+    }
+    return Study(**(settings | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "my_trainer.py").write_text(TRAINER)
+    (tmp_path / "mine.py").write_text(STUDY)
+    return tmp_path
+
+
+def said(place: Path, *words: str, code: int = 0) -> str:
+    """What the command printed, its errors included."""
+    run = "from ablation.cli import main; main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", run, *words], cwd=place, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == code, ended.stdout + ended.stderr
+    return " ".join((ended.stdout + ended.stderr).split())
+
+
+def test_a_function_is_named_by_module_and_found_beside_the_study_file(place: Path) -> None:
+    assert "4 trained" in said(place, "run", "mine.py", "--workers", "2")
+    assert "4 there before" in said(place, "run", "mine.py", "--workers", "2")
+
+
+def test_code_that_changed_asks_for_a_word_and_mixes_nothing(place: Path) -> None:
+    said(place, "run", "mine.py", "--workers", "1")
+    store = Store(place / "mlruns")
+    first = set(cell_runs(store, "mine").run_id)
+    (place / "my_trainer.py").write_text(TRAINER.replace("/ 1000", "/ 100"))
+    asked = "the code of fit changed since mine has runs: add --code same"
+    assert asked in said(place, "run", "mine.py", code=2)
+    assert asked in said(place, "plan", "mine.py", code=2)
+    assert set(cell_runs(store, "mine").run_id) == first
+
+    same = said(place, "run", "mine.py", "--code", "same", "--seeds", "3", "--workers", "1")
+    assert "2 trained" in same
+    assert "The runs come from 2 versions of the experiment's code" in said(place, "table", "mine.py")
+    assert "6 there before" in said(place, "run", "mine.py", "--seeds", "3")  # asked once
+
+    (place / "my_trainer.py").write_text(TRAINER.replace("/ 1000", "/ 10"))
+    assert "4 trained" in said(place, "run", "mine.py", "--code", "new", "--workers", "1")
+    study = catalogue.load(str(place / "mine.py"))
+    frame = results(study, store)
+    assert frame.state.tolist() == ["complete"] * 4
+    assert not first & set(frame.run_id)
+    assert "versions of the experiment" not in said(place, "table", "mine.py")
+    (place / "my_trainer.py").write_text(TRAINER)
+    assert asked in said(place, "run", "mine.py", code=2)
+
+
+def test_another_word_for_it_is_refused(place: Path) -> None:
+    assert "--code wants same or new, but got 'yes'" in said(place, "run", "mine.py", "--code", "yes", code=2)
+
+
+def test_the_declaration_of_the_study_is_no_code_of_its_trainer() -> None:
+    text = "def fit(s, seed):\n    return {}\nstudy = Study(\n    question='a',\n)\n"
+    other = text.replace("'a'", "'b'")
+    assert hash_of_source(text) == hash_of_source(other)
+    assert hash_of_source(text) != hash_of_source(text.replace("{}", "{'x': 1}"))
+    assert hash_of_source("not: python(") != hash_of_source("not: python")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("my_trainer", 'train wants "package.module:function"'),
+        ("no_such_module:fit", "names the module no_such_module, which is not found"),
+        ("no.such:fit", "names the module no.such, which is not found"),
+    ],
+)
+def test_a_name_that_is_none_is_refused_at_once(name: str, reason: str) -> None:
+    with pytest.raises(UserError, match=reason):
+        small(train=name)
+
+
+def test_what_is_not_in_the_module_is_said_before_a_cell_runs(place: Path) -> None:
+    (place / "mine.py").write_text(STUDY.replace(":fit", ":fitt"))
+    printed = said(place, "run", "mine.py", code=2)
+    assert "cannot be imported" in printed
+    assert not (place / "mlruns").exists()
+
+
+def test_a_function_of_other_arguments_is_refused_before_a_cell_runs() -> None:
+    study = small(train=lambda settings: {})
+    with pytest.raises(UserError, match=r"takes other arguments"):
+        study.experiment.check({}, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"measures": {"error": 0.1}}, r"error wants its direction, but got a number alone"),
+        ({"measures": {"error": Measure("lower")}}, r"error wants the smallest effect that matters"),
+        ({"train": 3}, r"train wants a function, .* but got 3"),
+        ({"test": "corrected_t"}, r"corrected_t.* a seed varies training"),
+        ({"replication": "split"}, r"replication wants .*test_share.* but got 'split'"),
+        ({"replication": "seed"}, r"replication wants .* but got 'seed'"),
+        ({"runs": Function(lambda s, n: {})}, r"train= or runs=, but got both"),
+    ],
+)
+def test_a_declaration_that_cannot_be_judged_gets_its_sentence(
+    changes: dict[str, object], reason: str
+) -> None:
+    with pytest.raises(UserError, match=reason):
+        small(**changes)
+
+
+def test_what_replicates_is_training_unless_it_is_declared() -> None:
+    assert small().replication == Replication("training")
+    split = small(replication=Replication("split", test_share=0.25))
+    assert split.test == "corrected_t"
+    assert split.ratio == 0.25
