@@ -18,10 +18,10 @@ from PIL import Image
 from ablation import Claim, Difference, Measure, Study, UserError
 from ablation.files import write
 from ablation.report import page
-from ablation.report.chapters import Chapter, Evidence, parts, word_counts
+from ablation.report.chapters import Chapter, Evidence
 from ablation.report.formats import render, template
 from ablation.report.gallery import Gallery, Png
-from ablation.report.page import write_page
+from ablation.report.page import parts, word_counts, write_page
 from ablation.report.table import tabulate
 from ablation.runner.scheduler import run_study
 from ablation.settings import vary
