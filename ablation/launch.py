@@ -74,7 +74,7 @@ def analyse(
     wants its smallest effect that matters. seed, allow and best are as in `Tracked`. Raises `UserError` where
     the runs cannot be read or compared so.
     """
-    tracked = Tracked(runs, seed, tuple(allow), tuple(best))
+    tracked = Tracked(runs, seed, allow, best)
     columns = (arm,) if isinstance(arm, str) else tuple(arm)
     if not columns:
         raise UserError("arm wants the columns that tell the arms apart, but got none: name one.")

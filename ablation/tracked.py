@@ -1,6 +1,6 @@
 """Runs that exist already, as the experiment of a study that trains nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,8 +35,8 @@ class Tracked(Experiment):
 
     where: Any
     seed: str = "seed"
-    allow: tuple[str, ...] = ()
-    best: tuple[str, ...] = ()
+    allow: Sequence[str] = ()
+    best: Sequence[str] = ()
     items: str = ""
     measures: Mapping[str, Measure] = field(default_factory=dict)
     name = "tracked"

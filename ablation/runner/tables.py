@@ -104,7 +104,8 @@ def read_table(where: Any) -> Runs:
     path = Path(where)
     if not path.is_file():
         there = path.parent.iterdir() if path.parent.is_dir() else ()
-        raise unknown("file", str(where), [one.name for one in there if one.suffix in SUFFIXES])
+        tables = [one.name for one in there if one.suffix in SUFFIXES]
+        raise unknown(f"file in {path.parent.absolute()} called", path.name, tables)
     try:
         if path.suffix == ".parquet":
             return _of_frame(pd.read_parquet(path), path.name)
