@@ -10,12 +10,12 @@ from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment, Function, Replication, Run
 from ablation.measures import Measure
 from ablation.study import Study
+from ablation.tracked import Tracked
 from ablation.tuning import Search, Tuned
 
 if TYPE_CHECKING:
     from ablation.catalogue import load
-    from ablation.launch import run
-    from ablation.stats.analysis import analyse
+    from ablation.launch import analyse, run
 
 __version__ = "0.1.0"
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Same",
     "Search",
     "Study",
+    "Tracked",
     "Trend",
     "Tuned",
     "UserError",
@@ -39,7 +40,7 @@ __all__ = [
     "load",
     "run",
 ]
-_LATE = {"load": "ablation.catalogue", "run": "ablation.launch", "analyse": "ablation.stats.analysis"}
+_LATE = {"load": "ablation.catalogue", "run": "ablation.launch", "analyse": "ablation.launch"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,17 +1,27 @@
-"""Run a study from a notebook or a script: what `ablation run` does, without the terminal."""
+"""From a notebook or a script: run a study as `ablation run` does, or analyse runs that exist already."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ablation.report.export import summarise
+from ablation.claims import Claim
+from ablation.errors import UserError
+from ablation.measures import Measure
+from ablation.report.export import StudyResults, read, read_existing, summarise
 from ablation.runner.engines import ExecutorConfig, executor
+from ablation.runner.existing_runs import all_runs, arm_called, arms_by_value
 from ablation.runner.recorded_plan import CodeChange
 from ablation.runner.scheduler import Progress, run_study
 from ablation.runner.tuning import tuning_of, with_tuned_values
 from ablation.stats.analysis import Analysis
 from ablation.study import Study
+from ablation.tracked import Tracked
 from ablation.tracking.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def run(
@@ -33,6 +43,8 @@ def run(
     `Analysis.caveats`.
     """
     place = Store(Path(store))
+    if study.runs is not None:
+        return read(study, place, seeds).analysis
     hands = executor(engine, ExecutorConfig(place, workers), [study.experiment])
     study = with_tuned_values(study, place, anew=code == "new")
     if study.tuned and (code == "new" or not study.chosen):
@@ -40,3 +52,50 @@ def run(
         study = with_tuned_values(replace(study, chosen={}), place, anew=code == "new")
     run_study(study, place, hands.make, hands.cells, seeds, notify, code)
     return summarise(study, place, seeds or study.seeds)
+
+
+def analyse(
+    runs: "pd.DataFrame | str | Path",
+    *,
+    arm: str | Sequence[str],
+    baseline: object,
+    measures: Mapping[str, Measure],
+    seed: str = "seed",
+    allow: Sequence[str] = (),
+    claims: Sequence[Claim] = (),
+    best: Sequence[str] = (),
+    store: str | Path = "mlruns",
+    question: str = "",
+) -> StudyResults:
+    """What runs that exist already say: those of a data frame, a CSV or Parquet file or "mlflow:EXPERIMENT".
+
+    `arm`: the columns, or MLflow's parameters, whose values make an arm and, joined by ", ", name it.
+    `baseline`: the name of an arm, or the value of its first column where one arm alone has it. Each measure
+    wants its smallest effect that matters. seed, allow and best are as in `Tracked`. Raises `UserError` where
+    the runs cannot be read or compared so.
+    """
+    tracked = Tracked(runs, seed, allow, best)
+    columns = (arm,) if isinstance(arm, str) else tuple(arm)
+    if not columns:
+        raise UserError("arm wants the columns that tell the arms apart, but got none: name one.")
+    place = Store(Path(store))
+    there = all_runs(tracked, place)
+    arms = arms_by_value(there, columns)
+    first = arm_called(arms, baseline)
+    study = Study(
+        question=question or f"What does {', '.join(columns)} change?",
+        source=tracked.words,
+        runs=tracked,
+        baseline=arms[first],
+        arms={first: arms[first], **arms},
+        measures=measures,
+        claims=tuple(claims),
+        name=_name(tracked),
+    )
+    return read_existing(study, place, there)
+
+
+def _name(tracked: Tracked) -> str:
+    """A study's name, as near to that of the runs as one may be."""
+    words = tracked.mlflow or (Path(tracked.where).stem if isinstance(tracked.where, str | Path) else "runs")
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", words).lstrip("_-")[:64]

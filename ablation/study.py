@@ -190,6 +190,8 @@ class Study:
 
     def smoke(self) -> "Study":
         """The same study with a budget that only shows that it runs: its numbers mean nothing."""
+        if self.runs is not None:
+            raise UserError(f"the runs of {self.name or 'the study'} exist already: leave out --quick.")
         quick = self.experiment.quick
         arms = {arm: dict(quick(changes, n)) for n, (arm, changes) in enumerate(self.arms.items(), start=1)}
         baseline = vary(self.baseline, quick({}, 0))

@@ -27,6 +27,7 @@ FLOORS = [
         "fingerprint",
         "claims",
         "tuning",
+        "tracked",
         "study",
     ),
     *("formatting", "files", "catalogue", "stats", "tracking", "runner", "report", "launch", "cli"),

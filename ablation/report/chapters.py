@@ -220,6 +220,8 @@ class Chapter:
     def size(self) -> str:
         """Its cells, and how long they take where that is known."""
         assert self.study is not None
+        if self.study.runs is not None:
+            return f"{count(len(self.study.settings), 'arm')} of runs that exist already"
         known = not self.study.quick
         return plan_size(len(self.study.settings), self.seeds, self.study.cell_seconds if known else 0)
 
@@ -228,6 +230,8 @@ class Chapter:
         """What runs it, and its search."""
         assert self.study is not None
         run, quick = f"ablation run {quote(self.name)}", " --quick" if self.study.quick else ""
+        if self.study.runs is not None:
+            return run
         search = f" && {run} --search{quick}" if self.study.search else ""
         return f"{run} --seeds {self.seeds}{quick}{search}"
 

@@ -16,8 +16,10 @@ from ablation.report.data_files import items_csv, provenance_json, runs_csv, ver
 from ablation.report.formats import FORMATS, render
 from ablation.report.search import write_search
 from ablation.report.table import tabulate
+from ablation.runner.existing_runs import existing, existing_items
 from ablation.runner.results import learning_curves, opened, results
 from ablation.runner.search import search_results
+from ablation.runner.tables import Runs
 from ablation.runner.tuning import with_tuned_values
 from ablation.settings import flat
 from ablation.stats.analysis import Analysis, analyse
@@ -51,7 +53,11 @@ class StudyResults:
 
 
 def read(study: Study, store: Store, seeds: int | None = None) -> StudyResults:
-    """The study's results in the store; `seeds` as it was last run if not given."""
+    """The study's results in the store, or its runs that exist; `seeds` as it was last run if not given."""
+    if study.runs is not None:
+        if seeds is not None:
+            raise UserError(f"the runs of {study.name or 'the study'} exist already: leave out --seeds.")
+        return read_existing(study, store)
     study = with_tuned_values(study, store)
     cells = results(study, store, seeds)
     items = items_of(store, cells)
@@ -60,6 +66,12 @@ def read(study: Study, store: Store, seeds: int | None = None) -> StudyResults:
     ledger = opened(study, store)
     remarks = (SAME_CODE.format(len(ledger.same_code) + 1),) if ledger.same_code else ()
     return StudyResults(study, cells, tuple(ledger.seed_counts), own, remarks)
+
+
+def read_existing(study: Study, store: Store, runs: Runs | None = None) -> StudyResults:
+    """The results of a study whose runs exist; runs: what its `Tracked` names, if they are read already."""
+    found = existing(study, store, runs)
+    return StudyResults(study, found.cells, (), existing_items(study, store, found.cells), found.remarks)
 
 
 def summarise(study: Study, store: Store, seeds: int | None = None) -> Analysis:
@@ -77,7 +89,11 @@ def summarise(study: Study, store: Store, seeds: int | None = None) -> Analysis:
 
 def publish(study: Study, store: Store, to: Path, seeds: int | None = None) -> list[Path]:
     """Write all files of a study in the store into `to`, and those of its search; their paths."""
-    found = read(study, store, seeds)
+    return write_results(read(study, store, seeds), store, to)
+
+
+def write_results(found: StudyResults, store: Store, to: Path) -> list[Path]:
+    """Write all files of these results into `to`, with curves and search as the store has them."""
     paths = write_files(found, learning_curves(found.study, found.cells, store), to)
     trials = search_results(found.study, store)
     return paths if trials is None else paths + write_search(found.study, trials, to)

@@ -29,7 +29,8 @@ PAGES = {"report.md": "report.md", "index.html": "report.html"}
 FIGURES = "figures"
 """The folder of the PNGs that report.md shows, beside it."""
 ABOUT = (
-    "A verdict follows from a rule that the study's file states before anything runs. Equivalent: the effect "
+    "A verdict follows from a rule that the study's file states before anything runs, unless it says "
+    "otherwise. Equivalent: the effect "
     "is shown to be smaller than any that matters. Inconclusive: neither shown nor ruled out."
 )
 FRONT = "The trials of the search, one seed each: a front of candidates, not an effect."
@@ -43,9 +44,10 @@ def report(
     The page says at its place where a study was never run, its plan has changed, or its file cannot be read
     (a `UserError`).
     """
-    if not store.exists():
+    if store.exists():
+        _ = store.client  # a store that cannot be opened is no problem of each study
+    elif not any(isinstance(one, Study) and one.runs is not None for one in studies.values()):
         raise UserError(f"{store.root} holds no runs yet: run a study first, or name another --store.")
-    _ = store.client  # a store that cannot be opened is no problem of each study
     return write_page([_chapter(name, study, store, seeds) for name, study in studies.items()], to)
 
 
@@ -106,10 +108,9 @@ def _chapter(name: str, study: Study | UserError, store: Store, seeds: int | Non
 
 def _evidence(study: Study, store: Store, seeds: int | None) -> Evidence | None:
     """What the store holds of the study; None where it was never run."""
-    ledger = Ledger.open(store, study)
-    if ledger is None or ledger.plan is None:
+    if study.runs is None and ((ledger := Ledger.open(store, study)) is None or ledger.plan is None):
         return None
-    found = read(study, store, seeds)
+    found = read(study, store, seeds if study.runs is None else None)
     curves = learning_curves(found.study, found.cells, store)
     galleries = study.experiment.gallery(dict(_sheets(study, found.cells, store)))
     trials = search_results(study, store)

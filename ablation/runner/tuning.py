@@ -69,7 +69,7 @@ def progress_of(study: Study, store: Store) -> pd.DataFrame | None:
     study = with_tuned_values(study, store)
     if study.tuned and not study.chosen:
         study = tuning_of(study)
-    return results(study, store) if Ledger.open(store, study) else None
+    return results(study, store) if study.runs is not None or Ledger.open(store, study) else None
 
 
 def _recorded(study: Study, tuned: Tuned, store: Store) -> dict[str, float]:

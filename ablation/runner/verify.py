@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.errors import UserError
 from ablation.experiment import Experiment, Trained
 from ablation.runner.results import results
 from ablation.runner.tuning import with_tuned_values
@@ -80,8 +81,14 @@ class Repetition:
 def verify(study: Study, store: Store) -> Iterator[Verified]:
     """Each arm's first complete cell, run again here with the one thread of a worker; nothing is written.
 
-    An arm without a complete cell is passed over. Raises `UserError` where the study was never run.
+    An arm without a complete cell is passed over. Raises `UserError` where the study was never run, and where
+    its runs exist already.
     """
+    if study.runs is not None:
+        raise UserError(
+            f"the runs of {study.name} exist already, and the suite did not make them: it cannot run "
+            "one again."
+        )
     study = with_tuned_values(study, store)
     frame = results(study, store)
     cells = {(cell.arm, cell.seed): cell for cell in study.cells(int(frame.seed.nunique()))}

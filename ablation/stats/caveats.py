@@ -120,7 +120,7 @@ def _warnings(study: Study, cells: pd.DataFrame) -> Iterator[str]:
         yield SMOKE
     if seeds < FEWEST_SEEDS:
         yield f"Exploratory: {count(seeds, 'seed')}, fewer than {FEWEST_SEEDS}, so no test is made."
-    elif seeds != study.seeds:
+    elif seeds != study.seeds and study.runs is None:
         yield f"The study declares {count(study.seeds, 'seed')}, but this is an analysis of {seeds}."
     if gaps := lacking(cells, list(study.settings)):
         states = listing([f"{n} {state}" for state, n in gaps.items()])
@@ -188,7 +188,8 @@ def _method(study: Study, cells: pd.DataFrame) -> Iterator[str]:
             "claims."
         )
     bounds = [_amount(study, name, sesoi) for name, sesoi in study.measures.items()]
-    yield f"Smallest effects that matter, declared before the runs: {listing(bounds)}."
+    when = "before" if study.runs is None else "after"
+    yield f"Smallest effects that matter, declared {when} the runs: {listing(bounds)}."
 
 
 def _pairing(study: Study, cells: pd.DataFrame) -> Iterator[str]:

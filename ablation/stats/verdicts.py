@@ -72,12 +72,12 @@ def conclusion(study: Study, verdicts: Sequence[Verdict]) -> str:
     """What follows for the study: its `supported` sentence if every claim that counts is, else what not."""
     verdicts = [verdict for verdict in verdicts if verdict.claim.counts]
     if not verdicts:
-        return "The study makes no claim that decides it; its effects stand for themselves."
+        return _sentence(study, "the study makes no claim that decides it; its effects stand for themselves")
     if all(v.word == "supported" for v in verdicts):
-        return _sentence(study.supported or "every claim of the study is supported")
+        return _sentence(study, study.supported or "every claim of the study is supported")
     groups = {word: [f"“{v.claim.text}”" for v in verdicts if v.word == word] for word in WORDS}
     parts = [f"{word}: {listing(texts)}" for word, texts in groups.items() if texts]
-    return _sentence(f"Not shown: {study.supported or 'the claims together'} ({'; '.join(parts)})")
+    return _sentence(study, f"Not shown: {study.supported or 'the claims together'} ({'; '.join(parts)})")
 
 
 def _verdict(
@@ -97,7 +97,7 @@ def _verdict(
         p,
         p_equal,
         word,
-        _sentence(reason),
+        _sentence(study, reason),
         _detectable(study, found),
         found.arms,
         found.seeds,
@@ -206,5 +206,7 @@ def _digits(study: Study, found: Contrast) -> int:
     return difference_digits(study.measure(name).digits, study.measures[name])
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".") + "."
+def _sentence(study: Study, text: str) -> str:
+    """The text as a sentence, which says where it was declared after the runs."""
+    after = "" if study.runs is None else " (declared after the runs)"
+    return text[:1].upper() + text[1:].rstrip(".") + after + "."
