@@ -6,6 +6,7 @@ What a study file or a notebook imports stands here; what trains or talks to MLf
 from typing import TYPE_CHECKING, Any
 
 from ablation.claims import Claim, Difference, Interaction, Level, Same, Trend
+from ablation.command import Command
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment, Function, Replication, Run
 from ablation.measures import Measure
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Claim",
+    "Command",
     "Difference",
     "Diverged",
     "Experiment",

@@ -49,13 +49,20 @@ class Run(Protocol):
 
     folder: scratch that ends with the run. measures: those that the study names, for what is computed on
     demand. trained: what another cell of the same training left, if any (`Experiment.training`).
-    accelerator: whether the run may use one.
+    accelerator: whether the run may use one. environment: MLflow's variables for another process that writes
+    into this run (`Experiment.logs_itself`).
     """
 
     folder: Path
     measures: tuple[str, ...]
     trained: Trained | None
     accelerator: bool
+
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+
+    def logged(self) -> Mapping[str, float]:
+        """The last value of each metric that another process wrote into the run."""
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Record points of curves."""
@@ -92,7 +99,8 @@ class Experiment:
     it. exact_files: artifacts that are equal to the byte where a run is repeated on one machine.
     tolerance[metric]: how far, of its value, it may lie from that of a repetition on another machine.
     packages: whose versions are recorded. preload: modules that a worker process imports before its first
-    task. sheet: the artifact that `gallery` reads.
+    task. sheet: the artifact that `gallery` reads. logs_itself: whether another process writes into the run,
+    too: its settings become MLflow's parameters when it ended, where that process logged none of the name.
     """
 
     name: str = "experiment"
@@ -107,6 +115,7 @@ class Experiment:
     reused_cost: float = 0.03
     sheet: str = ""
     outline: Mapping[str, str] = {}
+    logs_itself: bool = False
 
     def with_measures(self, measures: Mapping[str, Measure]) -> "Experiment":
         """The experiment as a study binds it that declares `measures` itself; by default it has its own."""

@@ -24,6 +24,8 @@ FLOORS = [
         "settings",
         "measures",
         "experiment",
+        "guardian",
+        "command",
         "fingerprint",
         "claims",
         "tuning",

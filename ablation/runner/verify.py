@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import isclose, isnan
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ablation.runner.tuning import with_tuned_values
 from ablation.runner.worker import as_worker
 from ablation.study import Cell, Study
 from ablation.tracking.artifacts import artifact
+from ablation.tracking.child import ScratchRun
 from ablation.tracking.origin import COMMIT, origin
 from ablation.tracking.read import metrics_of, tags_of
 from ablation.tracking.store import Store
@@ -65,6 +67,19 @@ class Repetition:
     trained: Trained | None = None
     accelerator: bool = False
     last: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def _scratch(self) -> ScratchRun:
+        return ScratchRun.make(self.folder)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Of a run that ends with the folder."""
+        return self._scratch.environment
+
+    def logged(self) -> Mapping[str, float]:
+        """What another process logged to it."""
+        return self._scratch.logged()
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Keep the last value of each curve."""
