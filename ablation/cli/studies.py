@@ -25,18 +25,32 @@ from ablation.measures import Better, Measure
 from ablation.study import Study
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
 
     from ablation.runner.engines import Executor
     from ablation.runner.recorded_plan import CodeChange
     from ablation.tracking.store import Store
 
+NONE = (
+    "There is no study in this folder: make one with `ablation new my_study.py`, or see those that come with "
+    "the package with `ablation list --builtin`."
+)
 
-def list_() -> None:
-    """Name every study with its question, its arms and its number of cells."""
+
+def list_(
+    builtin: Annotated[
+        bool, typer.Option("--builtin", help="The studies that come with the package instead.")
+    ] = False,
+) -> None:
+    """Name every study of this folder with its question, its arms and its number of cells."""
     from ablation.cli.show import show_studies
 
-    show_studies(_all_studies())
+    names = catalogue.builtin() if builtin else catalogue.paths()
+    show_studies(_loaded(names))
+    if not names:
+        typer.echo(NONE)
 
 
 def plan(
@@ -178,7 +192,7 @@ def status(
     from ablation.cli.show import show_status
     from ablation.runner.tuning import progress_of
 
-    names = [study] if study else catalogue.names()
+    names = [study] if study else list(catalogue.paths())
     place = _store(store)
     states: dict[str, pd.DataFrame | UserError | None] = {}
     for name in names:
@@ -190,6 +204,8 @@ def status(
                 raise
             states[name] = error
     show_status(states, detailed=study is not None)
+    if not names:
+        typer.echo(NONE)
 
 
 def verify(study: StudyName, store: StoreFolder = DEFAULT_STORE, quick: Quick = False) -> int:
@@ -322,15 +338,18 @@ def report(
     """Write all studies, run or not, as one page (index.html) and as report.md with its figures."""
     from ablation.report.page import report as write
 
-    for path in write(_all_studies(quick), _store(store), to, seeds):
+    studies = _loaded(catalogue.paths(), quick)
+    if not studies:
+        raise UserError(NONE)
+    for path in write(studies, _store(store), to, seeds):
         if path.suffix != ".png":
             typer.echo(path)
 
 
-def _all_studies(quick: bool = False) -> dict[str, Study | UserError]:
-    """Every study of the folder by its name, or what is wrong with its file."""
+def _loaded(names: "Iterable[str]", quick: bool = False) -> dict[str, Study | UserError]:
+    """Every study by its name, or what is wrong with its file."""
     found: dict[str, Study | UserError] = {}
-    for name in catalogue.names():
+    for name in names:
         try:
             found[name] = _load(name, quick)
         except UserError as error:

@@ -51,7 +51,7 @@ def test_many_broken_tables_are_images_or_a_sentence(tmp_path: Path, rounds: Rou
 def study_each(cases: int, folder: Path) -> None:
     """Study files of any text: a study, or a sentence that names the file."""
     place = folder / "odd.py"
-    good = (catalogue.BESIDE_PACKAGE / "latent_size.py").read_bytes()
+    good = catalogue.builtin()["latent_size"].read_bytes()
 
     @settings(max_examples=cases, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(mutilated(st.just(good)))
