@@ -64,6 +64,8 @@ def analyse(
     allow: Sequence[str] = (),
     claims: Sequence[Claim] = (),
     best: Sequence[str] = (),
+    items: str = "",
+    replication: object = None,
     store: str | Path = "mlruns",
     question: str = "",
 ) -> StudyResults:
@@ -71,10 +73,11 @@ def analyse(
 
     `arm`: the columns, or MLflow's parameters, whose values make an arm and, joined by ", ", name it.
     `baseline`: the name of an arm, or the value of its first column where one arm alone has it. Each measure
-    wants its smallest effect that matters. seed, allow and best are as in `Tracked`. Raises `UserError` where
+    wants its smallest effect that matters. seed, allow, best and items are as in `Tracked`, claims and
+    replication as in `Study`. Raises `UserError` where
     the runs cannot be read or compared so.
     """
-    tracked = Tracked(runs, seed, allow, best)
+    tracked = Tracked(runs, seed, allow, best, items)
     columns = (arm,) if isinstance(arm, str) else tuple(arm)
     if not columns:
         raise UserError("arm wants the columns that tell the arms apart, but got none: name one.")
@@ -90,6 +93,7 @@ def analyse(
         arms={first: arms[first], **arms},
         measures=measures,
         claims=tuple(claims),
+        replication=replication,
         name=_name(tracked),
     )
     return read_existing(study, place, there)

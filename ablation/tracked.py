@@ -55,7 +55,8 @@ class Tracked(Experiment):
     @property
     def mlflow(self) -> str:
         """The name of the MLflow experiment; "" for a table."""
-        return self.where.removeprefix(MLFLOW) if str(self.where).startswith(MLFLOW) else ""
+        is_named = isinstance(self.where, str) and self.where.startswith(MLFLOW)
+        return self.where.removeprefix(MLFLOW) if is_named else ""
 
     @property
     def words(self) -> str:

@@ -23,6 +23,7 @@ STATE_WORDS = {
     **dict.fromkeys(["finished", "completed", "complete", "succeeded", "success", "done"], FINISHED),
     **dict.fromkeys(["running", "pending", "queued", "scheduled", "preempting"], RUNNING),
     **dict.fromkeys(["failed", "crashed", "killed", "preempted", "canceled", "cancelled", "error"], FAILED),
+    "diverged": FAILED,
 }
 STATE_COLUMNS = ("State", "state", "status")
 NO_PARAMETERS = frozenset(
