@@ -24,7 +24,7 @@ from ablation.catalogue import MODULES
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment, Trained
 from ablation.tracking.availability import as_user_error, retry, retry_entering, user_errors
-from ablation.tracking.read import cell_lock, mark_killed, settled
+from ablation.tracking.read import cell_lock, settled_alone
 from ablation.tracking.recording import Journal, Label, recording
 from ablation.tracking.reuse import mirror, training_of
 from ablation.tracking.sender import deliver
@@ -171,8 +171,7 @@ def _recorded(store: Store, task: Task) -> Outcome | None:
 
     def look() -> Outcome | None:
         deliver(store, task.label.fingerprint)
-        mark_killed(store, task.label.fingerprint)
-        known = settled(store, task.label.fingerprint, task.place, task.measures)
+        known = settled_alone(store, task.label.fingerprint, task.place, task.measures)
         if known is None:
             return None
         if lacking := known.lacking(task.measures):

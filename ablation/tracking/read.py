@@ -78,7 +78,19 @@ def settled(store: Store, fingerprint: str, place: str, measures: Collection[str
 
     Another experiment's run counts if it has all the `measures`; the own counts whatever it lacks.
     """
-    final = (run for run in find(store, {"fingerprint": fingerprint}) if run.final)
+    return _settling(find(store, {"fingerprint": fingerprint}), place, measures)
+
+
+def settled_alone(store: Store, fingerprint: str, place: str, measures: Collection[str]) -> RunRow | None:
+    """`mark_killed`, and then `settled`, by one search. Call it under the fingerprint's lock alone."""
+    remove_dead(store, fingerprint)
+    runs = find(store, {"fingerprint": fingerprint})
+    _end_running(store, runs)
+    return _settling(runs, place, measures)
+
+
+def _settling(runs: Iterable[RunRow], place: str, measures: Collection[str]) -> RunRow | None:
+    final = (run for run in runs if run.final)
     return min(
         (run for run in final if run.experiment == place or not run.lacking(measures)),
         key=lambda run: (run.experiment != place, "reused_from" in run.tags, run.started),
@@ -134,8 +146,12 @@ def running(store: Store) -> list[str]:
 
 def end_running(store: Store, fingerprint: str) -> list[str]:
     """End as KILLED, in MLflow, the runs of the fingerprint that say RUNNING; their ids."""
+    return _end_running(store, find(store, {"fingerprint": fingerprint}))
+
+
+def _end_running(store: Store, runs: Iterable[RunRow]) -> list[str]:
     dead = []
-    for run in find(store, {"fingerprint": fingerprint}):
+    for run in runs:
         if run.status != "RUNNING":
             continue
         store.client.set_tag(run.run_id, "outcome", "killed")

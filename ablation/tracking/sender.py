@@ -18,6 +18,7 @@ from ablation.tracking.store import Store
 
 AT_ONCE = 1000  # points that MLflow takes in one request
 PARAMS_AT_ONCE = 100
+LAST = 500  # points beside tags
 
 
 class Undelivered(ServerUnavailable):
@@ -48,6 +49,7 @@ def begin(client: MlflowClient, record: Record, experiment: str) -> None:
     run = client.create_run(experiment, start_time=record.started, tags=record.tags)
     record.run_id = str(run.info.run_id)
     if not record.logs_itself:
+        record.sent_tags = dict(record.tags)
         log_all(client, record.run_id, [Param(*item) for item in record.params.items()])
     if record.dataset:
         data = Dataset(source_type="ablation", **record.dataset)
@@ -76,11 +78,13 @@ def end(store: Store, record: Record, entry: Path) -> None:
     send_points(client, record)
     if record.logs_itself:
         _complete(client, record)
-    log_all(client, run_id, metrics=[Metric(*point) for point in record.final_points()])
     if any((entry / FILES).iterdir()):
         client.log_artifacts(run_id, str(entry / FILES))
-    # Last but the status, since they may say that the run is whole (`read.OPEN`).
-    client.log_batch(run_id, tags=[RunTag(*item) for item in record.tags.items()])
+    final = [Metric(*point) for point in record.final_points()]
+    log_all(client, run_id, metrics=final[:-LAST])
+    # The tags come last but the status, since they may say that the run is whole (`read.OPEN`).
+    tags = [RunTag(*item) for item in record.tags.items() if record.sent_tags.get(item[0]) != item[1]]
+    client.log_batch(run_id, metrics=final[-LAST:], tags=tags)
     client.set_terminated(run_id, record.status, record.ended)
     if not record.logs_itself:  # else there are curves that we know nothing of
         points: dict[str, list[tuple[int, float]]] = {}
