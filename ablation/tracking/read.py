@@ -13,6 +13,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 
 from ablation.experiment import SIDES, Experiment
+from ablation.stats.items import ITEM_COLUMNS
 from ablation.tracking.artifacts import artifact
 from ablation.tracking.availability import is_unavailable
 from ablation.tracking.cache import Curve, curve_of, recall, remember
@@ -24,7 +25,6 @@ KEPT_TAGS = ("arm", "fingerprint", "outcome", "failure", "reused_from", "built_o
 SECTIONS = "sections"
 """The tag of a run that names the sections of its metrics, as in "speed" for "speed/seconds"."""
 ITEMS = "items.csv"
-ITEM_COLUMNS = ("measure", "group", "item", "value")
 
 
 @dataclass(frozen=True)
