@@ -71,9 +71,13 @@ class Run(Protocol):
         """Keep a copy of the file with the run."""
 
     def items(self, frame: "pd.DataFrame") -> None:
-        """Keep the values of single test items, columns measure, group, item and value, a row each.
+        """Keep the results on single test items, a row each: columns item and value, and if needed more.
 
-        The run's number of such a measure is the mean over groups of the median over items.
+        measure: of which measure; may be left out where the study has one. group: items that belong together,
+        such as those of one subject. Where items replicate (`Replication`), a group is a cluster, an item
+        without one is its own cluster, and the run's number is the mean over its items: it need not be
+        returned. Elsewhere groups are strata: the run's number is then the mean over groups of the median
+        over items, and is clustered by item and seed beside the effect over seeds.
         """
 
 
@@ -83,7 +87,8 @@ class Replication:
 
     "training": training alone, on one fixed split. "split": train and test are drawn anew from one pool;
     test_share is then n_test / n_train, and `words` says how it comes about. "items": training alone, and the
-    test examples count as a sample, too: every run keeps its result on each (`Run.items`).
+    test items count as a sample, too: every run keeps its result on each (`Run.items`), and conclusions are
+    about new items.
     """
 
     kind: Literal["training", "split", "items"] = "training"

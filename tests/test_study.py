@@ -62,7 +62,7 @@ def test_the_smoke_study_has_another_name_and_a_budget_in_steps(study: Study) ->
         ({"arms": {}, "claims": ()}, "at least one arm beside its baseline"),
         ({"measures": {}}, "at least one measure"),
         ({"alpha": 5.0}, "alpha must lie between 0 and 1"),
-        ({"test": "welch"}, "no test 'welch'.*known are corrected_t, sign_flip, t"),
+        ({"test": "welch"}, "no test 'welch'.*known are corrected_t, crossed, sign_flip, t"),
         ({"arms": {64: {"model.latent_dim": 64}}}, "an arm's name wants to be a text, but is 64"),
         ({"claims": (Claim("x", Difference("test_mse", "upwards", "latent 4")),)}, "no direction 'upwards'"),
         ({"claims": (Claim("x", Difference("test_mse", "up", "latent 4")),) * 2}, "the same text"),

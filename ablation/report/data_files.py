@@ -53,7 +53,7 @@ def verdicts_csv(analysis: Analysis) -> str:
 
     estimate, low, high and detectable are in the unit of the measure; detectable is as in `Verdict`. A rule
     without a direction has none. clustered_low and clustered_high are the ends of the interval over items
-    and seeds.
+    and seeds, where low and high are not over items themselves.
     """
     return as_csv(VERDICT_COLUMNS, (_row(analysis, n, one) for n, one in enumerate(analysis.verdicts, 1)))
 
@@ -121,7 +121,10 @@ def _row(analysis: Analysis, number: int, verdict: Verdict) -> list[object]:
     study, rule, seen = analysis.study, verdict.claim.rule, verdict.estimate
     name, quick = _study(study)
     found = verdict.clustered
-    clustered = ("",) * 4 if found is None else (found.low, found.high, found.items, found.effective_n)
+    items = verdict.sample.items if verdict.sample else ""
+    clustered = (
+        ("", "", items, "") if found is None else (found.low, found.high, found.items, found.effective_n)
+    )
     return [
         *(name, number, verdict.claim.text, rule.kind, rule.measure, rule.direction),
         *(seen.n, seen.mean, seen.low, seen.high),

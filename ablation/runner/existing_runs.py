@@ -18,11 +18,11 @@ from ablation.runner.tables import FAILED, FINISHED, MISSING, RUNNING, Runs, as_
 from ablation.settings import flat
 from ablation.stats.cells import COMPLETE, common
 from ablation.stats.effects import FEWEST_SEEDS
+from ablation.stats.items import ITEM_COLUMNS
 from ablation.study import MOST_LETTERS, Study
 from ablation.texts import one_line, unfit
 from ablation.tracked import AFTER, Tracked
 from ablation.tracking.foreign_runs import ForeignRuns
-from ablation.tracking.read import ITEM_COLUMNS
 from ablation.tracking.store import Store
 
 SHOWN = 5  # names in a sentence, before it says how many more there are

@@ -193,7 +193,7 @@ class Scheduler:
         key = ticket.fingerprint
         label = Label(study.name, cell.arm, cell.seed, key, version, training, study.quick)
         work = packed(study.experiment, cell.settings)
-        task = Task(work, label, self.place, self.store.root, tuple(study.measures))
+        task = Task(work, label, self.place, self.store.root, tuple(study.measures), of_items=study.of_items)
         self.running[engine.submit(task)] = ticket
 
     def _again(self, engine: Engine, future: "Future[Outcome]", ticket: _Ticket) -> bool:

@@ -16,6 +16,7 @@ from ablation.experiment import Experiment, Trained
 from ablation.runner.results import results
 from ablation.runner.tuning import with_tuned_values
 from ablation.runner.worker import as_worker
+from ablation.stats.items import as_items, means_of_items
 from ablation.study import Cell, Study
 from ablation.tracking.artifacts import artifact
 from ablation.tracking.child import ScratchRun
@@ -67,6 +68,7 @@ class Repetition:
     trained: Trained | None = None
     accelerator: bool = False
     last: dict[str, float] = field(default_factory=dict)
+    frames: list[pd.DataFrame] = field(default_factory=list)
 
     @cached_property
     def _scratch(self) -> ScratchRun:
@@ -90,7 +92,8 @@ class Repetition:
         shutil.copy(path, self.kept)
 
     def items(self, frame: pd.DataFrame) -> None:
-        """Values of single items are not compared: the metrics are made of them."""
+        """Keep them: they are not compared, but the metrics may be their means."""
+        self.frames.append(as_items(frame, self.measures))
 
 
 def verify(study: Study, store: Store) -> Iterator[Verified]:
@@ -116,6 +119,8 @@ def _held_against(study: Study, store: Store, row: dict[Any, Any], cell: Cell) -
     with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryDirectory() as kept, as_worker():
         run = Repetition(Path(scratch), Path(kept), tuple(study.measures))
         metrics = run.last | dict(experiment.train(cell.settings, cell.seed, run))
+        if study.of_items and run.frames:
+            metrics = means_of_items(pd.concat(run.frames)) | metrics
         # A mirror keeps no files, and of its origin only the numbers: ask the run that computed it.
         source, run_id = str(row.get("reused_from") or row["run_id"]), str(row["run_id"])
         files = tuple(

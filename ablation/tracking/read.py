@@ -13,6 +13,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 
 from ablation.experiment import SIDES, Experiment
+from ablation.stats.items import ITEM_COLUMNS
 from ablation.tracking.artifacts import artifact
 from ablation.tracking.availability import is_unavailable
 from ablation.tracking.cache import Curve, curve_of, recall, remember
@@ -26,7 +27,6 @@ SECTIONS = "sections"
 OPEN = "running"
 """The tag `outcome` of a run that another process may end before we do (`Experiment.logs_itself`)."""
 ITEMS = "items.csv"
-ITEM_COLUMNS = ("measure", "group", "item", "value")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment, Trained
 from ablation.measures import RESERVED
 from ablation.settings import flat
+from ablation.stats.items import ITEM_COLUMNS, as_items
 from ablation.tracking import child
 from ablation.tracking import journal_on_disk as disk
 from ablation.tracking.availability import (
@@ -32,7 +33,7 @@ from ablation.tracking.availability import (
 )
 from ablation.tracking.journal_on_disk import FAILED, FILES, FINISHED, KILLED, RUNNING, SCRATCH, Point, Record
 from ablation.tracking.origin import Origin, origin
-from ablation.tracking.read import ITEM_COLUMNS, ITEMS, OPEN, SECTIONS, end_running
+from ablation.tracking.read import ITEMS, OPEN, SECTIONS, end_running
 from ablation.tracking.sender import Undelivered, awaited, begin, deliver, end, send_points
 from ablation.tracking.store import ROLE_CELL, Store
 
@@ -92,6 +93,7 @@ class Journal:
     def __post_init__(self) -> None:
         self.entry = disk.make_entry(self.store, self.record.fingerprint)
         self.folder = self.entry / SCRATCH
+        self.kept = pd.DataFrame(columns=list(ITEM_COLUMNS))
         self._began = self._sent = time.monotonic()
         self._pause = FLUSH_SECONDS
         self.record.write(self.entry)
@@ -139,16 +141,14 @@ class Journal:
 
     def items(self, frame: pd.DataFrame) -> None:
         """Keep the values of single test items, beside those that are kept already."""
-        if missing := [name for name in ITEM_COLUMNS if name not in frame]:
-            raise UserError(
-                f"run.items wants the columns {', '.join(ITEM_COLUMNS)}, but the frame has no "
-                f"{', '.join(missing)}: add it."
-            )
-        path = self.entry / FILES / ITEMS
-        if frame.duplicated(["measure", "group", "item"]).any():
+        given = as_items(frame, self.measures)
+        kept = pd.concat([self.kept, given], ignore_index=True) if len(self.kept) else given
+        if kept.duplicated(["measure", "group", "item"]).any():
             raise UserError("run.items wants one value for each measure, group and item: drop the second.")
+        path = self.entry / FILES / ITEMS
         self.record.tags["items"] = ITEMS
-        frame[list(ITEM_COLUMNS)].to_csv(path, mode="a", header=not path.exists(), index=False, na_rep="nan")
+        given.to_csv(path, mode="a", header=not path.exists(), index=False, na_rep="nan")
+        self.kept = kept
 
     def finish(self, metrics: Mapping[str, float]) -> None:
         """End the run as FINISHED with its final metrics: whole on the disk, then in MLflow if it answers."""
