@@ -168,6 +168,32 @@ def test_a_broken_study_does_not_hide_the_others(
         assert "broken.py, line 2" in said
 
 
+def test_study_files_are_found_in_the_folder_and_no_other_file_is_executed(
+    ablation: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for verb in ("list", "status"):
+        code, said, _ = ablation(verb)
+        assert code == 0
+        assert said.strip().endswith("`ablation list --builtin`.")
+    assert "There is no study in this folder" in refused(ablation("report", "--to", "out"))
+    write_study(tmp_path)
+    (tmp_path / "typed.py").write_text("from mine import study as one\nstudy: object = one\n")
+    (tmp_path / "script.py").write_text("import pathlib\npathlib.Path('ran').touch()\nmy_study = 1\n")
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "mine.py").write_text("study = 'of the folder studies'\n")
+    assert {name: str(path) for name, path in catalogue.paths().items()} == {
+        "mine": "studies/mine.py",  # before that of the working folder
+        "typed": "typed.py",
+    }
+    ablation("list")
+    assert not (tmp_path / "ran").exists()
+    # A study of one's own comes before one of the package that is called so.
+    assert catalogue.load("latent_size").name in catalogue.builtin()
+    (tmp_path / "latent_size.py").write_text("study = 3\n")
+    assert "latent_size.py wants `study = Study(...)`" in refused(ablation("plan", "latent_size"))
+
+
 def test_a_port_that_is_taken_is_said_before_any_link(ablation: Run, store: Store) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
