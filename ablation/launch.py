@@ -40,7 +40,7 @@ def run(
     own number if None. `code`: where the code changed since earlier runs, "same" takes them for runs of the
     same code, "new" starts over. `notify` is called as cells end. Raises `UserError` where the study cannot
     run as declared; a cell that fails or diverges does not stop the others, and stands in
-    `Analysis.caveats`.
+    `Analysis.caveats`. Where the study's runs exist already, they are read and nothing is run.
     """
     place = Store(Path(store))
     if study.runs is not None:

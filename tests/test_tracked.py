@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
+from mlflow.exceptions import MlflowException
 
 import ablation
 from ablation import Claim, Difference, Measure, Study, Tracked, UserError, cli
@@ -25,6 +26,7 @@ from ablation.report.formats import render
 from ablation.report.table import tabulate
 from ablation.runner.existing_runs import matches
 from ablation.tracking import store as store_module
+from ablation.tracking.foreign_runs import ForeignRuns
 from ablation.tracking.store import Store
 
 Run = Callable[..., tuple[int, str, str]]
@@ -569,6 +571,28 @@ def test_runs_of_mlflow_are_read_and_nothing_is_written(
     assert "out differs in every run" in said
     assert ((filled / "mlflow.db").read_bytes(), listed(filled)) == before
     assert listed(tmp_path) == set()
+    with pytest.raises(MlflowException, match="readonly"):
+        ForeignRuns("vision", filled).client.create_experiment("another")
+
+
+@pytest.mark.slow
+def test_a_database_server_is_opened_for_reading_alone(on_postgresql: str) -> None:
+    plain = MlflowClient(tracking_uri=on_postgresql)
+    place = plain.create_experiment("vision")
+    made = plain.create_run(place)
+    plain.log_param(made.info.run_id, "model", "vit")
+    there = ForeignRuns("vision", Path("nowhere"))
+    assert [run.params for run in there.runs()] == [{"model": "vit"}]
+    with pytest.raises(MlflowException, match="read-only transaction"):
+        there.client.create_experiment("another")
+
+
+def test_table_reads_an_experiment_of_mlflow(filled: Path, call: Run) -> None:
+    words = ("--arm", "model", "--baseline", "resnet", "--measure", "accuracy:higher:0.01")
+    code, said, complaint = call("table", MLFLOW, "--store", str(filled), *words)
+    assert code == 0, complaint
+    assert "| vit | 6 |" in said
+    assert "| mlp | 1 |" in said
 
 
 def test_the_best_value_of_a_curve_counts_where_it_is_declared(filled: Path) -> None:
@@ -724,6 +748,7 @@ def mutated(rng: random.Random, there: list[list[str]]) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_ten_thousand_random_tables_give_a_table_or_a_sentence(tmp_path: Path) -> None:
     rng, tables = random.Random(5), 0
     path = tmp_path / "runs.csv"
