@@ -167,6 +167,7 @@ class Command(Experiment):
 
     def train(self, settings: Any, seed: int, run: Run) -> Mapping[str, float]:
         """Run the command; its metrics."""
+        self._check_code()
         output, metrics = run.folder / OUTPUT, (run.folder / "metrics.json").absolute()
         own = {"ABLATION_METRICS": str(metrics), "ABLATION_SEED": str(seed)}
         own["ABLATION_SETTINGS"] = _json(flat(settings))
@@ -179,8 +180,7 @@ class Command(Experiment):
             run.artifact(output)
         if ended:
             raise UserError(f"the command {ended}; {_last_lines(output)}")
-        if self._hashed() not in ("", self._scripts) and not self.code_version:
-            raise UserError("a file of the command changed while the study ran: run it again.")
+        self._check_code()
         found = dict(run.logged()) | _read(metrics)
         if missing := [name for name in run.measures if name not in found]:
             raise UserError(
@@ -193,6 +193,11 @@ class Command(Experiment):
             if not abs(found[name]) < sys.float_info.max:
                 raise Diverged(f"{name} is {found[name]:g}")
         return found
+
+    def _check_code(self) -> None:
+        """Refuse to go on with files that changed since the study began; where there are none, none did."""
+        if not self.code_version and self._hashed() not in ("", self._scripts):
+            raise UserError("a file of the command changed while the study ran: run it again.")
 
     def _names(self) -> Iterable[str]:
         """What stands between braces."""

@@ -7,6 +7,7 @@ started; that the socket is closed says that the worker is dead, or wants the co
 the process group. It imports nothing of the package, so that it starts at once.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -14,9 +15,13 @@ import sys
 import threading
 from contextlib import suppress
 
+PR_SET_CHILD_SUBREAPER = 36  # of <sys/prctl.h>: what loses its parent becomes a child of this process
+
 
 def main() -> None:
     """Run the command, say how it ended, and end what is left of it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # workers ignore it, which a command would inherit
     try:
         child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)

@@ -339,7 +339,8 @@ def test_a_time_limit_ends_it_with_its_children(sleepers: Callable[[], list[int]
 def test_what_is_left_in_the_background_ends_with_it(
     sleepers: Callable[[], list[int]], tmp_path: Path
 ) -> None:
-    trained(tmp_path, f'sleep 300 & echo $! >> "$PIDS"; {LEAVES}')
+    trained(tmp_path, f"{HANGS.removesuffix('; wait')}; {LEAVES}")
+    assert len(sleepers()) == 2
     wait_for(lambda: alive(sleepers()) == [])
 
 
