@@ -364,6 +364,12 @@ def test_values_that_can_be_no_names_are_refused(changes: dict[str, str], reason
         analysed(there)
 
 
+def test_a_run_without_the_value_is_of_no_arm() -> None:
+    found = analysed(frame([*rows(), a_row("x", 0) | {"model": float("nan")}]))
+    assert list(found.study.settings) == ["resnet", "vit"]
+    assert "1 of 13 runs is of no arm of the study and left out." in " ".join(found.remarks)
+
+
 def test_too_many_arms_are_refused() -> None:
     with pytest.raises(UserError, match="are 101, more than 100"):
         analysed(pd.DataFrame([a_row(f"m{n}", 0) for n in range(101)]), baseline="m0")

@@ -269,7 +269,7 @@ def table(
     from ablation.report.table import tabulate
 
     place = _store(store)
-    if arm or measure or baseline or allow:
+    if arm or measure or baseline or allow or seed != "seed":
         if seeds is not None or quick:
             raise UserError(f"the runs of {study} exist already: leave out --seeds and --quick.")
         if not (arm and measure and baseline):

@@ -319,10 +319,9 @@ def _numbers(
 ) -> dict[str, npt.NDArray[np.float64]]:
     """The measures, and what else is a number and has a name of its own."""
     taken = {*RESERVED, *flat(study.baseline), tracked.seed, *measures}
-    others = (
-        runs.metrics if not runs.table else {k: runs.metrics[k] for k in runs.candidates if k in runs.metrics}
-    )
-    return {**measures, **{name: column for name, column in others.items() if name not in taken}}
+    names = runs.candidates if runs.table else runs.metrics
+    others = {name: runs.metrics[name] for name in names if name in runs.metrics and name not in taken}
+    return {**measures, **{name: column for name, column in others.items() if not np.isnan(column).all()}}
 
 
 def _best(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,8 @@ def as_text(value: Any) -> str:
         return str(value.tolist())
     if isinstance(value, list | tuple):
         return str(list(value))
-    return "" if value is None or value is pd.NA or value != value else str(value)
+    absent = value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and isnan(value))
+    return "" if absent else str(value)
 
 
 def read_table(where: Any) -> Runs:
