@@ -238,7 +238,7 @@ def test_a_metric_that_is_not_the_mean_of_its_items_is_refused() -> None:
     cells, items = frames(two_arms(SOME))
     cells.loc[3, "score"] += 0.01
     with pytest.raises(
-        UserError, match=r"the score of a run is the mean over its test items, but old, seed 3,"
+        UserError, match=r"the score of a run is the mean over its test items, but that of old, seed 3, is"
     ):
         analyse(study(), cells, 6, items=items)
 
@@ -311,7 +311,7 @@ def test_a_run_keeps_items_and_its_number_is_their_mean(store: Store) -> None:
 
 def test_a_run_whose_items_are_not_its_number_fails_in_a_sentence(store: Store) -> None:
     faults = {
-        "another number": r"the run has the score 0.9 and items whose mean is 0.5: keep the values",
+        "another number": r"but it is 0.9 and the mean of its items 0.5: keep the values",
         "none kept": r"but the run kept none of score: call run.items\(frame\)",
         "no label": r"wants a group in every row, but 1 have none",
         "words": r"wants numbers as values, but could not convert",

@@ -263,7 +263,7 @@ def _with_means(task: Task, journal: Journal, metrics: object) -> object:
             f"none of {', '.join(lacking)}: call run.items(frame) with columns item and value."
         )
     numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, Real)}
-    check_means("the run", numbers, kept)
+    check_means(numbers, kept)
     return means_of_items(kept) | dict(metrics)
 
 

@@ -1,6 +1,7 @@
 """The values of single test items: as a run keeps them, as its number, and paired over runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,30 +43,42 @@ def as_items(frame: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
 
 def means_of_items(items: pd.DataFrame) -> dict[str, float]:
     """The mean over the items of a run by measure; NaN where a value is."""
-    groups = items.groupby("measure", observed=True)["value"]
-    return {str(name): float(np.mean(values.to_numpy(dtype=np.float64))) for name, values in groups}
+    return {str(name): mean for (name,), mean, _ in _means(items, ["measure"])}
 
 
-def check_means(where: str, metrics: Mapping[str, float], items: pd.DataFrame) -> None:
+def check_means(metrics: Mapping[str, float], items: pd.DataFrame) -> None:
     """Refuse metrics of a run that are not the means over its `items`."""
-    size = items["value"].abs().groupby(items["measure"], observed=True).max()
-    for name, mean in means_of_items(items).items():
-        metric = metrics.get(name, mean)
-        if not (abs(metric - mean) <= ROUNDED * size[name] or (np.isnan(metric) and np.isnan(mean))):
-            raise UserError(
-                f'with replication="items" the {name} of a run is the mean over its test items, but {where} '
-                f"has the {name} {metric:.6g} and items whose mean is {mean:.6g}: keep the values whose mean "
-                f"it is, or return no {name}."
-            )
+    for (name,), mean, largest in _means(items, ["measure"]):
+        _check(name, "it", metrics.get(name, mean), mean, largest)
 
 
 def check_cells(study: Study, cells: pd.DataFrame, items: pd.DataFrame) -> None:
     """`check_means` of every complete cell that kept items."""
-    by_cell = dict(iter(items.groupby(["arm", "seed"], observed=True)))
-    for cell in cells[cells["state"] == COMPLETE].to_dict("records"):
-        if (kept := by_cell.get((cell["arm"], cell["seed"]))) is not None:
-            metrics = {name: float(cell[name]) for name in study.measures}
-            check_means(f"{cell['arm']}, seed {cell['seed']},", metrics, kept[kept["measure"].isin(metrics)])
+    complete = (
+        cells[cells["state"] == COMPLETE].set_index(["arm", "seed"])[list(study.measures)].astype(float)
+    )
+    metrics = complete.stack(future_stack=True).to_dict()
+    for (arm, seed, name), mean, largest in _means(items, ["arm", "seed", "measure"]):
+        if (metric := metrics.get((arm, seed, name))) is not None:
+            _check(name, f"that of {arm}, seed {seed},", metric, mean, largest)
+
+
+def _means(items: pd.DataFrame, by: list[str]) -> Iterator[tuple[tuple[Any, ...], float, float]]:
+    """For each group of `by`: its key, the mean of its values (NaN where one is) and the largest of them."""
+    groups = items.groupby(by, observed=True)["value"]
+    found = groups.agg(["mean", "size", "count", "min", "max"])
+    for key, mean, size, count, low, high in found.itertuples(name=None):
+        whole = mean if size == count else float("nan")
+        yield key if isinstance(key, tuple) else (key,), whole, max(abs(low), abs(high))
+
+
+def _check(name: str, which: str, metric: float, mean: float, largest: float) -> None:
+    if not (abs(metric - mean) <= ROUNDED * largest or (np.isnan(metric) and np.isnan(mean))):
+        raise UserError(
+            f'with replication="items" the {name} of a run is the mean over its test items, but {which} is '
+            f"{metric:.6g} and the mean of its items {mean:.6g}: keep the values whose mean it is, or return "
+            f"no {name}."
+        )
 
 
 def paired(
