@@ -17,6 +17,7 @@ from ablation.runner.ledger import Ledger
 from ablation.runner.results import results
 from ablation.tracking.read import cell_runs
 from ablation.tracking.store import Store
+from verbs import call
 
 STUDY = """
 import random, sys, time
@@ -35,7 +36,6 @@ study = Study(
     claims=(Claim("slow is better", Difference("error", "down", "slow")),),
 )
 """
-SAY_TORCH = "import sys, atexit; atexit.register(lambda: print('torch' in sys.modules, file=sys.stderr))"
 
 
 @pytest.fixture
@@ -48,10 +48,7 @@ def place(tmp_path: Path) -> Path:
 
 def said(place: Path, *words: str, code: int = 0) -> str:
     """What the command printed, in a process of its own that never imported torch."""
-    run = f"{SAY_TORCH}; from ablation.cli import main; main()"
-    ended = subprocess.run(
-        [sys.executable, "-c", run, *words], cwd=place, capture_output=True, text=True, check=False
-    )
+    ended = call(place, *words)
     assert ended.returncode == code, ended.stdout + ended.stderr
     assert ended.stderr.splitlines()[-1:] == ["False"], ended.stderr
     return " ".join(ended.stdout.split())

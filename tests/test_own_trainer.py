@@ -1,7 +1,5 @@
 """A trainer of the user's own: how it is named, and what a change of its code asks for."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ from ablation.experiment import hash_of_source
 from ablation.runner.results import results
 from ablation.tracking.read import cell_runs
 from ablation.tracking.store import Store
+from verbs import call
 
 TRAINER = """
 def fit(settings, seed):
@@ -46,10 +45,7 @@ def place(tmp_path: Path) -> Path:
 
 def said(place: Path, *words: str, code: int = 0) -> str:
     """What the command printed, its errors included."""
-    run = "from ablation.cli import main; main()"
-    ended = subprocess.run(
-        [sys.executable, "-c", run, *words], cwd=place, capture_output=True, text=True, check=False
-    )
+    ended = call(place, *words)
     assert ended.returncode == code, ended.stdout + ended.stderr
     return " ".join((ended.stdout + ended.stderr).split())
 
