@@ -26,7 +26,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
-from ablation.experiment import SIDES
+from ablation.experiment import SIDES, panel_of
 from ablation.stats.analysis import Analysis
 from ablation.stats.cells import COMPLETE, planned
 from ablation.stats.statistics import Array
@@ -81,6 +81,8 @@ def seeds_in_grey(seeds: int) -> str:
 def recorded_curves(analysis: Analysis, curves: pd.DataFrame) -> list[tuple[str, Curves]]:
     """The label of each of the experiment's curves that some run recorded, with its values.
 
+    Of an experiment that declares none, those are all that stand in `curves`, each under its own name.
+
     `curves` has the columns arm, seed, step, metric and value.
     """
     study = analysis.study
@@ -93,7 +95,8 @@ def recorded_curves(analysis: Analysis, curves: pd.DataFrame) -> list[tuple[str,
     apart = table.groupby(level=["arm", "metric"], observed=True)
     recorded: dict[Any, pd.DataFrame] = {key: one.droplevel(["arm", "metric"]) for key, one in apart}
     panels = []
-    for name, label in study.experiment.curves.items():
+    logged = {name: name for name in sorted(map(panel_of, curves["metric"].unique()))}
+    for name, label in (study.experiment.curves or logged).items():
         wanted = {
             (arm, side): (arm, f"{side}_{name}" if side else name) for arm in study.settings for side in LINES
         }

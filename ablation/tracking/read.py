@@ -24,6 +24,8 @@ KEPT_TAGS = ("arm", "fingerprint", "outcome", "failure", "reused_from", "built_o
 SECTIONS = "sections"
 """The tag of a run that names the sections of its metrics, as in "speed" for "speed/seconds"."""
 ITEMS = "items.csv"
+MACHINE = "system/"
+"""How the names of the metrics begin that MLflow itself takes of a machine."""
 ITEM_COLUMNS = ("measure", "group", "item", "value")
 
 
@@ -175,6 +177,15 @@ def cell_runs(store: Store, study: str) -> pd.DataFrame:
 def curve_names(experiment: Experiment) -> tuple[str, ...]:
     """The names under which the curves that the experiment declares are logged: x, train_x, validation_x."""
     return tuple(f"{side}{name}" for side in ("", *(f"{s}_" for s in SIDES)) for name in experiment.curves)
+
+
+def logged_curves(store: Store, run_ids: Iterable[str]) -> tuple[str, ...]:
+    """The metrics that these runs, which ended, logged at more than one step; in alphabetical order."""
+    found = set()
+    for run_id in run_ids:
+        logged = curves_of(store, run_id, sorted(metrics_of(store, run_id)))
+        found |= {name for name, curve in logged.items() if len(curve) > 1}
+    return tuple(sorted(name for name in found if not name.startswith(MACHINE)))
 
 
 def curves_of(store: Store, run_id: str, names: Sequence[str]) -> dict[str, Curve]:
