@@ -14,7 +14,8 @@ from ablation.tuning import Search, Tuned
 
 if TYPE_CHECKING:
     from ablation.catalogue import load
-    from ablation.launch import run
+    from ablation.launch import results, run
+    from ablation.report.export import Results
     from ablation.stats.analysis import analyse
 
 __version__ = "0.1.0"
@@ -28,6 +29,7 @@ __all__ = [
     "Level",
     "Measure",
     "Replication",
+    "Results",
     "Run",
     "Same",
     "Search",
@@ -37,14 +39,24 @@ __all__ = [
     "UserError",
     "analyse",
     "load",
+    "results",
     "run",
 ]
-_LATE = {"load": "ablation.catalogue", "run": "ablation.launch", "analyse": "ablation.stats.analysis"}
+_LATE = {
+    "Results": "ablation.report.export",
+    "analyse": "ablation.stats.analysis",
+    "load": "ablation.catalogue",
+    "results": "ablation.launch",
+    "run": "ablation.launch",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LATE:
         raise AttributeError(f"module 'ablation' has no attribute {name!r}")
     from importlib import import_module
+    from warnings import catch_warnings, filterwarnings
 
-    return getattr(import_module(_LATE[name]), name)
+    with catch_warnings():
+        filterwarnings("ignore", "IProgress not found")  # of tqdm in a notebook, which Optuna imports
+        return getattr(import_module(_LATE[name]), name)

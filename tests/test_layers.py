@@ -29,7 +29,18 @@ FLOORS = [
         "tuning",
         "study",
     ),
-    *("formatting", "files", "catalogue", "stats", "tracking", "runner", "report", "launch", "cli"),
+    *(
+        "formatting",
+        "files",
+        "catalogue",
+        "stats",
+        "tracking",
+        "runner",
+        "report",
+        "progress_bar",
+        "launch",
+        "cli",
+    ),
 ]
 
 OWNERS = {
@@ -54,7 +65,7 @@ OWNERS = {
     "matplotlib": {"report", "emoji"},
     "jinja2": {"report", "emoji"},
     "typer": {"cli", "emoji.cli"},
-    "rich": {"cli", "emoji.cli"},
+    "rich": {"progress_bar", "cli", "emoji.cli"},
 }
 
 PUBLIC = {

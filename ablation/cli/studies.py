@@ -109,14 +109,14 @@ def _run(
         _train(tuning_of(study), place, None, how, code)
         study = with_tuned_values(replace(study, chosen={}), place, anew=code == "new")
     failed = _train(study, place, seeds, how, code)
-    show_table(summarise(study, place, seeds or study.seeds))
+    show_table(summarise(study, place, seeds or study.seeds).analysis)
     show_links(place, name, study.quick)
     return 1 if failed else 0
 
 
 def _train(study: Study, store: "Store", seeds: int | None, how: "Executor", code: "CodeChange") -> bool:
     """Train what is lacking and show it as it comes; whether a cell failed."""
-    from ablation.cli.progress_bar import Reporter
+    from ablation.progress_bar import Reporter
     from ablation.runner.scheduler import run_study
 
     with Reporter(study, how.cells) as reporter:
@@ -139,8 +139,8 @@ def _search_each(
 
 
 def _search(study: Study, store: "Store", how: "Executor", code: "CodeChange") -> int:
-    from ablation.cli.progress_bar import Reporter
     from ablation.cli.show import show_front
+    from ablation.progress_bar import Reporter
     from ablation.runner.search import run_search, search_results, searched
 
     whole = searched(study)

@@ -6,6 +6,7 @@ saved byte for byte alike.
 
 import textwrap
 import warnings
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -39,7 +40,26 @@ LINES: dict[str, Literal["--", "-"]] = {"train": "--", "validation": "-", "": "-
 """How each side of a curve is drawn."""
 COLUMNS = 3
 DPI = 200
+SCREEN_DPI = 96  # of a browser
 MOST_LINES = 100  # of seeds in one panel: more are a grey surface, and a file of megabytes
+
+
+class Drawing(Figure):
+    """A figure that a notebook shows, though pyplot knows nothing of it."""
+
+    def _repr_png_(self) -> bytes:
+        return encoded(self, ".png")
+
+
+class Figures(dict[str, Figure]):
+    """Figures by name, which a notebook shows one below the other."""
+
+    def _repr_html_(self) -> str:
+        from ablation.report.formats import template
+
+        pngs = {name: b64encode(encoded(one, ".png")).decode() for name, one in self.items()}
+        widths = {name: round(one.get_figwidth() * SCREEN_DPI) for name, one in self.items()}
+        return template("figures.html").render(pngs=pngs, widths=widths)
 
 
 Curves = dict[tuple[str, str], pd.DataFrame]
@@ -172,7 +192,7 @@ def _figure(panels: Sequence[Any], draw: Callable[[Any, Axes], None], height: fl
     with style():
         columns = min(max(len(panels), 1), COLUMNS)
         rows = max(-(-len(panels) // columns), 1)
-        figure = Figure(figsize=(PANEL_WIDTH * columns, height * rows), layout="constrained")
+        figure = Drawing(figsize=(PANEL_WIDTH * columns, height * rows), layout="constrained")
         FigureCanvasAgg(figure)
         if not panels:
             figure.text(0.5, 0.5, "Nothing was recorded.", ha="center", color=SOFT)
