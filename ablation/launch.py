@@ -55,7 +55,7 @@ def results(study: Study, *, store: str | Path | None = None, seeds: int | None 
 
 
 def _store(study: Study, folder: str | Path | None) -> Store:
-    if not study.name:
+    if not study.name and study.runs is None:
         raise UserError(
             "a study that comes from no file wants a name, under which its runs are kept, but got none: add "
             'name="my_study" to it.'

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ablation.report.table import Table
 
 Test = Literal["corrected_t", "t", "sign_flip"]
+NAME = r"[A-Za-z0-9][\w\-]{0,63}"
+"""What a study may be called, as a regular expression."""
 MOST_LETTERS = 200  # of an arm's name: MLflow keeps 250 of a run's, which has the seed behind it
 TRIAL_LETTERS = 50  # of them for the value that an arm of a tuned study is tried at
 
@@ -280,7 +282,7 @@ def _sesoi(name: str, declared: object) -> float:
 
 
 def _check(study: Study) -> None:
-    if study.name and not re.fullmatch(r"[A-Za-z0-9][\w\-]{0,63}", study.name):
+    if study.name and not re.fullmatch(NAME, study.name):
         raise UserError(
             f"a study's name wants letters, digits, _ and -, at most 64, but is {study.name!r}: "
             "rename its file."
