@@ -1,4 +1,4 @@
-# make study | report | test | test-all | bench | lint | format | ui: each makes the environment first.
+# make study | report | test | test-all | storms | bench | lint | format | ui: each makes the environment first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,7 @@ SEEDS ?= 5
 # The studies that declare a search for two objectives.
 SEARCHED := loss_weight
 
-.PHONY: study report test test-slow test-all bench lint format ui clean-environment
+.PHONY: study report test test-slow test-all storms bench lint format ui clean-environment
 
 study: $(VENV)/ready
 	$(BIN)/ablation run latent_size --seeds $(SEEDS)
@@ -25,6 +25,10 @@ test-slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m slow
 
 test-all: test test-slow
+
+# The same with all their rounds: an hour, before a release.
+storms: $(VENV)/ready
+	$(BIN)/python -m pytest -m slow --full
 
 # About an hour on two cores: what was reached beside its target, also as bench.json.
 bench: $(VENV)/ready

@@ -6,21 +6,23 @@ What a study file or a notebook imports stands here; what trains or talks to MLf
 from typing import TYPE_CHECKING, Any
 
 from ablation.claims import Claim, Difference, Interaction, Level, Same, Trend
+from ablation.command import Command
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment, Function, Replication, Run
 from ablation.measures import Measure
 from ablation.study import Study
+from ablation.tracked import Tracked
 from ablation.tuning import Search, Tuned
 
 if TYPE_CHECKING:
     from ablation.catalogue import load
-    from ablation.launch import results, run
+    from ablation.launch import analyse, results, run
     from ablation.report.export import Results
-    from ablation.stats.analysis import analyse
 
 __version__ = "0.1.0"
 __all__ = [
     "Claim",
+    "Command",
     "Difference",
     "Diverged",
     "Experiment",
@@ -34,6 +36,7 @@ __all__ = [
     "Same",
     "Search",
     "Study",
+    "Tracked",
     "Trend",
     "Tuned",
     "UserError",
@@ -44,7 +47,7 @@ __all__ = [
 ]
 _LATE = {
     "Results": "ablation.report.export",
-    "analyse": "ablation.stats.analysis",
+    "analyse": "ablation.launch",
     "load": "ablation.catalogue",
     "results": "ablation.launch",
     "run": "ablation.launch",

@@ -1,10 +1,15 @@
-"""Find and load study files: every `studies/*.py` that sets `study`. Loads nothing that trains or tracks."""
+"""Find and load study files: those of the working folder, and those that an experiment brings along.
+
+Loads nothing that trains or tracks.
+"""
 
 import importlib.util
 import os.path
+import re
 import sys
 import traceback
 from dataclasses import replace
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from ablation.errors import UserError, unknown
@@ -12,32 +17,41 @@ from ablation.study import Study
 
 DERIVED = ("-quick", "-tuning", "-search")
 """How the names of studies end that are made from another."""
-BESIDE_PACKAGE = Path(__file__).parents[1] / "studies"
+SETS_STUDY = re.compile(rb"^study\b[^=\n]*=", re.MULTILINE)
 MODULES: set[str] = set()
 """The modules that study files became: their functions are sent to workers whole, not by name."""
 
 
-def folder() -> Path:
-    """`studies/` in the working directory, else the one that lies beside the package."""
-    here = Path("studies")
-    return here if here.is_dir() else BESIDE_PACKAGE
+def paths() -> dict[str, Path]:
+    """The study files of the working folder by their names, sorted.
+
+    They are `studies/*.py`, and `*.py` with a line that starts with `study =`: looked for as text, so that no
+    other file is executed.
+    """
+    found = [path for path in Path().glob("*.py") if SETS_STUDY.search(path.read_bytes())]
+    return _by_name([*found, *Path("studies").glob("*.py")])
 
 
-def names() -> list[str]:
-    """The names of the studies in the folder, sorted."""
-    return sorted(path.stem for path in folder().glob("*.py") if not path.stem.startswith("_"))
+def builtin() -> dict[str, Path]:
+    """The study files of installed experiments by their names, sorted: folders by entry point."""
+    folders: list[Path] = [found.load() for found in entry_points(group="ablation.studies")]
+    return _by_name([path for folder in folders for path in folder.glob("*.py")])
+
+
+def _by_name(files: list[Path]) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(files, key=lambda one: one.stem) if path.stem[0] != "_"}
 
 
 def load(name: str) -> Study:
-    """The study called `name`, or the one in the file `name` where that ends in ".py".
+    """The study called `name`, of the working folder or else built in; or that of the file, as in "a/b.py".
 
     Raises `UserError`: no such study (with the nearest name), a file that does not run (with file, line
     and reason), a file that sets no `study`.
     """
-    path = Path(name) if name.endswith(".py") else folder() / f"{name}.py"
+    path = Path(name) if name.endswith(".py") else (builtin() | paths()).get(name)
     # Unlike Path.is_file it says no to a name that the system cannot hold.
-    if not os.path.isfile(path):  # noqa: PTH113
-        raise unknown("study", name, names())
+    if path is None or not os.path.isfile(path):  # noqa: PTH113
+        raise unknown("study", name, sorted(builtin() | paths()))
     found = _execute(path)
     if not isinstance(found, Study):
         raise UserError(
@@ -54,7 +68,7 @@ def load(name: str) -> Study:
 def load_all() -> dict[str, Study | UserError]:
     """Every study of the folder by its name, or what is wrong with its file."""
     found: dict[str, Study | UserError] = {}
-    for name in names():
+    for name in paths():
         try:
             found[name] = load(name)
         except UserError as error:

@@ -169,7 +169,7 @@ class Difference(_Pair):
         """As in "Test MSE of A lies below that of B, paired by seed."."""
         side = "above" if self.direction == "up" else "below"
         label, other = study.label(self.measure), self.reference(study)
-        return f"{label} of {self.arm} lies {side} that of {other}, paired by seed."
+        return f"{label} of {self.arm} lies {side} that of {other}, {study.pairing}."
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ class Interaction(Rule):
         side = "above" if self.direction == "up" else "below"
         return (
             f"{study.label(self.measure)}: the change from {study.reference} to {self.both} lies {side} the "
-            f"changes from it to {self.first} and to {self.second}, added up, paired by seed."
+            f"changes from it to {self.first} and to {self.second}, added up, {study.pairing}."
         )
 
     def check(self, study: "Study") -> None:
@@ -284,7 +284,7 @@ class Same(_Pair):
         sesoi = f"{study.measures[self.measure]:g}"
         return (
             f"{study.label(self.measure)} of {self.arm} is that of {self.reference(study)}, give or take "
-            f"{sesoi}, the smallest that matters, paired by seed."
+            f"{sesoi}, the smallest that matters, {study.pairing}."
         )
 
 

@@ -55,13 +55,20 @@ class Run(Protocol):
 
     folder: scratch that ends with the run. measures: those that the study names, for what is computed on
     demand. trained: what another cell of the same training left, if any (`Experiment.training`).
-    accelerator: whether the run may use one.
+    accelerator: whether the run may use one. environment: MLflow's variables for another process that writes
+    into this run (`Experiment.logs_itself`).
     """
 
     folder: Path
     measures: tuple[str, ...]
     trained: Trained | None
     accelerator: bool
+
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+
+    def logged(self) -> Mapping[str, float]:
+        """The last value of each metric that another process wrote into the run."""
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Record points of curves."""
@@ -70,9 +77,13 @@ class Run(Protocol):
         """Keep a copy of the file with the run."""
 
     def items(self, frame: "pd.DataFrame") -> None:
-        """Keep the values of single test items, columns measure, group, item and value, a row each.
+        """Keep the results on single test items, a row each: columns item and value, and if needed more.
 
-        The run's number of such a measure is the mean over groups of the median over items.
+        measure: of which measure; may be left out where the study has one. group: items that belong together,
+        such as those of one subject. Where items replicate (`Replication`), a group is a cluster, an item
+        without one is its own cluster, and the run's number is the mean over its items: it need not be
+        returned. Elsewhere groups are strata: the run's number is then the mean over groups of the median
+        over items, and is clustered by item and seed beside the effect over seeds.
         """
 
 
@@ -82,7 +93,8 @@ class Replication:
 
     "training": training alone, on one fixed split. "split": train and test are drawn anew from one pool;
     test_share is then n_test / n_train, and `words` says how it comes about. "items": training alone, and the
-    test examples count as a sample, too: every run keeps its result on each (`Run.items`).
+    test items count as a sample, too: every run keeps its result on each (`Run.items`), and conclusions are
+    about new items.
     """
 
     kind: Literal["training", "split", "items"] = "training"
@@ -99,7 +111,8 @@ class Experiment:
     it. exact_files: artifacts that are equal to the byte where a run is repeated on one machine.
     tolerance[metric]: how far, of its value, it may lie from that of a repetition on another machine.
     packages: whose versions are recorded. preload: modules that a worker process imports before its first
-    task. sheet: the artifact that `gallery` reads.
+    task. sheet: the artifact that `gallery` reads. logs_itself: whether another process writes into the run,
+    too: its settings become MLflow's parameters when it ended, where that process logged none of the name.
     """
 
     name: str = "experiment"
@@ -114,6 +127,7 @@ class Experiment:
     reused_cost: float = 0.03
     sheet: str = ""
     outline: Mapping[str, str] = {}
+    logs_itself: bool = False
 
     def with_measures(self, measures: Mapping[str, Measure]) -> "Experiment":
         """The experiment as a study binds it that declares `measures` itself; by default it has its own."""

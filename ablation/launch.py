@@ -1,20 +1,29 @@
 """Run a study from a notebook or a script, and read what its runs say: the verbs without the terminal."""
 
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ablation.claims import Claim
 from ablation.errors import UserError
+from ablation.measures import Measure
 from ablation.progress_bar import Reporter
-from ablation.report.export import Results, read, summarise
+from ablation.report.export import Results, read, read_existing, summarise
 from ablation.runner.engines import Executor, ExecutorConfig, executor
+from ablation.runner.existing_runs import all_runs, arm_called, arms_by_value
 from ablation.runner.recorded_plan import CodeChange
 from ablation.runner.scheduler import Progress, run_study
 from ablation.runner.tuning import tuning_of, with_tuned_values
 from ablation.study import Study
+from ablation.tracked import Tracked
 from ablation.tracking.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def run(
@@ -34,8 +43,11 @@ def run(
     since earlier runs, "same" takes them for runs of the same code, "new" starts over. `notify` is called as
     cells end; without it a terminal shows a bar. Raises `UserError` where the study cannot run as declared; a
     cell that fails or diverges does not stop the others, and stands in `Results.frame` and in the caveats.
+    Where the study's runs exist already, they are read and nothing is run.
     """
     place = _store(study, store)
+    if study.runs is not None:
+        return read(study, place, seeds)
     hands = executor(engine, ExecutorConfig(place, workers), [study.experiment])
     study = with_tuned_values(study, place, anew=code == "new")
     if study.tuned and (code == "new" or not study.chosen):
@@ -54,12 +66,61 @@ def results(study: Study, *, store: str | Path | None = None, seeds: int | None 
     return read(study, _store(study, store), seeds)
 
 
+def analyse(
+    runs: "pd.DataFrame | str | Path",
+    *,
+    arm: str | Sequence[str],
+    baseline: object,
+    measures: Mapping[str, Measure],
+    seed: str = "seed",
+    allow: Sequence[str] = (),
+    claims: Sequence[Claim] = (),
+    best: Sequence[str] = (),
+    items: str = "",
+    replication: object = None,
+    store: str | Path | None = None,
+    question: str = "",
+) -> Results:
+    """What runs that exist already say: those of a data frame, a CSV or Parquet file or "mlflow:EXPERIMENT".
+
+    `arm`: the columns, or MLflow's parameters, whose values make an arm and, joined by ", ", name it.
+    `baseline`: the name of an arm, or the value of its first column where one arm alone has it. Each measure
+    wants its smallest effect that matters. seed, allow, best and items are as in `Tracked`, claims and
+    replication as in `Study`. Raises `UserError` where
+    the runs cannot be read or compared so.
+    """
+    tracked = Tracked(runs, seed, allow, best, items)
+    columns = (arm,) if isinstance(arm, str) else tuple(arm)
+    if not columns:
+        raise UserError("arm wants the columns that tell the arms apart, but got none: name one.")
+    place = _folder(store)
+    there = all_runs(tracked, place)
+    arms = arms_by_value(there, columns)
+    first = arm_called(arms, baseline)
+    study = Study(
+        question=question or f"What does {', '.join(columns)} change?",
+        source=tracked.words,
+        runs=tracked,
+        baseline=arms[first],
+        arms={first: arms[first], **arms},
+        measures=measures,
+        claims=tuple(claims),
+        replication=replication,
+        name=_name(tracked),
+    )
+    return read_existing(study, place, there)
+
+
 def _store(study: Study, folder: str | Path | None) -> Store:
     if not study.name and study.runs is None:
         raise UserError(
             "a study that comes from no file wants a name, under which its runs are kept, but got none: add "
             'name="my_study" to it.'
         )
+    return _folder(folder)
+
+
+def _folder(folder: str | Path | None) -> Store:
     return Store(Path(folder or os.environ.get("ABLATION_STORE") or "mlruns"))
 
 
@@ -77,3 +138,9 @@ def _train(
     with Reporter(study, hands.cells) as reporter:
         progress = run_study(study, store, hands.make, hands.cells, seeds, reporter.notify, code)
     reporter.summary(progress)
+
+
+def _name(tracked: Tracked) -> str:
+    """A study's name, as near to that of the runs as one may be."""
+    words = tracked.mlflow or (Path(tracked.where).stem if isinstance(tracked.where, str | Path) else "runs")
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", words).lstrip("_-")[:64]

@@ -43,7 +43,10 @@ class Reporter:
 
     def notify(self, standing: "Standing") -> None:
         """Show where the study stands."""
-        left = "" if standing.seconds_left is None else f"about {duration(standing.seconds_left)} left"
+        left = ""
+        if standing.cost:  # at the mean speed of the cells that were computed
+            seconds = standing.seconds / standing.cost * standing.cost_left / self.workers
+            left = f"about {duration(seconds)} left"
         self._bar.update(self._task, total=standing.total, completed=standing.done, left=left)
         if standing.last:
             tail = f"  ·  {left}" if left else ""

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from ablation.report.figures import Figures
     from ablation.report.table import Table
 
-Test = Literal["corrected_t", "t", "sign_flip"]
+Test = Literal["corrected_t", "t", "sign_flip", "crossed"]
+DEFAULT_TESTS = {"training": "t", "split": "corrected_t", "items": "crossed"}
 NAME = r"[A-Za-z0-9][\w\-]{0,63}"
 """What a study may be called, as a regular expression."""
 MOST_LETTERS = 200  # of an arm's name: MLflow keeps 250 of a run's, which has the seed behind it
@@ -63,8 +64,9 @@ class Study:
     default what the experiment says, which for your own trainer is "training".
 
     `test` is the paired test on seeds, declared here and never chosen from the data: "corrected_t" (Nadeau
-    and Bengio 2003, for splits resampled from one pool; the default where a seed varies the split), "t" (the
-    default elsewhere) or "sign_flip" (exact; both for independent replications).
+    and Bengio 2003, for splits resampled from one pool; the default where a seed varies the split), "crossed"
+    (over test items and seeds, for replication="items" alone), "t" (the default elsewhere) or "sign_flip"
+    (exact; both for independent replications).
 
     against[arm] is the arm that the effects of `arm` are differences to, where it is not the baseline; an
     arm that is set against itself is a baseline of its own, for those set against it.
@@ -116,7 +118,7 @@ class Study:
         set_(self, "measures", {name: _sesoi(name, one) for name, one in self.measures.items()})
         set_(self, "replication", _replication(self.replication, self.experiment, self.baseline))
         if not self.test:
-            set_(self, "test", "corrected_t" if self.replication.kind == "split" else "t")
+            set_(self, "test", DEFAULT_TESTS[self.replication.kind])
         _check(self)
 
     @property
@@ -129,6 +131,16 @@ class Study:
     def ratio(self) -> float:
         """n_test / n_train of one split where the test corrects for it; 0 for the other tests."""
         return self.replication.test_share if self.test == "corrected_t" else 0.0
+
+    @property
+    def of_items(self) -> bool:
+        """Whether test items are a sample like the seeds: a run's numbers are means over its items."""
+        return bool(self.replication.kind == "items")
+
+    @property
+    def pairing(self) -> str:
+        """How effects are paired, in words."""
+        return "paired by seed and test item" if self.of_items else "paired by seed"
 
     def measure(self, name: str) -> Measure:
         """The measure called `name`, or a `UserError` that names the known ones."""
@@ -202,6 +214,8 @@ class Study:
 
     def smoke(self) -> "Study":
         """The same study with a budget that only shows that it runs: its numbers mean nothing."""
+        if self.runs is not None:
+            raise UserError(f"the runs of {self.name or 'the study'} exist already: leave out --quick.")
         quick = self.experiment.quick
         arms = {arm: dict(quick(changes, n)) for n, (arm, changes) in enumerate(self.arms.items(), start=1)}
         baseline = vary(self.baseline, quick({}, 0))
@@ -292,6 +306,12 @@ def _check(study: Study) -> None:
     if not 0 < study.alpha < 1:
         raise UserError(f"alpha must lie between 0 and 1, but got {study.alpha}.")
     check_known("test", str(study.test), get_args(Test))
+    if (study.test == "crossed") != study.of_items:
+        raise UserError(
+            f'replication="{study.replication.kind}" does not go with test="{study.test}", since "crossed" '
+            "tests over test items and seeds, and every other test over seeds alone: leave test out, or "
+            "change replication."
+        )
     if study.test == "corrected_t" and study.replication.kind != "split":
         raise UserError(
             'test="corrected_t" is for splits that are drawn anew from one pool, but here a seed varies '

@@ -27,6 +27,7 @@ PARTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "workers": ({"seeds": 2}, {"seeds": 1, "more": (), "whole": False, "quick": True}),
     "plain_way": ({"seeds": 1}, {"seeds": 1, "quick": True}),
     "growth": ({"runs": (100, 1000, 10000)}, {"runs": (40, 120)}),
+    "own_trainer": ({}, {"functions": 20, "commands": 4}),
 }
 
 

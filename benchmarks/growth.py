@@ -30,7 +30,7 @@ from ablation.runner.results import results
 from ablation.runner.scheduler import checked_versions
 from ablation.runner.time_estimate import workload
 from ablation.study import Cell, Study
-from ablation.tracking.read import mark_killed, settled
+from ablation.tracking.read import settled_alone
 from ablation.tracking.recording import Label, recording
 from ablation.tracking.store import Store
 
@@ -53,8 +53,7 @@ def fill(study: Study, store: Store, seeds: int) -> list[float]:
     for number, (key, cell) in enumerate(fingerprints(study, study.cells(seeds), versions).items()):
         started = perf_counter()
         trial = ledger.begin(cell, key)
-        mark_killed(store, key)
-        settled(store, key, place)
+        settled_alone(store, key, place, ())
         metrics = dict.fromkeys(study.measures, number * 7919 % 101 / 100)
         version = versions[study.experiment.source(cell.settings)]
         label = Label(study.name, cell.arm, cell.seed, key, version, training_of(study, cell, versions))

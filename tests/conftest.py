@@ -1,26 +1,38 @@
-"""Fixtures that every test may use; one thread, so that results are bit-equal on every machine."""
+"""Fixtures that every test may use, and the one skip of `emoji/` where its extra is not installed."""
 
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
-import torch
 
+from ablation.emoji.extra import missing
 from ablation.tracking.store import Store
-from doubles import draw_faces
 from servers import PROGRAMS, PostgreSQL, postgresql
 
-torch.set_num_threads(1)
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="Storms and fuzz with all their rounds.")
 
 
 @pytest.fixture(scope="session")
-def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Parquet of drawn faces."""
-    return draw_faces(tmp_path_factory.mktemp("faces") / "faces.parquet")
+def rounds(pytestconfig: pytest.Config) -> Callable[[int, int], int]:
+    """`rounds(all, few)`: how many rounds a storm has: few, or all of them with --full (`make storms`)."""
+    return lambda every, few: every if pytestconfig.getoption("--full") else few
+
+
+class Skipped(pytest.Directory):
+    """A folder whose tests want what is not installed."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        pytest.skip(f"tests/emoji wants the extra emoji (not installed: {', '.join(missing())})")
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    return Skipped.from_parent(parent, path=path) if path.name == "emoji" and missing() else None
 
 
 @pytest.fixture(scope="session")

@@ -104,6 +104,10 @@ class FakeRun:
     """A run that is recorded nowhere."""
 
     accelerator = False
+    environment: Mapping[str, str] = {}
+
+    def logged(self) -> Mapping[str, float]:
+        return {}
 
     def __init__(self, folder: Path, measures: Sequence[str] = ()) -> None:
         self.folder, self.measures, self.trained = folder, tuple(measures), None

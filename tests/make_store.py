@@ -1,4 +1,6 @@
-"""Make the store that is kept of a version: `python tests/make_store.py 0.1.0`, once, when it is released.
+"""Make the store that is kept of a version, once, when it is released.
+
+    PYTHONPATH=tests/emoji python tests/make_store.py 0.1.0
 
 It is run with the code of that version, and leaves the packed store and its table in `tests/stores/VERSION/`.
 MLflow keeps absolute paths: so a store is made, and unpacked again, at one place of every machine.

@@ -6,27 +6,24 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import datasets
 import pytest
 
 from ablation import catalogue, cli
 from ablation.report.export import summarise
 from ablation.runner.scheduler import run_study
 from ablation.tracking.store import Store
-from doubles import small_study
 from engines import InlineEngine, folder_of
 
 Run = Callable[..., tuple[int, str, str]]
 
 STUDY = """
 from ablation import Study
-from ablation.emoji import joint, vary
+from doubles_suite import BASELINE, Tiny
 
-settings = {{"data.sources": ({source!r},), "augment.copies": 0, "model.channels": (4,), "train.epochs": 1}}
+measures = {{"miss": 0.01}}
 arms = {arms}
-measures = {{"test_mse": 0.01}}
-base = vary(joint, settings)
-study = Study(question="?", source="a double", baseline=base, arms=arms, measures=measures, seeds=1)
+tiny = {{"train": Tiny(), "baseline": BASELINE}}
+study = Study(question="?", source="a double", arms=arms, measures=measures, seeds=1, **tiny)
 """
 
 
@@ -46,9 +43,9 @@ def ablation(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     return call
 
 
-def write_study(folder: Path, source: Path | str, arms: str = '{"small": {"model.latent_dim": 4}}') -> Path:
+def write_study(folder: Path, arms: str = '{"fast": {"rate": 0.3}}') -> Path:
     path = folder / "mine.py"
-    path.write_text(STUDY.format(source=str(source), arms=arms))
+    path.write_text(STUDY.format(arms=arms))
     return path
 
 
@@ -80,9 +77,6 @@ def refused(answer: tuple[int, str, str]) -> str:
         (["ui"], "mlruns holds no runs yet: run a study first"),
         (["rnu"], "No such command 'rnu'"),
         (["run"], "Missing argument 'STUDY...'"),
-        (["emoji", "show", "--classes", "hapy_sad"], "no class scheme 'hapy_sad' (did you mean 'happy_sad'"),
-        (["emoji", "show", "--source", "none.parquet"], "none.parquet"),
-        (["emoji", "build", "--font", "none.ttf"], "none.ttf"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -94,71 +88,12 @@ def test_a_mistake_gets_one_sentence_and_writes_nothing(
     assert folder_of(tmp_path) == []
 
 
-def truncated(folder: Path, faces: Path) -> Path:
-    path = folder / "bad.parquet"
-    path.write_bytes(faces.read_bytes()[:-500])
-    return path
-
-
-def textless(folder: Path, faces: Path) -> Path:
-    rows = datasets.Dataset.from_parquet(str(faces), cache_dir=str(folder / "cache"))
-    rows.select_columns(["image"]).to_parquet(folder / "bad.parquet")
-    return folder / "bad.parquet"
-
-
-def undecodable(folder: Path, faces: Path) -> Path:
-    rows = datasets.Dataset.from_parquet(str(faces), cache_dir=str(folder / "cache"))
-    images = [image["bytes"] for image in rows.cast_column("image", datasets.Image(decode=False))["image"]]
-    images[7] = images[7][:60]
-    features = datasets.Features({"image": datasets.Image(), "text": datasets.Value("string")})
-    broken = {"image": [{"bytes": image, "path": None} for image in images], "text": rows["text"][:]}
-    datasets.Dataset.from_dict(broken, features=features).to_parquet(folder / "bad.parquet")
-    return folder / "bad.parquet"
-
-
-def two_sad(folder: Path, faces: Path) -> Path:
-    rows = datasets.Dataset.from_parquet(str(faces), cache_dir=str(folder / "cache"))
-    kept = [
-        i
-        for i, text in enumerate(rows["text"])
-        if not text.startswith("crying") or text.endswith((" 1", " 2"))
-    ]
-    rows.select(kept).to_parquet(folder / "bad.parquet")
-    return folder / "bad.parquet"
-
-
-def unreachable(folder: Path, faces: Path) -> str:
-    return "nobody/no-emoji"
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (truncated, "bad.parquet"),
-        (textless, "text"),
-        (undecodable, "row 7"),
-        (two_sad, "sad"),
-        (unreachable, "nobody/no-emoji"),
-    ],
-)
-def test_bad_data_gets_one_sentence_before_anything_is_written(
-    ablation: Run,
-    tmp_path: Path,
-    faces: Path,
-    make: Callable[[Path, Path], Path | str],
-    message: str,
-) -> None:
-    study = write_study(tmp_path, make(tmp_path, faces))
-    assert message in refused(ablation("run", study, "--store", tmp_path / "store"))
-    assert not (tmp_path / "store").exists()
-
-
 @pytest.mark.parametrize(
     ("arms", "message"),
     [
-        ("{'small': {'model.latnt_dim': 4}}", "line 9: there is no setting 'model.latnt_dim' (did you mean"),
+        ("{'fast': {'rat': 4}}", "line 8: there is no setting 'rat' (did you mean"),
         (
-            "{'small': {'model.latent_dim': 4}, ",
+            "{'fast': {'rate': 4}, ",
             "line 6: '{' was never closed",
         ),
     ],
@@ -166,32 +101,28 @@ def test_bad_data_gets_one_sentence_before_anything_is_written(
 def test_a_wrong_study_file_is_named_with_its_line(
     ablation: Run, tmp_path: Path, arms: str, message: str
 ) -> None:
-    study = write_study(tmp_path, "emoji", arms)
+    study = write_study(tmp_path, arms)
     assert f"mine.py, {message}" in refused(ablation("run", study, "--store", tmp_path / "store"))
     assert not (tmp_path / "store").exists()
 
 
-def test_a_store_that_cannot_be_written_is_said_before_training(
-    ablation: Run, tmp_path: Path, faces: Path
-) -> None:
+def test_a_store_that_cannot_be_written_is_said_before_training(ablation: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    answer = ablation("run", write_study(tmp_path, faces), "--store", tmp_path / "file" / "store")
+    answer = ablation("run", write_study(tmp_path), "--store", tmp_path / "file" / "store")
     assert "cannot be written" in refused(answer)
     assert (tmp_path / "file").read_text() == "not a folder"
 
 
-def test_changed_arms_are_refused_with_what_differs(
-    ablation: Run, store: Store, tmp_path: Path, faces: Path
-) -> None:
-    run_study(catalogue.load(str(write_study(tmp_path, faces))), store, InlineEngine(), workers=1)
-    changed = write_study(tmp_path, faces, '{"small": {"model.latent_dim": 5}}')
+def test_changed_arms_are_refused_with_what_differs(ablation: Run, store: Store, tmp_path: Path) -> None:
+    run_study(catalogue.load(str(write_study(tmp_path))), store, InlineEngine(), workers=1)
+    changed = write_study(tmp_path, '{"fast": {"rate": 0.5}}')
     said = refused(ablation("run", changed, "--store", store.root))
-    assert "arms.small.model.latent_dim: 4 became 5" in said
+    assert "arms.fast.rate: 0.3 became 0.5" in said
     assert "give the study's file a new name" in said
 
 
-def test_the_verbs_on_a_finished_study(ablation: Run, store: Store, tmp_path: Path, faces: Path) -> None:
-    path = write_study(tmp_path, faces)
+def test_the_verbs_on_a_finished_study(ablation: Run, store: Store, tmp_path: Path) -> None:
+    path = write_study(tmp_path)
     study = catalogue.load(str(path))
     run_study(study, store, InlineEngine(), workers=1)
     summarise(study, store)
@@ -213,10 +144,8 @@ def test_the_verbs_on_a_finished_study(ablation: Run, store: Store, tmp_path: Pa
     assert "none is left RUNNING" in ablation("doctor", *place)[1]
 
 
-def test_a_quick_run_is_marked_in_every_output(
-    ablation: Run, store: Store, tmp_path: Path, faces: Path
-) -> None:
-    path = write_study(tmp_path, faces)
+def test_a_quick_run_is_marked_in_every_output(ablation: Run, store: Store, tmp_path: Path) -> None:
+    path = write_study(tmp_path)
     place = ("--store", store.root, "--quick")
     run_study(catalogue.load(str(path)).smoke(), store, InlineEngine(), workers=1)
     for format in ("md", "tex", "html"):
@@ -226,17 +155,43 @@ def test_a_quick_run_is_marked_in_every_output(
 
 
 def test_a_broken_study_does_not_hide_the_others(
-    ablation: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faces: Path
+    ablation: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "studies").mkdir()
-    write_study(tmp_path / "studies", faces)
+    write_study(tmp_path / "studies")
     (tmp_path / "studies" / "broken.py").write_text("import sys\nsys.exit(3)\n")
     for verb in ("list", "status"):
         code, said, _ = ablation(verb)
         assert code == 0
         assert "mine" in said
         assert "broken.py, line 2" in said
+
+
+def test_study_files_are_found_in_the_folder_and_no_other_file_is_executed(
+    ablation: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for verb in ("list", "status"):
+        code, said, _ = ablation(verb)
+        assert code == 0
+        assert said.strip().endswith("`ablation list --builtin`.")
+    assert "There is no study in this folder" in refused(ablation("report", "--to", "out"))
+    write_study(tmp_path)
+    (tmp_path / "typed.py").write_text("from mine import study as one\nstudy: object = one\n")
+    (tmp_path / "script.py").write_text("import pathlib\npathlib.Path('ran').touch()\nmy_study = 1\n")
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "mine.py").write_text("study = 'of the folder studies'\n")
+    assert {name: str(path) for name, path in catalogue.paths().items()} == {
+        "mine": "studies/mine.py",  # before that of the working folder
+        "typed": "typed.py",
+    }
+    ablation("list")
+    assert not (tmp_path / "ran").exists()
+    # A study of one's own comes before one of the package that is called so.
+    assert catalogue.load("latent_size").name in catalogue.builtin()
+    (tmp_path / "latent_size.py").write_text("study = 3\n")
+    assert "latent_size.py wants `study = Study(...)`" in refused(ablation("plan", "latent_size"))
 
 
 def test_a_port_that_is_taken_is_said_before_any_link(ablation: Run, store: Store) -> None:
@@ -263,7 +218,7 @@ def test_help_and_list_import_neither_torch_nor_mlflow() -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["list"], 0, "latent_size"),
+        (["list"], 0, "There is no study in this folder: make one"),
         (["plan", "latent_size", "--store", "none"], 0, "cells to train on"),
         (["run", "latentsize"], 2, "did you mean 'latent_size'"),
         (["sing"], 2, "No such command"),
@@ -278,9 +233,3 @@ def test_the_command_ends_with_all_it_said_in_the_pipe_and_its_code(
     assert said in " ".join((ended.stdout + ended.stderr).split())
     assert (ended.stdout == "") == (code == 2)
     assert "leaked" not in ended.stderr  # as triton says where its objects outlive the interpreter
-
-
-def test_a_smoke_study_and_its_study_have_no_cell_in_common(faces: Path) -> None:
-    study = small_study(faces)
-    own, smoke = ({cell.settings for cell in one.cells()} for one in (study, study.smoke()))
-    assert not own & smoke

@@ -139,7 +139,7 @@ def test_a_run_is_whole_in_mlflow_and_nothing_is_left_in_the_journal(store: Stor
     [
         (ValueError("broken"), "FAILED", "failed"),
         (Diverged("loss is nan"), "FAILED", "diverged"),
-        (KeyboardInterrupt(), "KILLED", ""),
+        (KeyboardInterrupt(), "KILLED", "killed"),
     ],
     ids=["an error", "diverged", "an interrupt"],
 )

@@ -22,22 +22,32 @@ from ablation.tracking.store import Store
 from engines import InlineEngine
 
 STUDY = """
-from ablation import Study
-from ablation.emoji import joint, vary
+import math, random, time
+from ablation import Measure, Study
 
-small = {{"data.sources": ({parquet!r},), "augment.copies": 3, "model.channels": (8, 16), "train.epochs": 12}}
+def fit(settings, seed, run):
+    noise = random.Random(f"{seed} {settings}")
+    for step in range(1, 13):
+        loss = math.exp(-step / settings["size"]) + noise.random() / 100
+        run.log({"train_loss": loss, "validation_loss": 2 * loss}, step)
+        time.sleep(PAUSE)
+    for name in ("weights", "codes", "items"):
+        (run.folder / name).write_text(f"{name}: {loss}. " * 500)
+        run.artifact(run.folder / name)
+    return {"error": loss}
+
 study = Study(
-    question="Does it survive?", source="a double", baseline=vary(joint, small),
-    arms={{"latent 128": {{}}, "latent 16": {{"model.latent_dim": 16}}}},
-    measures={{"test_mse": 0.01}}, seeds=3,
+    question="Does it survive?", source="a double", train=fit, baseline={"size": 8},
+    arms={"size 8": {}, "size 4": {"size": 4}},
+    measures={"error": Measure("lower", "Error", matters=0.01)}, seeds=3,
 )
-"""
+""".replace("PAUSE", "0.05")
 
 
 @pytest.fixture(scope="module")
-def study_file(tmp_path_factory: pytest.TempPathFactory, faces: Path) -> Path:
+def study_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("studies") / "survivor.py"
-    path.write_text(STUDY.format(parquet=str(faces)))
+    path.write_text(STUDY)
     return path
 
 

@@ -24,9 +24,12 @@ FLOORS = [
         "settings",
         "measures",
         "experiment",
+        "guardian",
+        "command",
         "fingerprint",
         "claims",
         "tuning",
+        "tracked",
         "study",
     ),
     *(

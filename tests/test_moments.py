@@ -1,6 +1,7 @@
 """A process killed at each moment at which it could be: the next run finds what it left and ends whole."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,6 @@ from test_kills import undisturbed as undisturbed
 DIES = """
 import importlib, os, shutil, signal, sys
 from pathlib import Path
-import torch
 from ablation import catalogue
 from ablation.report.export import publish
 from ablation.runner.scheduler import run_study
@@ -50,13 +50,12 @@ def dies(*words, **named):
     {"at once": lambda *_, **__: die(), "half": half, "some": some}[way](*words, **named)
 
 setattr(holder, name, dies)
-torch.set_num_threads(1)  # as a worker
 study, store = catalogue.load(sys.argv[1]), Store(Path(sys.argv[2]))
 run_study(study, store, InlineEngine(), workers=1)
 publish(study, store, Path(sys.argv[3]))
 """
 
-# Where, at which call of what, and how: a study of 6 cells, each with 12 epochs.
+# Where, at which call of what, and how: a study of 6 cells, each with 12 steps and 3 files.
 MOMENTS = {
     "before the run exists": ("mlflow", "MlflowClient", "create_run", 3, "at once"),
     "before its settings": ("mlflow", "MlflowClient", "log_batch", 1, "at once"),
@@ -74,9 +73,9 @@ MOMENTS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_whenever_it_dies_the_next_run_ends_up_whole(
-    moment: str, study_file: Path, undisturbed: Path, tmp_path: Path
+    moment: str, study_file: Path, undisturbed: Path, blank: Path, tmp_path: Path
 ) -> None:
-    store, out = tmp_path / "store", tmp_path / "out"
+    store, out = Path(shutil.copytree(blank, tmp_path / "store")), tmp_path / "out"
     words = [str(study_file), str(store), str(out), *map(str, MOMENTS[moment])]
     here = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
     killed = subprocess.run([sys.executable, "-c", DIES, *words], env=here, capture_output=True, check=False)

@@ -18,19 +18,13 @@ from PIL import Image
 from ablation import Claim, Difference, Measure, Study, UserError
 from ablation.files import write
 from ablation.report import page
-from ablation.report.chapters import Chapter, Evidence, parts, word_counts
+from ablation.report.chapters import Chapter, Evidence
 from ablation.report.formats import render, template
 from ablation.report.gallery import Gallery, Png
-from ablation.report.page import write_page
+from ablation.report.page import parts, word_counts, write_page
 from ablation.report.table import tabulate
-from ablation.runner.scheduler import run_study
-from ablation.settings import vary
 from ablation.stats.analysis import analyse
-from ablation.tracking.artifacts import artifact
-from ablation.tracking.read import cell_runs
 from ablation.tracking.store import Store
-from doubles import small_study
-from engines import InlineEngine
 from frames import ODD, a_frame, a_study, noisy, some_curves
 
 CENTRE = {"small": 0.020, "middle": 0.018, "large": 0.012, ODD: 0.020, "b": 0.018}
@@ -342,45 +336,6 @@ def test_a_page_is_replaced_whole_and_after_its_figures(
         write_page(CHAPTERS, tmp_path)
     assert (tmp_path / "index.html").read_text() == "old"
     assert not [path for path in tmp_path.rglob("*.*") if path.name != "index.html"]
-
-
-@pytest.fixture
-def study(faces: Path) -> Study:
-    return small_study(faces, part="1 f", cell_seconds=6.0)
-
-
-def test_a_store_becomes_a_page_with_what_it_holds_and_what_it_lacks(
-    study: Study, store: Store, tmp_path: Path
-) -> None:
-    run_study(study, store, InlineEngine(), workers=1)
-    changed = replace(study, baseline=vary(study.baseline, {"train.lr": 0.1}))
-    idle = replace(study, name="idle", part="2 e")
-    studies = {"small": study, "idle": idle, "bad": UserError("bad.py, line 1: mend the study file.")}
-    for folder in ("first", "second"):
-        page.report(studies, store, tmp_path / folder)
-    first, second = ((tmp_path / name / "index.html").read_bytes() for name in ("first", "second"))
-    assert first == second
-    text = first.decode()
-    assert len(re.findall(r'<dd><img alt="(?:Inputs|Reconstructions by latent \d)"', text)) == 3
-    assert "2 arms × 2 seeds = 4 cells, about 12 s on two cores: <code>ablation run idle --seeds 2" in text
-    assert cell_runs(store, "small").run_id[0] in text
-    assert "bad.py, line 1" in text
-    page.report({"small": changed}, store, tmp_path / "third")
-    assert "<b>No result.</b>" in (tmp_path / "third" / "index.html").read_text(encoding="utf-8")
-
-
-def test_a_mirrored_run_shows_the_pictures_of_its_original(
-    study: Study, store: Store, tmp_path: Path
-) -> None:
-    run_study(study, store, InlineEngine(), workers=1)
-    twin = replace(study, name="twin")
-    run_study(twin, store, InlineEngine(), workers=1)
-    assert (cell_runs(store, "twin").reused_from != "").all()
-    page.report({"twin": twin}, store, tmp_path)
-    assert "Nothing is kept for" not in (tmp_path / "index.html").read_text(encoding="utf-8")
-    mirrored = cell_runs(store, "twin").run_id[0]
-    assert artifact(store, mirrored, twin.experiment.sheet) is None
-    assert artifact(store, "f" * 32, twin.experiment.sheet) is None
 
 
 def test_without_a_store_there_is_no_page(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Passwords of servers are in no error, log, run or export; and nobody but this machine is served."""
 
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -24,10 +23,10 @@ from ablation.runner.ledger import Ledger
 from ablation.runner.scheduler import run_study
 from ablation.tracking.addresses import hidden, shown, without_credentials
 from ablation.tracking.store import Store
-from doubles import draw_faces
 from doubles_suite import tiny_study
 from engines import InlineEngine
 from servers import PASSWORD, MlflowServer, PostgreSQL, free_port
+from test_kills import STUDY
 
 SQLITE = "sqlite:////tmp/none/trials.db"
 
@@ -162,8 +161,7 @@ def test_no_verb_no_log_no_run_and_no_export_has_a_password(
     database_server: PostgreSQL, tmp_path: Path
 ) -> None:
     """Worker processes, a tracking server with user and password, and PostgreSQL for the trials."""
-    draw_faces(tmp_path / "faces.parquet")
-    shutil.copy(Path(__file__).parent / "stores" / "small.py", tmp_path)
+    (tmp_path / "small.py").write_text(STUDY)
     server = MlflowServer(f"sqlite:///{tmp_path}/server.db", tmp_path / "artifacts", tmp_path / "server.log")
     trials = database_server.database("secret_trials")
     server.start()
@@ -189,7 +187,7 @@ def test_no_verb_no_log_no_run_and_no_export_has_a_password(
     assert PASSWORD not in logs
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     names = {path.name for path in files}
-    assert {"provenance.json", "environment.json", "server.db", "model.safetensors"} <= names
+    assert {"provenance.json", "environment.json", "server.db", "weights"} <= names
     assert [path for path in files if PASSWORD.encode() in path.read_bytes()] == []
     assert PASSWORD not in dump(trials)
 

@@ -14,7 +14,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 from ablation.errors import UserError
 from ablation.stats.statistics import (
-    TESTS,
+    BY_SEED,
     detectable_limit,
     equal,
     equivalence,
@@ -138,7 +138,7 @@ def test_equal_differences_are_not_tested(value: float) -> None:
     values = np.full(6, value)
     got = interval(values, 0.95, 1 / 3)
     assert got.low == got.mean == got.high == value
-    assert all(math.isnan(p_value(values, test, 1 / 3)) for test in TESTS)
+    assert all(math.isnan(p_value(values, test, 1 / 3)) for test in BY_SEED)
     assert math.isnan(equivalence(values, 1.0, 1 / 3))
 
 
@@ -233,7 +233,7 @@ def test_the_least_p_and_tests_that_are_none() -> None:
 
 
 def test_the_ratio_is_that_of_the_split_for_the_corrected_test_alone() -> None:
-    assert [a_study(test=test).ratio for test in TESTS] == [1 / 3, 0, 0]
+    assert [a_study(test=test).ratio for test in BY_SEED] == [1 / 3, 0, 0]
     assert (a_study().test, a_study().ratio) == ("corrected_t", 1 / 3)
     with pytest.raises(UserError, match="there is no test 'u'"):
         a_study(test="u")

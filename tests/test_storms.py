@@ -1,11 +1,11 @@
-"""Storms: a hundred kills over a study of 120 cells, hundreds of cold starts, several studies at once."""
+"""Storms: kills over a study, cold starts, several studies at once; how many, `rounds` says."""
 
 import multiprocessing
 import os
 import random
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -20,27 +20,17 @@ from ablation.runner.results import results
 from ablation.runner.scheduler import run_study
 from ablation.tracking.read import cell_runs, running
 from ablation.tracking.store import Store
-from doubles import small_study
+from doubles_suite import tiny_study
 from servers import PostgreSQL
-from test_kills import start
+from test_kills import STUDY, start
 
 pytestmark = pytest.mark.slow
 
-KILLS, CELLS, WORKERS = 100, 120, 4
-TIMES = 50
+Rounds = Callable[[int, int], int]
+
+WORKERS = 4
 COORDINATOR = 0.1  # of the kills, about; the other victims are what it started
 BETWEEN_SECONDS = (0.2, 1.2)
-STUDY = """
-from ablation import Study
-from ablation.emoji import joint, vary
-
-small = {{"data.sources": ({parquet!r},), "augment.copies": 3, "model.channels": (8, 16), "train.epochs": 12}}
-study = Study(
-    question="Does it survive?", source="a double", baseline=vary(joint, small),
-    arms={{"latent 128": {{}}, "latent 16": {{"model.latent_dim": 16}}}},
-    measures={{"test_mse": 0.01}}, seeds=60,
-)
-"""
 
 
 def kill_one(coordinator: psutil.Process, chance: random.Random) -> bool:
@@ -55,34 +45,35 @@ def kill_one(coordinator: psutil.Process, chance: random.Random) -> bool:
 
 
 @pytest.mark.timeout(1800)
-def test_a_hundred_kills_lose_and_double_nothing(faces: Path, tmp_path: Path) -> None:
+def test_a_storm_of_kills_loses_and_doubles_nothing(tmp_path: Path, rounds: Rounds) -> None:
+    killed, seeds = rounds(100, 15), rounds(60, 12)
     file = tmp_path / "storm.py"
-    file.write_text(STUDY.format(parquet=str(faces)))
+    file.write_text(STUDY.replace("seeds=3", f"seeds={seeds}"))
     study, store, calm = catalogue.load(str(file)), Store(tmp_path / "store"), Store(tmp_path / "calm")
     run_study(study, calm, LocalEngine, workers=2)
     publish(study, calm, tmp_path / "undisturbed")
 
     chance, kills, starts, code = random.Random(7), 0, 0, -1
     while code != 0:
-        assert starts < KILLS
+        assert starts < killed
         process = start(file, store.root, "--workers", str(WORKERS))
         starts += 1
         while process.poll() is None:
             time.sleep(chance.uniform(*BETWEEN_SECONDS))
             # From the first run on: before it there is nothing but imports to kill.
-            if kills < KILLS and has_runs(store) and process.poll() is None:
+            if kills < killed and has_runs(store) and process.poll() is None:
                 kills += kill_one(psutil.Process(process.pid), chance)
         said, _ = process.communicate(timeout=120)
         code = process.returncode
         assert code in (0, 1, -signal.SIGKILL), said
-    assert kills == KILLS
+    assert kills == killed
     print(f"{kills} kills, {starts} starts")
 
     frame = results(study, store)
-    assert frame.state.tolist() == ["complete"] * CELLS
+    assert frame.state.tolist() == ["complete"] * 2 * seeds
     runs = cell_runs(store, study.name)
     assert runs[runs.status == "FINISHED"].fingerprint.is_unique
-    assert (runs.status == "FINISHED").sum() == CELLS
+    assert (runs.status == "FINISHED").sum() == 2 * seeds
     assert running(store) == []
     ledger = Ledger.open(store, study)
     assert ledger is not None
@@ -102,7 +93,7 @@ def has_runs(store: Store) -> bool:
 def cold(root: Path, addresses: dict[str, str]) -> None:
     """What a `run` does first in a store where nothing is."""
     os.environ |= addresses
-    store, study = Store(root), small_study(Path("none"))
+    store, study = Store(root), tiny_study()
     store.create()
     Ledger.create(store, study)
     experiment = store.experiment(study.name, {})
@@ -124,18 +115,18 @@ def eight(roots: Sequence[Path], addresses: dict[str, str]) -> list[int | None]:
 
 
 @pytest.mark.timeout(1800)
-def test_eight_at_once_make_a_store_fifty_times(tmp_path: Path) -> None:
-    for number in range(TIMES):
+def test_eight_at_once_make_a_store(tmp_path: Path, rounds: Rounds) -> None:
+    for number in range(rounds(50, 5)):
         root = tmp_path / str(number)
         assert eight([root] * 8, {}) == [0] * 8
         assert len(Store(root).client.search_runs(["1"])) == 8
 
 
 @pytest.mark.timeout(1800)
-def test_eight_machines_at_once_make_the_tables_fifty_times(
-    database_server: PostgreSQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_eight_machines_at_once_make_the_tables(
+    database_server: PostgreSQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rounds: Rounds
 ) -> None:
-    for number in range(TIMES):
+    for number in range(rounds(50, 5)):
         names = {"MLFLOW_TRACKING_URI": "cold_runs", "ABLATION_OPTUNA_STORAGE": "cold_trials"}
         addresses = {one: database_server.database(f"{name}{number}") for one, name in names.items()}
         roots = [tmp_path / f"{number}-{machine}" for machine in range(8)]
@@ -146,13 +137,12 @@ def test_eight_machines_at_once_make_the_tables_fifty_times(
 
 
 @pytest.mark.timeout(600)
-def test_four_studies_at_once_from_nothing_compute_what_they_share_once(faces: Path, tmp_path: Path) -> None:
+def test_four_studies_at_once_from_nothing_compute_what_they_share_once(tmp_path: Path) -> None:
     files = [tmp_path / f"study_{letter}.py" for letter in "abcd"]
     for number, file in enumerate(files):
         # a and b ask for the same cells, c and d for others of their own.
-        own = "" if number < 2 else f', "train.lr": {1e-3 / number!r}'
-        text = STUDY.format(parquet=str(faces)).replace("seeds=60", "seeds=3")
-        file.write_text(text.replace('"train.epochs": 12', f'"train.epochs": 12{own}'))
+        own = "" if number < 2 else f', "rate": {number}'
+        file.write_text(STUDY.replace('{"size": 8}', f'{{"size": 8{own}}}'))
     store = Store(tmp_path / "store")
     processes = [start(file, store.root) for file in files]
     said = [process.communicate(timeout=500)[0] for process in processes]

@@ -2,16 +2,19 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
+from typing import Any
 
-import datasets
 import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
 from ablation.cli.show import show_status, show_table
 from ablation.errors import UserError
+from ablation.experiment import Diverged, Run
 from ablation.fingerprint import fingerprint
 from ablation.progress_bar import Reporter
 from ablation.report.export import publish, read, summarise
@@ -20,18 +23,40 @@ from ablation.runner.ledger import Ledger
 from ablation.runner.recorded_plan import check_unchanged, plan_of
 from ablation.runner.results import results
 from ablation.runner.scheduler import Progress, run_study
-from ablation.settings import vary
 from ablation.study import Study
 from ablation.tracking.read import cell_lock, cell_runs, mark_killed_if_free
 from ablation.tracking.recording import Label, recording
 from ablation.tracking.store import Store
-from doubles import draw_faces, small_study
+from doubles_suite import BASELINE, KEPT, Tiny, tiny_study
 from engines import InlineEngine, folder_of
 
 
 @pytest.fixture
-def study(faces: Path) -> Study:
-    return small_study(faces)
+def study() -> Study:
+    return tiny_study()
+
+
+class Overflowing(Tiny):
+    """At an infinite rate, training diverges; `wrong` data is refused."""
+
+    def train(self, settings: Mapping[str, Any], seed: int, run: Run) -> Mapping[str, float]:
+        if math.isinf(settings["rate"]):
+            raise Diverged("miss is not finite")
+        return super().train(settings, seed, run)
+
+    def check(self, settings: Mapping[str, Any], seed: int, measures: Sequence[str]) -> None:
+        if settings["note"] == "wrong":
+            raise UserError("there is no zebra: name other data.")
+
+
+class Changing(Tiny):
+    """Its data has another version each time that somebody asks."""
+
+    def __init__(self) -> None:
+        self.versions = count()
+
+    def version(self, settings: Mapping[str, Any]) -> str:
+        return f"{next(self.versions):016}"
 
 
 def swept(
@@ -58,7 +83,7 @@ def test_every_cell_becomes_one_complete_trial_and_one_finished_run(study: Study
     assert runs.status.tolist() == ["FINISHED"] * 4
     trials = {trial.user_attrs["fingerprint"]: trial.values for trial in ledger._trials()}
     for row in frame.itertuples():
-        assert trials[row.fingerprint] == [row.test_mse, row.test_balanced_accuracy]
+        assert trials[row.fingerprint] == [row.miss, row.gain]
 
 
 def test_cells_are_handed_out_seed_by_seed(study: Study, store: Store) -> None:
@@ -117,19 +142,18 @@ def test_a_cell_that_fails_does_not_stop_the_others_and_is_tried_again(study: St
     engine = InlineEngine(fail)
     progress = swept(study, store, engine)
     assert progress.trained == 3
-    assert progress.failed == {"latent 4, seed 0": "OSError: the disk is full"}
+    assert progress.failed == {"fast, seed 0": "OSError: the disk is full"}
     assert swept(study, store).trained == 1
     assert results(study, store).state.tolist() == ["complete"] * 4
 
 
-def test_a_diverging_cell_is_a_result_that_is_not_tried_again(faces: Path, store: Store) -> None:
-    arms = {"latent 8": {}, "hot": {"train.lr": 1e6, "train.optimizer": "sgd", "model.output": "linear"}}
-    study = small_study(faces, arms=arms, claims=())
+def test_a_diverging_cell_is_a_result_that_is_not_tried_again(store: Store) -> None:
+    study = tiny_study(arms={"slow": {}, "hot": {"rate": math.inf}}, claims=(), train=Overflowing())
     progress = swept(study, store)
     assert progress.trained == 2
-    assert all("try a train.lr below 1e+06" in reason for reason in progress.failed.values())
+    assert all("miss is not finite" in reason for reason in progress.failed.values())
     assert results(study, store).groupby("arm").state.unique().explode().to_dict() == {
-        "latent 8": "complete",
+        "slow": "complete",
         "hot": "diverged",
     }
     engine = InlineEngine()
@@ -141,9 +165,7 @@ def test_a_fingerprint_is_computed_once_and_shown_as_reused_in_another_study(
     study: Study, store: Store
 ) -> None:
     swept(study, store)
-    other = dataclasses.replace(
-        study, name="other", arms={"latent 8": {}, "latent 2": {"model.latent_dim": 2}}, claims=()
-    )
+    other = dataclasses.replace(study, name="other", arms={"slow": {}, "middle": {"rate": 0.2}}, claims=())
     progress = swept(other, store)
     assert (progress.trained, progress.reused) == (2, 2)
     first, second = (
@@ -153,7 +175,7 @@ def test_a_fingerprint_is_computed_once_and_shown_as_reused_in_another_study(
     shared = first.index.intersection(second.index)
     assert len(shared) == 2
     assert second.loc[shared].reused_from.tolist() == first.loc[shared].run_id.tolist()
-    pd.testing.assert_series_equal(first.loc[shared].test_mse, second.loc[shared].test_mse)
+    pd.testing.assert_series_equal(first.loc[shared].miss, second.loc[shared].miss)
 
 
 def test_more_seeds_train_the_new_ones_alone(study: Study, store: Store) -> None:
@@ -166,8 +188,8 @@ def test_more_seeds_train_the_new_ones_alone(study: Study, store: Store) -> None
 
 def test_a_study_that_another_process_runs_is_refused_with_its_holder(study: Study, store: Store) -> None:
     with (
-        store.sole("study-small", "the study small"),
-        pytest.raises(UserError, match=r"the study small is being run by process \d+ on .* since .*: wait"),
+        store.sole("study-tiny", "the study tiny"),
+        pytest.raises(UserError, match=r"the study tiny is being run by process \d+ on .* since .*: wait"),
     ):
         swept(study, store)
 
@@ -176,12 +198,12 @@ def test_a_study_that_another_process_runs_is_refused_with_its_holder(study: Stu
     ("changes", "message"),
     [
         (
-            {"arms": {"latent 8": {}, "latent 4": {"model.latent_dim": 5}}},
-            "latent 4.model.latent_dim: 4 became 5",
+            {"arms": {"slow": {}, "fast": {"rate": 5}}},
+            "fast.rate: 0.3 became 5",
         ),
         ({"claims": ()}, "claims"),
-        ({"against": {"latent 4": "latent 4"}, "claims": ()}, "against"),
-        ({"measures": {"test_mse": 0.5, "test_balanced_accuracy": 0.05}}, "test_mse: 0.01 became 0.5"),
+        ({"against": {"fast": "fast"}, "claims": ()}, "against"),
+        ({"measures": {"miss": 0.5, "gain": 0.05}}, "miss: 0.01 became 0.5"),
     ],
 )
 def test_a_changed_plan_is_refused_with_what_differs(
@@ -197,7 +219,7 @@ def test_a_changed_plan_is_refused_with_what_differs(
 
 
 def test_nothing_is_written_where_the_data_is_wrong(study: Study, tmp_path: Path) -> None:
-    wrong = dataclasses.replace(study, baseline=vary(study.baseline, {"data.keyword": "zebra"}))
+    wrong = tiny_study(train=Overflowing(), baseline={**BASELINE, "note": "wrong"})
     with pytest.raises(UserError, match="zebra"):
         swept(wrong, Store(tmp_path / "never"))
     assert folder_of(tmp_path) == []
@@ -207,7 +229,7 @@ def finished_without_measures(study: Study, store: Store, experiment: str) -> st
     """The id of a finished run of the first cell that measured nothing of what the study does."""
     version = study.experiment.version(study.baseline)
     key = fingerprint(study.experiment, study.baseline, 0, version)
-    label = Label(experiment, "latent 8", 0, key, version, key)
+    label = Label(experiment, "slow", 0, key, version, key)
     place = store.experiment(experiment, {})
     with recording(store, place, label, study.experiment, study.baseline) as older:
         older.finish({})
@@ -217,8 +239,8 @@ def finished_without_measures(study: Study, store: Store, experiment: str) -> st
 def test_the_studys_own_run_without_the_measure_is_named_and_not_taken(study: Study, store: Store) -> None:
     older = finished_without_measures(study, store, study.name)
     progress = swept(study, store, seeds=1)
-    assert list(progress.failed) == ["latent 8, seed 0"]
-    assert f"the recorded run {older} lacks test_mse" in progress.failed["latent 8, seed 0"]
+    assert list(progress.failed) == ["slow, seed 0"]
+    assert f"the recorded run {older} lacks miss" in progress.failed["slow, seed 0"]
     assert progress.trained == 1
 
 
@@ -235,7 +257,7 @@ def test_results_of_a_study_that_was_never_run_say_what_to_do(
     study: Study, store: Store, tmp_path: Path
 ) -> None:
     for place in (store, Store(tmp_path / "nowhere")):
-        with pytest.raises(UserError, match=r"small has no runs in .*: run it first"):
+        with pytest.raises(UserError, match=r"tiny has no runs in .*: run it first"):
             results(study, place)
 
 
@@ -258,34 +280,12 @@ def test_a_run_that_mlflow_lost_is_trained_again_and_the_doctor_says_so(study: S
 def test_a_deleted_experiment_is_said_in_a_sentence(study: Study, store: Store) -> None:
     swept(study, store, seeds=1)
     store.client.delete_experiment(store.experiment(study.name, {}))
-    with pytest.raises(UserError, match="the experiment small was deleted in MLflow: restore it"):
+    with pytest.raises(UserError, match="the experiment tiny was deleted in MLflow: restore it"):
         swept(study, store, seeds=1)
 
 
-def test_arms_that_learn_from_different_images_are_told_apart_by_them(
-    faces: Path, store: Store, tmp_path: Path
-) -> None:
-    other = draw_faces(tmp_path / "other.parquet", seed=1)
-    arms = {"first": {}, "second": {"data.sources": (str(other),)}}
-    study = small_study(faces, arms=arms, claims=(), seeds=1)
-    swept(study, store)
-    frame = results(study, store).set_index("arm")
-    for cell in study.cells():
-        version = study.experiment.version(cell.settings)
-        assert frame.fingerprint[cell.arm] == fingerprint(study.experiment, cell.settings, cell.seed, version)
-        run = store.client.get_run(frame.run_id[cell.arm])
-        assert run.data.tags["data"] == version
-    assert swept(study, store).there == 2
-
-
-def test_images_that_change_under_way_fail_their_cells(faces: Path, store: Store, tmp_path: Path) -> None:
-    path = tmp_path / "changing.parquet"
-    path.write_bytes(faces.read_bytes())
-
-    def change(task: object) -> None:
-        draw_faces(path, seed=2)
-
-    progress = swept(small_study(path, seeds=1), store, InlineEngine(change))
+def test_data_that_changes_under_way_fails_its_cells(store: Store) -> None:
+    progress = swept(tiny_study(train=Changing(), seeds=1), store)
     assert progress.trained == 0
     assert all("the data changed while the study ran" in reason for reason in progress.failed.values())
 
@@ -309,7 +309,7 @@ def test_a_setting_that_is_added_later_leaves_recorded_plans_alone(
 
     def later(one: object) -> Iterator[tuple[str, object, bool]]:
         for name, value, neutral in leaves(one):
-            yield name, value, neutral or name.endswith("weight_decay")
+            yield name, value, neutral or name.endswith("note")
 
     monkeypatch.setattr(settings, "_leaves", later)
     old = Ledger.open(store, study)
@@ -317,27 +317,15 @@ def test_a_setting_that_is_added_later_leaves_recorded_plans_alone(
     plan = old.plan
     assert plan is not None
     for arm in plan["arms"].values():
-        del arm["train.weight_decay"]  # as if the store were older than the setting
+        del arm["note"]  # as if the store were older than the setting
     old.plan = plan
     check_unchanged(study, plan, plan_of(study, plan["versions"]))
-
-
-def test_a_measure_that_the_images_cannot_have_is_refused_before_training(
-    faces: Path, store: Store, tmp_path: Path
-) -> None:
-    rows = datasets.Dataset.from_parquet(str(faces), cache_dir=str(tmp_path / "cache"))
-    rows.select_columns(["image", "text"]).to_parquet(tmp_path / "plain.parquet")
-    study = small_study(tmp_path / "plain.parquet", measures={"probe_accuracy": 0.02}, claims=())
-    engine = InlineEngine()
-    with pytest.raises(UserError, match="probe_accuracy wants images with subgroups"):
-        swept(study, store, engine)
-    assert engine.tasks == []
 
 
 def test_ending_a_study_leaves_another_studys_live_run_alone(study: Study, store: Store) -> None:
     swept(study, store, seeds=1)
     living = results(study, store).fingerprint[0]
-    label = Label(study.name, "latent 8", 0, living, "data", living)
+    label = Label(study.name, "slow", 0, living, "data", living)
     run_id = store.client.create_run(store.experiment(study.name, {}), tags=label.tags()).info.run_id
     with store.lock(cell_lock(living)):
         assert mark_killed_if_free(store, [living]) == {living: None}
@@ -356,10 +344,10 @@ def test_a_study_whose_every_cell_failed_exports_all_the_same(
 
 
 def test_odd_names_and_reasons_are_shown_as_they_are(
-    faces: Path, store: Store, capsys: pytest.CaptureFixture[str]
+    store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arms = {"drop [/x]": {}, "act [relu] & <b>": {"model.latent_dim": 4}}
-    study = small_study(faces, arms=arms, claims=(), seeds=1)
+    arms = {"drop [/x]": {}, "act [relu] & <b>": {"rate": 0.2}}
+    study = tiny_study(arms=arms, claims=(), seeds=1)
 
     def fail(task: object) -> None:
         if len(engine.tasks) == 1:
@@ -369,7 +357,7 @@ def test_odd_names_and_reasons_are_shown_as_they_are(
     with Reporter(study, workers=1) as reporter:
         reporter.summary(run_study(study, store, engine, 1, notify=reporter.notify))
     show_table(read(study, store).analysis)
-    show_status({"small": results(study, store)}, detailed=True)
+    show_status({"tiny": results(study, store)}, detailed=True)
     said = capsys.readouterr().out
     assert "failed drop [/x], seed 0: OSError: lost [/3]" in said
     assert said.count("act [relu] & <b>") >= 3
@@ -381,7 +369,7 @@ def test_the_doctor_ends_what_died_and_leaves_the_living_alone(study: Study, sto
     assert ledger is not None
     ledger.begin(study.cells()[2], "abandoned")
     experiment = store.experiment(study.name, {})
-    label = Label(study.name, "latent 8", 0, "abandoned", "data", "abandoned")
+    label = Label(study.name, "slow", 0, "abandoned", "data", "abandoned")
     dead = store.client.create_run(experiment, tags=label.tags()).info.run_id
     living = store.client.create_run(
         experiment, tags=dataclasses.replace(label, fingerprint="living").tags()
@@ -398,25 +386,19 @@ def test_a_run_holds_everything_that_its_reader_wants(study: Study, store: Store
     swept(study, store, seeds=1)
     row = results(study, store).iloc[0]
     run = store.client.get_run(row.run_id)
-    assert run.data.params["model.latent_dim"] == "8"
+    assert run.data.params["rate"] == "0.1"
     version = study.experiment.version(study.baseline)
     assert run.data.tags["fingerprint"] == fingerprint(study.experiment, study.baseline, 0, version)
     assert run.inputs.dataset_inputs[0].dataset.digest == run.data.tags["data"]
     files = {item.path for item in store.client.list_artifacts(row.run_id)}
-    assert {
-        "model.safetensors",
-        "learning_curves.png",
-        "reconstructions.png",
-        "settings.json",
-        "environment.json",
-    } <= files
-    curve = store.client.get_metric_history(row.run_id, "validation_mse")
-    assert [point.step for point in curve] == [1, 2]
+    assert {KEPT, "settings.json", "environment.json"} <= files
+    curve = store.client.get_metric_history(row.run_id, "validation_loss")
+    assert [point.step for point in curve] == [1, 2, 3, 4]
 
 
 def test_a_failing_body_fails_its_run_and_says_why(study: Study, store: Store) -> None:
     experiment = store.experiment(study.name, {})
-    label = Label(study.name, "latent 8", 0, "f", "d", "f")
+    label = Label(study.name, "slow", 0, "f", "d", "f")
     for error, status in ((ValueError("no"), "FAILED"), (KeyboardInterrupt(), "KILLED")):
         opened = recording(store, experiment, label, study.experiment, study.baseline)
         recorder = opened.__enter__()
@@ -431,11 +413,11 @@ def test_summary_runs_hold_one_arm_each_and_are_written_once(study: Study, store
     summarise(study, store)
     experiment = store.experiment(study.name, {})
     arms = store.client.search_runs([experiment], "tags.role = 'arm'")
-    assert sorted(run.info.run_name for run in arms) == ["latent 4", "latent 8"]
-    four = next(run for run in arms if run.info.run_name == "latent 4")
-    assert four.data.metrics["test_mse"] == analysis.means["latent 4", "test_mse"].mean
+    assert sorted(run.info.run_name for run in arms) == ["fast", "slow"]
+    four = next(run for run in arms if run.info.run_name == "fast")
+    assert four.data.metrics["miss"] == analysis.means["fast", "miss"].mean
     assert four.data.metrics["n"] == 2
-    assert "test_mse difference" in four.data.metrics
+    assert "miss difference" in four.data.metrics
 
 
 def test_saved_views_name_the_studys_settings_and_measures(study: Study, store: Store) -> None:
@@ -446,5 +428,5 @@ def test_saved_views_name_the_studys_settings_and_measures(study: Study, store: 
     experiment = store.client.get_experiment_by_name(study.name)
     view = json.loads(experiment.tags["mlflow.sharedViewState.mean_over_seeds"])
     state = json.loads(zlib.decompress(base64.b64decode(view["state"].removeprefix("deflate;"))))
-    assert "params.`model.latent_dim`" in state["selectedColumns"]
+    assert "params.`rate`" in state["selectedColumns"]
     assert state["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": "arm"}]

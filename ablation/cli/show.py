@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ablation.errors import UserError
-from ablation.formatting import SMOKE, duration, number, plan_size
+from ablation.formatting import SMOKE, count, duration, number, plan_size
 from ablation.study import Study
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ablation.runner.time_estimate import Workload
     from ablation.runner.verify import Verified
     from ablation.stats.analysis import Analysis
+    from ablation.stats.cells import Seed
     from ablation.stats.power import Power
     from ablation.tracking.store import Store
     from ablation.tracking.views import Page
@@ -39,6 +40,8 @@ def show_studies(studies: "Mapping[str, Study | UserError]") -> None:
             console.print(Text.assemble((name, "bold"), f"  {study}\n"))
             continue
         size = plan_size(len(study.settings), study.seeds, study.cell_seconds)
+        if study.runs is not None:
+            size = f"{count(len(study.settings), 'arm')} of runs that exist already"
         console.print(Text.assemble((study.name, "bold"), f"  {size}"))
         console.print(f"  {study.question}")
         part = f" (report, part {study.part})" if study.part else ""
@@ -59,6 +62,15 @@ def show_plan(study: Study, power: "Power", work: "Workload") -> None:
         f"  {work.complete} cells are there{shared}; {trials}{work.lacking} cells to train on "
         f"{work.workers} at a time: {time}."
     )
+    show_warnings(study, power)
+
+
+def show_existing(study: Study, power: "Power") -> None:
+    """What runs that exist can find; nothing is to run."""
+    console.print(Text.assemble((study.name, "bold"), f": {study.question}\n"))
+    for sentence in power.sentences:
+        console.print(f"  {sentence}")
+    console.print("  Its runs exist already: nothing is to run.")
     show_warnings(study, power)
 
 
@@ -155,9 +167,10 @@ def show_status(states: "Mapping[str, pd.DataFrame | UserError | None]", detaile
                 console.print(f"{arm}: {'; '.join(parts)}")
 
 
-def _seeds(seeds: list[int]) -> str:
+def _seeds(seeds: "list[Seed]") -> str:
     """Seeds in words: "seeds 0 to 4" where they follow on each other, else each."""
-    if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+    first = seeds[0]
+    if len(seeds) > 2 and isinstance(first, int) and seeds == list(range(first, first + len(seeds))):
         return f"seeds {seeds[0]} to {seeds[-1]}"
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
 

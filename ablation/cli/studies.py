@@ -1,8 +1,9 @@
 """The verbs on studies: list, plan, run, status, verify, table, export, report."""
 
 from dataclasses import replace
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
@@ -20,21 +21,36 @@ from ablation.cli.options import (
     Workers,
 )
 from ablation.errors import UserError
+from ablation.measures import Better, Measure
 from ablation.study import Study
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
 
     from ablation.runner.engines import Executor
     from ablation.runner.recorded_plan import CodeChange
     from ablation.tracking.store import Store
 
+NONE = (
+    "There is no study in this folder: make one with `ablation new my_study.py`, or see those that come with "
+    "the package with `ablation list --builtin`."
+)
 
-def list_() -> None:
-    """Name every study with its question, its arms and its number of cells."""
+
+def list_(
+    builtin: Annotated[
+        bool, typer.Option("--builtin", help="The studies that come with the package instead.")
+    ] = False,
+) -> None:
+    """Name every study of this folder with its question, its arms and its number of cells."""
     from ablation.cli.show import show_studies
 
-    show_studies(_all_studies())
+    names = catalogue.builtin() if builtin else catalogue.paths()
+    show_studies(_loaded(names))
+    if not names:
+        typer.echo(NONE)
 
 
 def plan(
@@ -45,12 +61,18 @@ def plan(
     quick: Quick = False,
 ) -> None:
     """Say what a run would do: cells, time, and the smallest effect that the seeds can detect."""
-    from ablation.cli.show import show_plan
+    from ablation.cli.show import show_existing, show_plan
+    from ablation.report.export import read
     from ablation.runner.engines.local import cores
+    from ablation.runner.existing_runs import paired_seeds
     from ablation.runner.time_estimate import workload
     from ablation.stats.power import power_of
 
     declared = _load(study, quick)
+    if declared.runs is not None:
+        cells = read(declared, _store(store), seeds).cells
+        show_existing(declared, power_of(declared, max(paired_seeds(declared, cells), 1)))
+        return
     count = seeds or declared.seeds
     work = workload(declared, _store(store), count, workers or cores())
     show_plan(declared, power_of(declared, count), work)
@@ -81,7 +103,7 @@ def run(
         raise UserError(f"--engine {engine} knows no --search: leave one of them out.")
     declared = {name: _load(name, quick) for name in studies}
     config = ExecutorConfig(_store(store), workers, address, gpus)
-    how = executor(engine, config, [study.experiment for study in declared.values()])
+    how = executor(engine, config, [one.experiment for one in declared.values() if one.runs is None])
     if search:
         return _search_each(declared, config.store, seeds, how, code)
     codes = []
@@ -99,10 +121,15 @@ def _run(
 ) -> int:
     """Tune the study where it wants it, train it and print its table; 1 where a cell failed, else 0."""
     from ablation.cli.show import show_links, show_table, show_warnings
-    from ablation.report.export import summarise
+    from ablation.report.export import read, summarise
     from ablation.runner.tuning import tuning_of, with_tuned_values
     from ablation.stats.power import power_of
 
+    if study.runs is not None:
+        found = read(study, place, seeds)
+        typer.echo(f"{name}: its runs exist already, and nothing is run.")
+        show_table(found.analysis)
+        return 0
     show_warnings(study, power_of(study, seeds or study.seeds))
     study = with_tuned_values(study, place, anew=code == "new")
     if study.tuned and (code == "new" or not study.chosen):
@@ -165,7 +192,7 @@ def status(
     from ablation.cli.show import show_status
     from ablation.runner.tuning import progress_of
 
-    names = [study] if study else catalogue.names()
+    names = [study] if study else list(catalogue.paths())
     place = _store(store)
     states: dict[str, pd.DataFrame | UserError | None] = {}
     for name in names:
@@ -177,6 +204,8 @@ def status(
                 raise
             states[name] = error
     show_status(states, detailed=study is not None)
+    if not names:
+        typer.echo(NONE)
 
 
 def verify(study: StudyName, store: StoreFolder = DEFAULT_STORE, quick: Quick = False) -> int:
@@ -194,19 +223,91 @@ def verify(study: StudyName, store: StoreFolder = DEFAULT_STORE, quick: Quick = 
 
 
 def table(
-    study: StudyName,
+    study: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY|RUNS",
+            help="A name from `ablation list`, or a study file. With --arm: runs that exist already, a "
+            "CSV or Parquet file or mlflow:EXPERIMENT.",
+        ),
+    ],
     format: Annotated[str, typer.Option("--format", help="md, tex, csv or html.")] = "md",
+    arm: Annotated[
+        list[str] | None,
+        typer.Option("--arm", help="Of RUNS: a column whose values tell the arms apart; may be repeated."),
+    ] = None,
+    baseline: Annotated[
+        str,
+        typer.Option("--baseline", help="Of RUNS: the arm to compare with, or its value of the first --arm."),
+    ] = "",
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--measure",
+            metavar="NAME:BETTER:MATTERS",
+            help="Of RUNS: a measure, higher or lower, and its smallest effect that matters, as in "
+            "accuracy:higher:0.01; may be repeated.",
+        ),
+    ] = None,
+    seed: Annotated[str, typer.Option("--seed", help="Of RUNS: the column of the seeds.")] = "seed",
+    allow: Annotated[
+        list[str] | None,
+        typer.Option("--allow", help="Of RUNS: a parameter that may differ between arms; may be repeated."),
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", help="Write all that `export` writes into this folder, instead of printing."),
+    ] = None,
     seeds: Seeds = None,
     store: StoreFolder = DEFAULT_STORE,
     quick: Quick = False,
 ) -> None:
-    """Print the study's table: means, intervals, differences to the baseline, verdicts, caveats."""
+    """Print the table of a study, or of runs that exist: means, intervals, differences, verdicts, caveats."""
+    from ablation.launch import analyse
     from ablation.report.export import read
     from ablation.report.formats import render
     from ablation.report.table import tabulate
 
-    reading = read(_load(study, quick), _store(store), seeds)
-    typer.echo(render(tabulate(reading.analysis), format), nl=False)
+    place = _store(store)
+    if arm or measure or baseline or allow:
+        if seeds is not None or quick:
+            raise UserError(f"the runs of {study} exist already: leave out --seeds and --quick.")
+        if not (arm and measure and baseline):
+            raise UserError(
+                f"{study} wants --arm, --measure and --baseline to be analysed without a study file: add "
+                "what is lacking."
+            )
+        measures = dict(map(_measure, measure))
+        reading = analyse(
+            study, arm=arm, baseline=baseline, measures=measures, seed=seed, allow=allow or (), store=store
+        )
+    elif study.startswith("mlflow:") or study.endswith((".csv", ".parquet")):
+        raise UserError(
+            f"{study} is no study file but runs: add --arm, --measure and --baseline, or name it in a study "
+            "file with runs=Tracked(...)."
+        )
+    else:
+        reading = read(_load(study, quick), place, seeds)
+    if to is None:
+        typer.echo(render(tabulate(reading.analysis), format), nl=False)
+        return
+    for path in reading.export(to):
+        typer.echo(path)
+
+
+def _measure(text: str) -> tuple[str, Measure]:
+    """A measure as --measure has it."""
+    name, better, matters = (*text.rsplit(":", 2), "", "")[:3]
+    try:
+        number = float(matters)
+    except ValueError:
+        number = 0.0
+    if better not in get_args(Better) or not 0 < number < inf:
+        raise UserError(
+            "--measure wants a name, higher or lower, and the smallest effect that matters, as in "
+            f"accuracy:higher:0.01, but got {text!r}."
+        )
+    return name, Measure(cast(Better, better), matters=number)
 
 
 def export(
@@ -237,15 +338,18 @@ def report(
     """Write all studies, run or not, as one page (index.html) and as report.md with its figures."""
     from ablation.report.page import report as write
 
-    for path in write(_all_studies(quick), _store(store), to, seeds):
+    studies = _loaded(catalogue.paths(), quick)
+    if not studies:
+        raise UserError(NONE)
+    for path in write(studies, _store(store), to, seeds):
         if path.suffix != ".png":
             typer.echo(path)
 
 
-def _all_studies(quick: bool = False) -> dict[str, Study | UserError]:
-    """Every study of the folder by its name, or what is wrong with its file."""
+def _loaded(names: "Iterable[str]", quick: bool = False) -> dict[str, Study | UserError]:
+    """Every study by its name, or what is wrong with its file."""
     found: dict[str, Study | UserError] = {}
-    for name in catalogue.names():
+    for name in names:
         try:
             found[name] = _load(name, quick)
         except UserError as error:

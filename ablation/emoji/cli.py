@@ -7,6 +7,7 @@ import typer
 
 from ablation.cli.options import DEFAULT_STORE, StoreFolder
 from ablation.emoji.composition.directions import METHODS
+from ablation.emoji.extra import check_installed
 from ablation.errors import UserError, unknown
 
 MOST_STRENGTH = 10.0
@@ -16,6 +17,11 @@ app = typer.Typer(
     help="The emoji of the report: show the images, build them from a font, compose with a trained network.",
     no_args_is_help=True,
 )
+
+
+@app.callback()
+def check() -> None:
+    check_installed("ablation emoji")
 
 
 @app.command()

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ablation.emoji.extra import check_installed, missing
 from ablation.emoji.measures import CURVES, MEASURES, composes, composing
 from ablation.emoji.spec import RunSpec, training
 from ablation.errors import UserError
@@ -90,6 +91,7 @@ class EmojiExperiment(Experiment):
 
     def check(self, settings: RunSpec, seed: int, measures: Sequence[str]) -> None:
         """The images can be split as declared, and what is held out suffices for every measure."""
+        check_installed("this study")
         from ablation.emoji.run import lacking
 
         lacks = lacking(settings, seed, {MEASURES[name].needs for name in measures} & WANTED.keys())
@@ -200,6 +202,9 @@ class EmojiExperiment(Experiment):
 
     def examine(self) -> Iterator[tuple[str, bool]]:
         """torch and torchvision come in pairs: another pair fails at import."""
+        if lacking := missing():
+            yield f"the extra emoji lacks {', '.join(lacking)}", False
+            return
         pair = [f"{name} {version(name)}" for name in ("torch", "torchvision")]
         try:
             import torchvision  # noqa: F401
@@ -255,6 +260,7 @@ class EmojiExperiment(Experiment):
 
 
 def _load(settings: RunSpec) -> "Images":
+    check_installed("this study")
     from ablation.emoji.data.sources import load
 
     return load(settings.data.sources)

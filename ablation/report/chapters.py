@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from shlex import quote
@@ -27,7 +27,7 @@ from ablation.report.gallery import Gallery, Png
 from ablation.report.table import Table, tabulate
 from ablation.stats.analysis import Analysis
 from ablation.stats.cells import COMPLETE, DIVERGED, planned
-from ablation.stats.verdicts import WORDS, Verdict
+from ablation.stats.verdicts import Verdict
 from ablation.study import Study
 
 NOT_RUN, NO_RESULT = "not run yet", "no result"
@@ -220,6 +220,8 @@ class Chapter:
     def size(self) -> str:
         """Its cells, and how long they take where that is known."""
         assert self.study is not None
+        if self.study.runs is not None:
+            return f"{count(len(self.study.settings), 'arm')} of runs that exist already"
         known = not self.study.quick
         return plan_size(len(self.study.settings), self.seeds, self.study.cell_seconds if known else 0)
 
@@ -228,6 +230,8 @@ class Chapter:
         """What runs it, and its search."""
         assert self.study is not None
         run, quick = f"ablation run {quote(self.name)}", " --quick" if self.study.quick else ""
+        if self.study.runs is not None:
+            return run
         search = f" && {run} --search{quick}" if self.study.search else ""
         return f"{run} --seeds {self.seeds}{quick}{search}"
 
@@ -238,36 +242,6 @@ class Chapter:
             analysis = self.evidence.analysis
             return [_judged(analysis.study, verdict) for verdict in analysis.verdicts]
         return [_claim(self.study, claim, self.word) for claim in self.study.claims] if self.study else []
-
-
-def parts(chapters: Iterable[Chapter]) -> dict[str, tuple[Chapter, ...]]:
-    """The chapters of every part by its title, in the order of the outlines; those of no part come last."""
-    ordered = sorted(chapters, key=lambda chapter: (_place(chapter.part), chapter.name))
-    found: dict[str, tuple[Chapter, ...]] = {
-        title: () for chapter in ordered for title in chapter.outline.values()
-    }
-    rest = "Further studies" if found else "Studies"
-    for chapter in ordered:
-        title = chapter.outline.get(next(iter(_words(chapter.part)), ""), rest)
-        # A title that is met first here is that of the rest, and is put last.
-        found[title] = (*found.get(title, ()), chapter)
-    return found
-
-
-def word_counts(claims: Iterable[ClaimText]) -> dict[str, int]:
-    """How many claims have each word: every word of a verdict, and the others where there are any."""
-    counts = Counter(claim.word for claim in claims)
-    shown = [*WORDS, *(word for word in (NOT_RUN, NO_RESULT) if counts[word])]
-    return {word: counts[word] for word in shown}
-
-
-def _place(part: str) -> list[tuple[int, str]]:
-    """The numbers and letters of a place, so that 10 comes after 9."""
-    return [(int(word), "") if word.isdigit() else (0, word) for word in _words(part)]
-
-
-def _words(part: str) -> list[str]:
-    return re.findall(r"\d+|[a-z]+", part.lower())
 
 
 def _claim(study: Study, claim: Claim, word: str, **found: str) -> ClaimText:

@@ -62,7 +62,7 @@ def verdicts_csv(analysis: Analysis) -> str:
 
     estimate, low, high and detectable are in the unit of the measure; detectable is as in `Verdict`. A rule
     without a direction has none. clustered_low and clustered_high are the ends of the interval over items
-    and seeds.
+    and seeds, where low and high are not over items themselves.
     """
     return as_csv(VERDICT_COLUMNS, _verdict_rows(analysis))
 
@@ -162,7 +162,12 @@ def _row(analysis: Analysis, number: int, verdict: Verdict) -> list[object]:
     study, rule, seen = analysis.study, verdict.claim.rule, verdict.estimate
     name, quick = _study(study)
     found = verdict.clustered
-    clustered = (None,) * 4 if found is None else (found.low, found.high, found.items, found.effective_n)
+    items = verdict.sample.items if verdict.sample else None
+    clustered = (
+        (None, None, items, None)
+        if found is None
+        else (found.low, found.high, found.items, found.effective_n)
+    )
     return [
         *(name, number, verdict.claim.text, rule.kind, rule.measure, rule.direction),
         *(seen.n, seen.mean, seen.low, seen.high),

@@ -23,8 +23,10 @@ from ablation.report.data_files import (
 from ablation.report.formats import FORMATS, render
 from ablation.report.search import write_search
 from ablation.report.table import Table, tabulate
+from ablation.runner.existing_runs import existing, existing_items
 from ablation.runner.results import learning_curves, opened, results
 from ablation.runner.search import search_results
+from ablation.runner.tables import Runs
 from ablation.runner.tuning import with_tuned_values
 from ablation.settings import flat
 from ablation.stats.analysis import Analysis, analyse
@@ -131,7 +133,11 @@ class Results:
 
 
 def read(study: Study, store: Store, seeds: int | None = None) -> Results:
-    """The study's results in the store; `seeds` as it was last run if not given."""
+    """The study's results in the store, or its runs that exist; `seeds` as it was last run if not given."""
+    if study.runs is not None:
+        if seeds is not None:
+            raise UserError(f"the runs of {study.name or 'the study'} exist already: leave out --seeds.")
+        return read_existing(study, store)
     study = with_tuned_values(study, store)
     cells = results(study, store, seeds)
     items = items_of(store, cells)
@@ -140,6 +146,12 @@ def read(study: Study, store: Store, seeds: int | None = None) -> Results:
     ledger = opened(study, store)
     remarks = (SAME_CODE.format(len(ledger.same_code) + 1),) if ledger.same_code else ()
     return Results(study, cells, tuple(ledger.seed_counts), own, remarks, store)
+
+
+def read_existing(study: Study, store: Store, runs: Runs | None = None) -> Results:
+    """The results of a study whose runs exist; runs: what its `Tracked` names, if they are read already."""
+    found = existing(study, store, runs)
+    return Results(study, found.cells, (), existing_items(study, store, found.cells), found.remarks)
 
 
 def summarise(study: Study, store: Store, seeds: int | None = None) -> Results:

@@ -245,7 +245,8 @@ def _measure_axes(analysis: Analysis, cells: pd.DataFrame, name: str, axes: Axes
 def _values_by_seed(study: Study, cells: pd.DataFrame, name: str) -> Array:
     """The values of the complete cells of the first `MOST_LINES` seeds, (seeds, arms); NaN for the others."""
     values = cells.assign(value=cells[name].astype(float))
-    shown = (cells["state"] == COMPLETE) & (cells["seed"] < study.first_seed + MOST_LINES)
+    first = sorted(set(cells["seed"].tolist()))[:MOST_LINES]
+    shown = (cells["state"] == COMPLETE) & cells["seed"].isin(first)
     table = values[shown & np.isfinite(values["value"])].pivot(index="seed", columns="arm", values="value")
     return np.asarray(table.reindex(columns=list(study.settings)), dtype=np.float64)
 

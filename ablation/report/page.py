@@ -1,6 +1,7 @@
 """The report page: every study at its place, as one HTML page complete in itself, and as Markdown."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -11,13 +12,14 @@ import pandas as pd
 from ablation.errors import UserError
 from ablation.files import folder, replace, write
 from ablation.formatting import SMOKE, count, short_commit
-from ablation.report.chapters import Chapter, Evidence, parts, word_counts
+from ablation.report.chapters import NO_RESULT, NOT_RUN, Chapter, ClaimText, Evidence
 from ablation.report.export import read
 from ablation.report.formats import Raw, template
 from ablation.report.search import pareto
 from ablation.runner.ledger import Ledger
 from ablation.runner.results import learning_curves
 from ablation.runner.search import search_results
+from ablation.stats.verdicts import WORDS
 from ablation.study import Study
 from ablation.tracking.artifacts import artifact
 from ablation.tracking.store import Store
@@ -27,7 +29,8 @@ PAGES = {"report.md": "report.md", "index.html": "report.html"}
 FIGURES = "figures"
 """The folder of the PNGs that report.md shows, beside it."""
 ABOUT = (
-    "A verdict follows from a rule that the study's file states before anything runs. Equivalent: the effect "
+    "A verdict follows from a rule that the study's file states before anything runs, unless it says "
+    "otherwise. Equivalent: the effect "
     "is shown to be smaller than any that matters. Inconclusive: neither shown nor ruled out."
 )
 FRONT = "The trials of the search, one seed each: a front of candidates, not an effect."
@@ -41,9 +44,10 @@ def report(
     The page says at its place where a study was never run, its plan has changed, or its file cannot be read
     (a `UserError`).
     """
-    if not store.exists():
+    if store.exists():
+        _ = store.client  # a store that cannot be opened is no problem of each study
+    elif not any(isinstance(one, Study) and one.runs is not None for one in studies.values()):
         raise UserError(f"{store.root} holds no runs yet: run a study first, or name another --store.")
-    _ = store.client  # a store that cannot be opened is no problem of each study
     return write_page([_chapter(name, study, store, seeds) for name, study in studies.items()], to)
 
 
@@ -104,10 +108,9 @@ def _chapter(name: str, study: Study | UserError, store: Store, seeds: int | Non
 
 def _evidence(study: Study, store: Store, seeds: int | None) -> Evidence | None:
     """What the store holds of the study; None where it was never run."""
-    ledger = Ledger.open(store, study)
-    if ledger is None or ledger.plan is None:
+    if study.runs is None and ((ledger := Ledger.open(store, study)) is None or ledger.plan is None):
         return None
-    found = read(study, store, seeds)
+    found = read(study, store, seeds if study.runs is None else None)
     curves = learning_curves(found.study, found.cells, store)
     galleries = study.experiment.gallery(dict(_sheets(study, found.cells, store)))
     trials = search_results(study, store)
@@ -126,3 +129,33 @@ def _sheets(study: Study, cells: pd.DataFrame, store: Store) -> Iterator[tuple[s
         sheet = artifact(store, run_id, study.experiment.sheet)
         if sheet is not None:
             yield row["arm"], sheet
+
+
+def parts(chapters: Iterable[Chapter]) -> dict[str, tuple[Chapter, ...]]:
+    """The chapters of every part by its title, in the order of the outlines; those of no part come last."""
+    ordered = sorted(chapters, key=lambda chapter: (_place(chapter.part), chapter.name))
+    found: dict[str, tuple[Chapter, ...]] = {
+        title: () for chapter in ordered for title in chapter.outline.values()
+    }
+    rest = "Further studies" if found else "Studies"
+    for chapter in ordered:
+        title = chapter.outline.get(next(iter(_words(chapter.part)), ""), rest)
+        # A title that is met first here is that of the rest, and is put last.
+        found[title] = (*found.get(title, ()), chapter)
+    return found
+
+
+def word_counts(claims: Iterable[ClaimText]) -> dict[str, int]:
+    """How many claims have each word: every word of a verdict, and the others where there are any."""
+    counts = Counter(claim.word for claim in claims)
+    shown = [*WORDS, *(word for word in (NOT_RUN, NO_RESULT) if counts[word])]
+    return {word: counts[word] for word in shown}
+
+
+def _place(part: str) -> list[tuple[int, str]]:
+    """The numbers and letters of a place, so that 10 comes after 9."""
+    return [(int(word), "") if word.isdigit() else (0, word) for word in _words(part)]
+
+
+def _words(part: str) -> list[str]:
+    return re.findall(r"\d+|[a-z]+", part.lower())

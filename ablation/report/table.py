@@ -149,7 +149,7 @@ def _notes(analysis: Analysis) -> tuple[str, ...]:
     other = ", or to the arm named beside it" if analysis.others else ""
     first = (
         f"Mean over n seeds with its {level} interval, and difference to {analysis.study.reference} (the "
-        f"baseline){other}, paired by seed, with its {level} interval."
+        f"baseline){other}, {analysis.study.pairing}, with its {level} interval."
     )
     bold = "Bold marks the best mean, which is no proof of a difference."
     if analysis.exploratory:

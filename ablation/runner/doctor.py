@@ -87,6 +87,8 @@ def _study(store: Store, name: str, study: Study | UserError) -> list[Finding]:
     """What there is of the study in `store`: its cells, and those of its tuning and its search."""
     if isinstance(study, UserError):
         return [Finding(str(study), False)]
+    if study.runs is not None:
+        return []  # of runs that exist elsewhere the store holds nothing
     try:
         found = _cells(store, tuning_of(study), name) if study.tuned else []
         found += _cells(store, with_tuned_values(study, store), name)

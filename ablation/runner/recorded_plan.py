@@ -28,7 +28,14 @@ def plan_of(study: Study, versions: Versions) -> dict[str, Any]:
         "against": dict(study.against),
         "supported": study.supported,
         "arms": {name: identity(settings) for name, settings in study.settings.items()},
-    }
+    } | _replication(study)
+
+
+def _replication(study: Study) -> dict[str, Any]:
+    """What replicates, where the study says another thing than its experiment."""
+    if study.replication == study.experiment.replication(study.baseline):
+        return {}
+    return {"replication": {name: getattr(study.replication, name) for name in ("kind", "test_share")}}
 
 
 def counted_versions(

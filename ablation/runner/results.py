@@ -4,6 +4,7 @@ import pandas as pd
 from optuna.trial import TrialState
 
 from ablation.errors import UserError
+from ablation.runner.existing_runs import existing
 from ablation.runner.ledger import Ledger
 from ablation.runner.recorded_plan import check_unchanged, fingerprints, plan_of
 from ablation.study import Study
@@ -17,7 +18,10 @@ def results(study: Study, store: Store, seeds: int | None = None) -> pd.DataFram
     state: "complete", "diverged", "failed", "running" or "missing" (an interrupted cell, too). Without
     `seeds`, as many as `run` was last asked for. Raises `UserError` where the study was never run, or its
     plan has changed since.
+    Of a study whose runs exist already, a row each run that counts.
     """
+    if study.runs is not None:
+        return existing(study, store).cells
     ledger = opened(study, store)
     versions, states = ledger.plan["versions"], ledger.states()
     if TrialState.COMPLETE in states.values():
@@ -48,7 +52,7 @@ def learning_curves(study: Study, frame: pd.DataFrame, store: Store) -> pd.DataF
 
     They are those that the experiment declares, else those that the first run of each arm logged.
     """
-    complete = frame[frame.state == "complete"]
+    complete = frame[frame.state == "complete"] if study.runs is None else frame[:0]  # not in the store
     names = curve_names(study.experiment) or logged_curves(store, complete.drop_duplicates("arm").run_id)
     return curves(store, complete, names)
 

@@ -39,7 +39,11 @@ AnyLedger = TypeVar("AnyLedger", bound=Ledger)
 
 @dataclass
 class Progress:
-    """Where a run of a study stands. failed[cell name] is the reason; seconds_left is None until known."""
+    """Where a run of a study stands. failed[cell name] is the reason.
+
+    seconds, cost: of the cells that were computed; cost_left: of those that have not ended, where a cell that
+    trains costs 1.
+    """
 
     total: int
     there: int = 0
@@ -47,7 +51,9 @@ class Progress:
     reused: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     last: str = ""
-    seconds_left: float | None = None
+    seconds: float = 0.0
+    cost: float = 0.0
+    cost_left: float = 0.0
 
     @property
     def done(self) -> int:
@@ -152,8 +158,8 @@ class _Ticket:
 class Scheduler:
     """The cells in work, and what happens when one comes back.
 
-    costs: of every cell that has not ended, by arm and seed; a cell that trains costs 1. seconds and cost: of
-    those that were computed. complete: the id of the last run that is.
+    costs: of every cell that has not ended, by arm and seed; a cell that trains costs 1. complete: the id of
+    the last run that is.
     """
 
     study: Study
@@ -164,8 +170,6 @@ class Scheduler:
     progress: Progress
     notify: Callable[[Progress], None]
     costs: dict[tuple[str, int], float]
-    seconds: float = 0.0
-    cost: float = 0.0
     gone: bool = False
     complete: str = ""
     running: dict["Future[Outcome]", _Ticket] = field(default_factory=dict)
@@ -186,7 +190,7 @@ class Scheduler:
                     ticket = self.running.pop(future)
                     if not self._again(engine, future, ticket):
                         self._finish(engine, future, ticket)
-                        self._tell(ticket, workers)
+                        self._tell(ticket)
         finally:
             engine.close()
             self._mark_killed([ticket.fingerprint for ticket in self.running.values()])
@@ -200,7 +204,7 @@ class Scheduler:
         key = ticket.fingerprint
         label = Label(study.name, cell.arm, cell.seed, key, version, training, study.quick)
         work = packed(study.experiment, cell.settings)
-        task = Task(work, label, self.place, self.store.root, tuple(study.measures))
+        task = Task(work, label, self.place, self.store.root, tuple(study.measures), of_items=study.of_items)
         self.running[engine.submit(task)] = ticket
 
     def _again(self, engine: Engine, future: "Future[Outcome]", ticket: _Ticket) -> bool:
@@ -222,8 +226,8 @@ class Scheduler:
                 self.progress.reused += 1
             else:
                 self.progress.trained += 1
-                self.seconds += monotonic() - ticket.started
-                self.cost += cost
+                self.progress.seconds += monotonic() - ticket.started
+                self.progress.cost += cost
             return
         self.ledger.fail(ticket.trial)
         if outcome is not None:
@@ -249,10 +253,9 @@ class Scheduler:
         with suppress(ServerUnavailable), user_errors():
             mark_killed_if_free(self.store, fingerprints)
 
-    def _tell(self, ticket: _Ticket, workers: int) -> None:
+    def _tell(self, ticket: _Ticket) -> None:
         self.progress.last = ticket.cell.name
-        if self.cost:
-            self.progress.seconds_left = self.seconds / self.cost * sum(self.costs.values()) / workers
+        self.progress.cost_left = sum(self.costs.values())
         self.notify(self.progress)
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pandas as pd
 
 from ablation.errors import UserError
+from ablation.experiment import Replication
 from ablation.runner.ledger import Ledger
 from ablation.runner.results import results
 from ablation.settings import vary
@@ -26,6 +27,8 @@ def tuning_of(study: Study) -> Study:
         for arm in study.declared
         for value in tuned.values
     }
+    # A validation measure needs no test items.
+    replication = Replication() if study.of_items else study.replication
     return replace(
         study,
         name=f"{study.name}-tuning",
@@ -34,6 +37,8 @@ def tuning_of(study: Study) -> Study:
         # One of the arms, so that none is added to them.
         baseline=vary(study.baseline, {tuned.setting: tuned.values[0]}),
         measures={tuned.measure: 1.0},
+        replication=replication,
+        test="t" if study.of_items else study.test,
         claims=(),
         against={},
         tuned=None,
@@ -69,7 +74,7 @@ def progress_of(study: Study, store: Store) -> pd.DataFrame | None:
     study = with_tuned_values(study, store)
     if study.tuned and not study.chosen:
         study = tuning_of(study)
-    return results(study, store) if Ledger.open(store, study) else None
+    return results(study, store) if study.runs is not None or Ledger.open(store, study) else None
 
 
 def _recorded(study: Study, tuned: Tuned, store: Store) -> dict[str, float]:

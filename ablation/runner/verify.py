@@ -4,18 +4,22 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import isclose, isnan
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ablation.errors import UserError
 from ablation.experiment import Experiment, Trained
 from ablation.runner.results import results
 from ablation.runner.tuning import with_tuned_values
 from ablation.runner.worker import as_worker
+from ablation.stats.items import as_items, means_of_items
 from ablation.study import Cell, Study
 from ablation.tracking.artifacts import artifact
+from ablation.tracking.child import ScratchRun
 from ablation.tracking.origin import COMMIT, origin
 from ablation.tracking.read import metrics_of, tags_of
 from ablation.tracking.store import Store
@@ -64,6 +68,20 @@ class Repetition:
     trained: Trained | None = None
     accelerator: bool = False
     last: dict[str, float] = field(default_factory=dict)
+    frames: list[pd.DataFrame] = field(default_factory=list)
+
+    @cached_property
+    def _scratch(self) -> ScratchRun:
+        return ScratchRun.make(self.folder)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Of a run that ends with the folder."""
+        return self._scratch.environment
+
+    def logged(self) -> Mapping[str, float]:
+        """What another process logged to it."""
+        return self._scratch.logged()
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Keep the last value of each curve."""
@@ -74,14 +92,21 @@ class Repetition:
         shutil.copy(path, self.kept)
 
     def items(self, frame: pd.DataFrame) -> None:
-        """Values of single items are not compared: the metrics are made of them."""
+        """Keep them: they are not compared, but the metrics may be their means."""
+        self.frames.append(as_items(frame, self.measures))
 
 
 def verify(study: Study, store: Store) -> Iterator[Verified]:
     """Each arm's first complete cell, run again here with the one thread of a worker; nothing is written.
 
-    An arm without a complete cell is passed over. Raises `UserError` where the study was never run.
+    An arm without a complete cell is passed over. Raises `UserError` where the study was never run, and where
+    its runs exist already.
     """
+    if study.runs is not None:
+        raise UserError(
+            f"the runs of {study.name} exist already, and the suite did not make them: it cannot run "
+            "one again."
+        )
     study = with_tuned_values(study, store)
     frame = results(study, store)
     cells = {(cell.arm, cell.seed): cell for cell in study.cells(int(frame.seed.nunique()))}
@@ -94,6 +119,8 @@ def _held_against(study: Study, store: Store, row: dict[Any, Any], cell: Cell) -
     with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryDirectory() as kept, as_worker():
         run = Repetition(Path(scratch), Path(kept), tuple(study.measures))
         metrics = run.last | dict(experiment.train(cell.settings, cell.seed, run))
+        if study.of_items and run.frames:
+            metrics = means_of_items(pd.concat(run.frames)) | metrics
         # A mirror keeps no files, and of its origin only the numbers: ask the run that computed it.
         source, run_id = str(row.get("reused_from") or row["run_id"]), str(row["run_id"])
         files = tuple(

@@ -23,8 +23,9 @@ from threadpoolctl import threadpool_limits
 from ablation.catalogue import MODULES
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment, Trained
+from ablation.stats.items import check_means, means_of_items
 from ablation.tracking.availability import as_user_error, retry, retry_entering, user_errors
-from ablation.tracking.read import cell_lock, mark_killed, settled
+from ablation.tracking.read import cell_lock, settled_alone
 from ablation.tracking.recording import Journal, Label, recording
 from ablation.tracking.reuse import mirror, training_of
 from ablation.tracking.sender import deliver
@@ -37,7 +38,8 @@ THREADS = 1  # of every worker, whatever their number: so that the number of wor
 class Task:
     """What a worker needs: what to compute (`packed`), where and under which label its run is recorded.
 
-    measures: what the study names. accelerator: whether the cell may use one.
+    measures: what the study names. accelerator: whether the cell may use one. of_items: whether each
+    measure is the mean over the run's test items.
     """
 
     work: bytes = field(repr=False)
@@ -46,6 +48,7 @@ class Task:
     store: Path
     measures: tuple[str, ...] = ()
     accelerator: bool = False
+    of_items: bool = False
 
     @property
     def experiment(self) -> Experiment:
@@ -171,8 +174,7 @@ def _recorded(store: Store, task: Task) -> Outcome | None:
 
     def look() -> Outcome | None:
         deliver(store, task.label.fingerprint)
-        mark_killed(store, task.label.fingerprint)
-        known = settled(store, task.label.fingerprint, task.place, task.measures)
+        known = settled_alone(store, task.label.fingerprint, task.place, task.measures)
         if known is None:
             return None
         if lacking := known.lacking(task.measures):
@@ -243,11 +245,26 @@ def _taken(task: Task, journal: Journal, result: object, seconds: float) -> dict
     if isinstance(result, Exception):
         return result
     try:
-        numbers = _checked(task, result, seconds)
+        numbers = _checked(task, _with_means(task, journal, result), seconds)
         journal.finish(numbers)
     except Exception as error:
         return error
     return numbers
+
+
+def _with_means(task: Task, journal: Journal, metrics: object) -> object:
+    """The metrics, and where measures are means over test items those that were not returned."""
+    if not task.of_items or not isinstance(metrics, Mapping):
+        return metrics
+    kept = journal.kept[journal.kept["measure"].isin(task.measures)]
+    if lacking := [name for name in task.measures if name not in set(kept["measure"])]:
+        raise UserError(
+            'replication="items" wants the values of single test items of every measure, but the run kept '
+            f"none of {', '.join(lacking)}: call run.items(frame) with columns item and value."
+        )
+    numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, Real)}
+    check_means("the run", numbers, kept)
+    return means_of_items(kept) | dict(metrics)
 
 
 def _ended(context: ExitStack, journal: Journal, taken: dict[str, float] | Exception) -> Ended:

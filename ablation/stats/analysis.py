@@ -8,8 +8,9 @@ import pandas as pd
 from ablation.formatting import percent
 from ablation.stats.caveats import caveats, fixed_words
 from ablation.stats.cells import Seed, planned, values
-from ablation.stats.effects import Effect, effects
-from ablation.stats.statistics import Estimate, interval
+from ablation.stats.effects import Effect, effects, mean_of
+from ablation.stats.items import check_cells
+from ablation.stats.statistics import Estimate
 from ablation.stats.verdicts import Verdict, conclusion, verdicts
 from ablation.study import Study
 
@@ -77,19 +78,23 @@ def analyse(
     `frame` has one row per cell, in any order, with the columns arm, seed, state, fingerprint, run_id
     and every measure; a cell without a row is missing. Caveats also read the columns code and packages, and
     the experiment's own caveats read other metrics of its runs. `seed_counts` are the numbers of seeds that
-    the study was run with, in order. `items` has the values of single test items, as in
-    `two_way_bootstrap.clustered`. `remarks` are sentences on the runs themselves, which stand first among
+    the study was run with, in order. `items` has the values of single test items: arm, seed, measure, group,
+    item and value; they are the sample where the study says so (`crossed`), else `two_way_bootstrap` reads
+    them. `remarks` are sentences on the runs themselves, which stand first among
     the caveats.
 
     Raises `UserError` where the frame is not one of this study (`cells.planned`).
     """
     cells = planned(study, frame, seeds)
+    if study.of_items and items is not None:
+        items = items.astype(dict.fromkeys(("arm", "measure", "group", "item"), "category"))
+        check_cells(study, cells, items)
     means = {
-        (arm, name): interval(values(cells, name, [arm])[1][:, 0], 1 - study.alpha, study.ratio)
+        (arm, name): mean_of(study, cells, arm, name, items)
         for name in study.measures
         for arm in study.settings
     }
-    found, judged = effects(study, cells), verdicts(study, cells, items)
+    found, judged = effects(study, cells, items), verdicts(study, cells, items)
     return Analysis(
         study,
         seeds,

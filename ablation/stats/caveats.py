@@ -18,6 +18,7 @@ from ablation.formatting import (
 )
 from ablation.settings import flat
 from ablation.stats.cells import COMPLETE, lacking, values
+from ablation.stats.crossed import FEWEST_CLUSTERS, Sample
 from ablation.stats.effects import FEWEST_SEEDS, Effect
 from ablation.stats.statistics import TESTS
 from ablation.stats.two_way_bootstrap import DRAWS, Clustered
@@ -42,7 +43,7 @@ def caveats(
         *edge_warnings(study),
         *_spreads(study, cells, found),
         *_history(cells, seed_counts),
-        *_method(study, cells),
+        *_method(study, cells, found),
         *tuned_caveats(study),
         *study.experiment.caveats(study, cells),
         *_pairing(study, cells),
@@ -120,7 +121,7 @@ def _warnings(study: Study, cells: pd.DataFrame) -> Iterator[str]:
         yield SMOKE
     if seeds < FEWEST_SEEDS:
         yield f"Exploratory: {count(seeds, 'seed')}, fewer than {FEWEST_SEEDS}, so no test is made."
-    elif seeds != study.seeds:
+    elif seeds != study.seeds and study.runs is None:
         yield f"The study declares {count(study.seeds, 'seed')}, but this is an analysis of {seeds}."
     if gaps := lacking(cells, list(study.settings)):
         states = listing([f"{n} {state}" for state, n in gaps.items()])
@@ -132,8 +133,9 @@ def _warnings(study: Study, cells: pd.DataFrame) -> Iterator[str]:
 
 def _spreads(study: Study, cells: pd.DataFrame, found: Sequence[Effect]) -> Iterator[str]:
     if same := [f"{e.arm} on {study.label(e.measure)}" for e in found if e.equal]:
+        every = "Every test item under every seed" if study.of_items else "Every seed"
         yield (
-            f"Every seed gives the same difference for {listing(same)}: the measure is too coarse, or the "
+            f"{every} gives the same difference for {listing(same)}: the measure is too coarse, or the "
             "seeds too few, to show a spread, so no test is made; an interval of zero "
             "width does not mean certainty."
         )
@@ -160,12 +162,17 @@ def _history(cells: pd.DataFrame, seed_counts: Sequence[int]) -> Iterator[str]:
             yield f"The runs come from {len(texts)} {noun}: {listing(named)}."
 
 
-def _method(study: Study, cells: pd.DataFrame) -> Iterator[str]:
+def _method(study: Study, cells: pd.DataFrame, found: Sequence[Effect]) -> Iterator[str]:
     how = f" ({study.replication.words})" if study.replication.words else ""
     if study.replication.kind == "split":
         yield (
             f"What replicates is the split, and the training on it{how}: conclusions are about training and "
             "test sets that are drawn like these."
+        )
+    elif study.of_items:
+        yield (
+            f"What replicates is the training, and the test items{how}: conclusions are about new trainings "
+            "and new test items that are drawn like these."
         )
     else:
         yield (
@@ -179,6 +186,13 @@ def _method(study: Study, cells: pd.DataFrame) -> Iterator[str]:
             f"the splits overlap; n_test / n_train is taken as {study.ratio:.3g}, also for a measure of a "
             "part of the test data."
         )
+    elif study.of_items:
+        yield (
+            f"Intervals are {level} Student t intervals over seeds and test items, both taken as random "
+            "samples (crossed analysis of variance, Satterthwaite's degrees of freedom); the items of one "
+            "cluster are drawn together."
+        )
+        yield from _samples(study, found)
     else:
         yield f"Intervals are {level} Student t intervals over seeds, taken as independent replications."
     if not study.quick and cells["seed"].nunique() >= FEWEST_SEEDS:
@@ -188,7 +202,31 @@ def _method(study: Study, cells: pd.DataFrame) -> Iterator[str]:
             "claims."
         )
     bounds = [_amount(study, name, sesoi) for name, sesoi in study.measures.items()]
-    yield f"Smallest effects that matter, declared before the runs: {listing(bounds)}."
+    when = "before" if study.runs is None else "after"
+    yield f"Smallest effects that matter, declared {when} the runs: {listing(bounds)}."
+
+
+def _samples(study: Study, found: Sequence[Effect]) -> Iterator[str]:
+    """How many test items there are, and which are left out, by measure."""
+    samples = [(e, e.sample) for e in found if e.sample is not None]
+    counts = dict.fromkeys(f"{_items(one)} for {study.label(e.measure)}" for e, one in samples if one.items)
+    if counts:
+        yield f"Test items that the compared runs share: {listing(list(counts))}."
+    if few := [
+        f"{e.arm} on {study.label(e.measure)}" for e, one in samples if one.clusters < FEWEST_CLUSTERS
+    ]:
+        yield f"Fewer than {FEWEST_CLUSTERS} clusters of test items for {listing(few)}, so no test is made."
+    left = [f"{one.lacking:,} for {e.arm} on {study.label(e.measure)}" for e, one in samples if one.lacking]
+    if left:
+        yield (
+            f"Test items that not all compared runs have are left out: {listing(left)}; if runs lack the "
+            "items that are hard, the effects are not about all items."
+        )
+
+
+def _items(sample: Sample) -> str:
+    clusters = f" in {sample.clusters:,} clusters" if sample.clusters < sample.items else ""
+    return f"{sample.items:,}{clusters}"
 
 
 def _pairing(study: Study, cells: pd.DataFrame) -> Iterator[str]:

@@ -9,6 +9,8 @@ import pandas as pd
 
 from ablation.claims import Difference, Rule
 from ablation.stats.cells import Seed, common, values
+from ablation.stats.crossed import FEWEST_CLUSTERS, Sample, sampled
+from ablation.stats.items import paired
 from ablation.stats.statistics import Estimate, equal, equivalence, holm, interval, p_value
 from ablation.study import Study
 
@@ -24,6 +26,8 @@ class Contrast:
     seeds[i] is the seed of differences[i]. The p-values are None where no test is made: fewer than
     `FEWEST_SEEDS` seeds, a cell not complete, a smoke budget, or equal differences. `equal`: the last is
     the only reason. p_holm and p_equivalence_holm are adjusted over the rule's family (`contrasts`).
+    `sample`: over which items, where items are a sample; fewer than `FEWEST_CLUSTERS` clusters of them are
+    not tested either.
     """
 
     rule: Rule
@@ -34,6 +38,7 @@ class Contrast:
     p: float | None
     p_equivalence: float | None
     equal: bool
+    sample: Sample | None = None
     p_holm: float | None = None
     p_equivalence_holm: float | None = None
 
@@ -64,10 +69,11 @@ class Effect(Contrast):
         return self.rule.measure
 
 
-def effects(study: Study, cells: pd.DataFrame) -> tuple[Effect, ...]:
+def effects(study: Study, cells: pd.DataFrame, items: pd.DataFrame | None = None) -> tuple[Effect, ...]:
     """The effect of every arm that is compared to another on every measure, measure by measure.
 
-    `cells` has one row per planned cell. Seeds under which the arm or its reference is not complete
+    `cells` has one row per planned cell, and `items` one per item of its run, which only a study reads whose
+    items are a sample (`items.paired`). Seeds under which the arm or its reference is not complete
     are left out of the estimate, and such an effect is not tested: what is left is not the sample that
     the study declared, and cells that diverge do not do so at random.
     """
@@ -75,40 +81,62 @@ def effects(study: Study, cells: pd.DataFrame) -> tuple[Effect, ...]:
     return tuple(
         Effect(**vars(found), verdict=_verdict(study, found))
         for name in study.measures
-        for found in contrasts(study, cells, [Difference(name, "up", arm) for arm in arms])
+        for found in contrasts(study, cells, [Difference(name, "up", arm) for arm in arms], items)
     )
 
 
-def contrasts(study: Study, cells: pd.DataFrame, rules: Sequence[Rule]) -> list[Contrast]:
+def contrasts(
+    study: Study, cells: pd.DataFrame, rules: Sequence[Rule], items: pd.DataFrame | None = None
+) -> list[Contrast]:
     """The contrast of every rule, with Holm's p-values: the rules are one family."""
-    found = [contrast(study, cells, rule) for rule in rules]
+    found = [contrast(study, cells, rule, items) for rule in rules]
     adjusted = zip(found, holm([c.p for c in found]), holm([c.p_equivalence for c in found]), strict=True)
     return [replace(c, p_holm=p, p_equivalence_holm=p_equal) for c, p, p_equal in adjusted]
 
 
-def contrast(study: Study, cells: pd.DataFrame, rule: Rule) -> Contrast:
+def contrast(study: Study, cells: pd.DataFrame, rule: Rule, items: pd.DataFrame | None = None) -> Contrast:
     """The differences that `rule` speaks of, one per seed, and their test."""
     parts = rule.weights(study)
-    seeds, table = values(cells, rule.measure, list(parts))
-    factors = np.array(list(parts.values()))
-    differences = table @ factors - rule.offset
+    arms, factors = list(parts), np.array(list(parts.values()))
+    seeds, table = values(cells, rule.measure, arms)
+    sample = None
+    if study.of_items:
+        table, clusters, lacking = paired(items, rule.measure, seeds, arms)
+    differences = table @ factors - rule.offset  # (seeds,), or (seeds, items)
     scale = np.abs(table) @ np.abs(factors) + abs(rule.offset)
-    same = equal(differences, float(np.max(scale, initial=0)))
+    same = equal(differences.ravel(), float(np.max(scale, initial=0)))
     # Every planned seed has to count: a missing cell or value breaks the declared sample.
-    whole = FEWEST_SEEDS <= len(seeds) == len(common(cells, list(parts))) and not study.quick
+    whole = FEWEST_SEEDS <= len(seeds) == len(common(cells, arms)) and not study.quick
+    if study.of_items:
+        sample = sampled(differences, clusters, lacking)
+        whole = whole and sample.clusters >= FEWEST_CLUSTERS
+        seeds = seeds if sample.items else ()
+        differences = differences.mean(axis=1) if sample.items else np.empty(0)
     tested, sesoi = whole and not same, study.measures[rule.measure]
     # A spread below the step of the measure shows that the seeds are few, not that the mean is precise.
     step = study.experiment.resolution(study, cells, rule.measure) * float(np.abs(factors).max())
+    if sample is None:
+        estimate = interval(differences, 1 - study.alpha, study.ratio)
+        p = p_value(differences, study.test, study.ratio) if tested else None
+        p_equal = equivalence(differences, sesoi, study.ratio, step) if tested else None
+    else:
+        estimate = sample.interval(1 - study.alpha)
+        p = sample.p_value() if tested else None
+        p_equal = sample.equivalence(sesoi, step) if tested else None
     return Contrast(
-        rule,
-        tuple(parts),
-        seeds,
-        tuple(differences.tolist()),
-        interval(differences, 1 - study.alpha, study.ratio),
-        p_value(differences, study.test, study.ratio) if tested else None,
-        equivalence(differences, sesoi, study.ratio, step) if tested else None,
-        whole and same,
+        rule, tuple(parts), seeds, tuple(differences.tolist()), estimate, p, p_equal, whole and same, sample
     )
+
+
+def mean_of(
+    study: Study, cells: pd.DataFrame, arm: str, measure: str, items: pd.DataFrame | None = None
+) -> Estimate:
+    """The mean of an arm over its complete seeds, and over their common items where these are a sample."""
+    seeds, table = values(cells, measure, [arm])
+    if not study.of_items:
+        return interval(table[:, 0], 1 - study.alpha, study.ratio)
+    of_items, clusters, lacking = paired(items, measure, seeds, [arm])
+    return sampled(of_items[..., 0], clusters, lacking).interval(1 - study.alpha)
 
 
 def _verdict(study: Study, found: Contrast) -> Judgement:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import isinf
 
 from ablation.formatting import count, percent
+from ablation.stats.crossed import FEWEST_CLUSTERS
 from ablation.stats.effects import FEWEST_SEEDS
 from ablation.stats.statistics import (
     EXACT_UP_TO,
@@ -24,7 +25,8 @@ class Power:
     `comparisons` is the size of Holm's family: the claims, or the arms where there are none.
     `detectable` is the smallest true effect found with 80 % power at Holm's first step, in standard
     deviations of the paired differences, inf where there are too few seeds for the test; `limit` is what
-    it tends to with ever more seeds. `least_p` is the smallest p-value that the test can give.
+    it tends to with ever more seeds. Where test items are a sample, both leave their spread out, which no
+    declaration tells. `least_p` is the smallest p-value that the test can give.
     """
 
     comparisons: int
@@ -53,6 +55,14 @@ def _sentences(study: Study, seeds: int, comparisons: int, detectable: float, li
     yield f"Test: two-sided {TESTS[study.test]}, Holm over {count(comparisons, kind)}, alpha {study.alpha:g}."
     if seeds >= FEWEST_SEEDS and isinf(detectable):
         yield f"With {count(seeds, 'seed')} no effect can be found, however large."
+    elif seeds >= FEWEST_SEEDS and study.of_items:
+        yield (
+            f"The smallest effect found with {percent(WANTED_POWER)} power is about {detectable:.2f} "
+            "standard deviations of the paired differences over seeds, where all test items show the same "
+            "difference. Where they do not, it is larger: by how much follows from their number and their "
+            f"spread, which only runs show. With fewer than {FEWEST_CLUSTERS} clusters of test items no test "
+            "is made."
+        )
     elif seeds >= FEWEST_SEEDS:
         floor = f" (no number of seeds gets below {limit:.2f})" if limit else ""
         yield (

@@ -23,7 +23,11 @@ TESTS = {
     "corrected_t": "corrected resampled t-test (Nadeau and Bengio 2003)",
     "t": "paired t-test",
     "sign_flip": "exact sign-flip permutation test",
+    "crossed": "t-test over test items and seeds, both random (crossed analysis of variance)",
 }
+"""The tests in words."""
+BY_SEED = ("corrected_t", "t", "sign_flip")
+"""The tests on differences by seed; the other is one on a table of seeds and items (`crossed`)."""
 ROUNDING = 1e-12
 """Differences are equal where they lie this close, relative to the values that they come from."""
 WANTED_POWER = 0.8
@@ -65,20 +69,33 @@ def interval(values: Array, level: float, ratio: float) -> Estimate:
     n = len(values)
     if n == 0:
         return Estimate(float("nan"), float("nan"), float("nan"), 0)
-    mean = float(np.mean(values))
-    reach = float(stats.t.isf((1 - level) / 2, max(n - 1, 1))) * standard_error(values, ratio)
+    return t_interval(float(np.mean(values)), standard_error(values, ratio), max(n - 1, 1), level, n)
+
+
+def t_interval(mean: float, error: float, degrees: float, level: float, n: int) -> Estimate:
+    """Student's interval around `mean`, whose standard error has these degrees of freedom."""
+    reach = float(stats.t.isf((1 - level) / 2, degrees)) * error
     return Estimate(mean, mean - reach, mean + reach, n)
 
 
+def t_test(mean: float, error: float, degrees: float) -> float:
+    """Two-sided p of Student's test that `mean`, with this standard error above 0, is one of 0."""
+    return float(2 * stats.t.sf(abs(mean) / error, degrees))
+
+
+def t_equivalence(mean: float, error: float, degrees: float, sesoi: float) -> float:
+    """p of two one-sided t tests (TOST) that `mean` is one outside (-sesoi, sesoi)."""
+    return float(stats.t.sf((sesoi - abs(mean)) / error, degrees))
+
+
 def p_value(differences: Array, test: str, ratio: float = 0.0) -> float:
-    """Two-sided p of a mean difference of 0 by `test`, one of `TESTS`; NaN for n < 2 or equal differences."""
-    check_known("test", test, TESTS)
+    """Two-sided p of a mean difference of 0 by `test`; NaN for n < 2 or equal differences."""
+    check_known("test", test, BY_SEED)
     if len(differences) < 2 or equal(differences):
         return float("nan")
     if test == "sign_flip":
         return _sign_flip(differences)
-    t = abs(float(np.mean(differences))) / standard_error(differences, ratio)
-    return float(2 * stats.t.sf(t, len(differences) - 1))
+    return t_test(float(np.mean(differences)), standard_error(differences, ratio), len(differences) - 1)
 
 
 def equivalence(differences: Array, sesoi: float, ratio: float = 0.0, least_spread: float = 0.0) -> float:
@@ -92,9 +109,8 @@ def equivalence(differences: Array, sesoi: float, ratio: float = 0.0, least_spre
     n = len(differences)
     if n < 2 or equal(differences):
         return float("nan")
-    room = sesoi - abs(float(np.mean(differences)))
     error = max(standard_error(differences, ratio), least_spread * float(np.sqrt(1 / n + ratio)))
-    return float(stats.t.sf(room / error, n - 1))
+    return t_equivalence(float(np.mean(differences)), error, n - 1, sesoi)
 
 
 def _sign_flip(differences: Array) -> float:
@@ -129,12 +145,15 @@ def power(delta: float, sd: float, n: int, ratio: float, alpha: float) -> float:
 
     `sd` is the deviation of the paired differences within a study, n the number of seeds.
     """
-    if n < 2:
-        return 0.0
-    critical, centre = stats.t.isf(alpha / 2, n - 1), abs(delta) / (sd * np.sqrt(1 / n + ratio))
+    return t_power(abs(delta) / (sd * float(np.sqrt(1 / n + ratio))), n - 1, alpha) if n > 1 else 0.0
+
+
+def t_power(centre: float, degrees: float, alpha: float) -> float:
+    """Chance that the two-sided t test at `alpha` finds a true difference of `centre` standard errors."""
+    critical = stats.t.isf(alpha / 2, degrees)
     # The far tail underflows to NaN in scipy when the centre is large; it is 0 there.
-    wrong_side = np.nan_to_num(stats.nct.cdf(-critical, n - 1, centre), nan=0.0)
-    return float(stats.nct.sf(critical, n - 1, centre) + wrong_side)
+    wrong_side = np.nan_to_num(stats.nct.cdf(-critical, degrees, centre), nan=0.0)
+    return float(stats.nct.sf(critical, degrees, centre) + wrong_side)
 
 
 def smallest_detectable(n: int, ratio: float, alpha: float, least: float = 0.0) -> float:
@@ -144,9 +163,14 @@ def smallest_detectable(n: int, ratio: float, alpha: float, least: float = 0.0) 
     """
     if n < 2 or least >= alpha:
         return float("inf")
-    # Past this many standard errors the power is within 1e-9 of 1, whatever n.
-    far = (stats.t.isf(alpha / 2, n - 1) + 8) * 8 * np.sqrt(1 / n + ratio)
-    return float(optimize.brentq(lambda d: power(d, 1.0, n, ratio, alpha) - WANTED_POWER, 0.0, far))
+    return t_detectable(n - 1, alpha) * float(np.sqrt(1 / n + ratio))
+
+
+def t_detectable(degrees: float, alpha: float) -> float:
+    """The difference, in standard errors with these degrees of freedom, found with 80 % power."""
+    # Past this many standard errors the power is within 1e-9 of 1, whatever the degrees.
+    far = (stats.t.isf(alpha / 2, degrees) + 8) * 8
+    return float(optimize.brentq(lambda d: t_power(d, degrees, alpha) - WANTED_POWER, 0.0, far))
 
 
 def detectable_limit(ratio: float, alpha: float) -> float:

@@ -44,10 +44,12 @@ def clustered(study: Study, rule: Rule, items: pd.DataFrame) -> Clustered | None
     """The effect of `rule`, clustered by item and seed; None where its measure is none of items.
 
     `items` has the columns arm, seed, measure, group, item and value. The number of a cell is the mean over
-    groups of the median over items. Seeds under which an arm of the rule lacks an item are left out.
+    groups of the median over items; items without a group have none. Seeds under which an arm of the rule
+    lacks an item are left out.
     """
     weights = rule.weights(study)
-    table = _paired(items[items["measure"] == rule.measure], list(weights))
+    own = items[(items["measure"] == rule.measure) & (items["group"] != "")]
+    table = _paired(own, list(weights))
     if table.empty:
         return None
     values = table.to_numpy(dtype=np.float64)

@@ -18,6 +18,7 @@ import pandas as pd
 from ablation.claims import Claim
 from ablation.formatting import a, change, count, difference_digits, listing, number, p_words, percent
 from ablation.stats.cells import Seed, common, lacking
+from ablation.stats.crossed import FEWEST_CLUSTERS, Sample
 from ablation.stats.effects import FEWEST_SEEDS, Contrast, contrasts
 from ablation.stats.statistics import (
     EXACT_UP_TO,
@@ -27,6 +28,7 @@ from ablation.stats.statistics import (
     least_p,
     seeds_needed,
     smallest_detectable,
+    t_detectable,
 )
 from ablation.stats.two_way_bootstrap import Clustered, clustered
 from ablation.study import Study
@@ -43,6 +45,7 @@ class Verdict:
     that these seeds find with 80 % power at Holm's first step, at the spread seen: None where there is
     no spread, inf where there are too few seeds for any. The p-values are None where no test is made.
     `clustered` is the effect with its interval over items and seeds; None without values of single items.
+    `sample`: over which items the effect itself is, where these are a sample.
     """
 
     claim: Claim
@@ -57,14 +60,15 @@ class Verdict:
     arms: tuple[str, ...]
     seeds: tuple[Seed, ...]
     clustered: Clustered | None
+    sample: Sample | None = None
 
 
 def verdicts(study: Study, cells: pd.DataFrame, items: pd.DataFrame | None = None) -> tuple[Verdict, ...]:
     """One verdict per claim, in the order of the study file; `cells` has one row per planned cell.
 
-    `items` has the values of single test items (`clustered`).
+    `items` has the values of single test items (`crossed`, `clustered`).
     """
-    found = contrasts(study, cells, [claim.rule for claim in study.claims])
+    found = contrasts(study, cells, [claim.rule for claim in study.claims], items)
     return tuple(_verdict(study, cells, items, *each) for each in zip(study.claims, found, strict=True))
 
 
@@ -72,12 +76,12 @@ def conclusion(study: Study, verdicts: Sequence[Verdict]) -> str:
     """What follows for the study: its `supported` sentence if every claim that counts is, else what not."""
     verdicts = [verdict for verdict in verdicts if verdict.claim.counts]
     if not verdicts:
-        return "The study makes no claim that decides it; its effects stand for themselves."
+        return _sentence(study, "the study makes no claim that decides it; its effects stand for themselves")
     if all(v.word == "supported" for v in verdicts):
-        return _sentence(study.supported or "every claim of the study is supported")
+        return _sentence(study, study.supported or "every claim of the study is supported")
     groups = {word: [f"“{v.claim.text}”" for v in verdicts if v.word == word] for word in WORDS}
     parts = [f"{word}: {listing(texts)}" for word, texts in groups.items() if texts]
-    return _sentence(f"Not shown: {study.supported or 'the claims together'} ({'; '.join(parts)})")
+    return _sentence(study, f"Not shown: {study.supported or 'the claims together'} ({'; '.join(parts)})")
 
 
 def _verdict(
@@ -97,18 +101,24 @@ def _verdict(
         p,
         p_equal,
         word,
-        _sentence(reason),
+        _sentence(study, reason),
         _detectable(study, found),
         found.arms,
         found.seeds,
-        None if items is None else clustered(study, claim.rule, items),
+        None if items is None or study.of_items else clustered(study, claim.rule, items),
+        found.sample,
     )
 
 
 def _detectable(study: Study, found: Contrast) -> float | None:
     n = len(found.differences)
-    if n < 2 or found.equal or equal(np.array(found.differences)):
+    if n < 2 or found.equal:
         return None
+    if equal(np.array(found.differences)) if found.sample is None else not found.sample.error() > 0:
+        return None
+    if found.sample is not None:
+        degrees = found.sample.degrees()
+        return found.sample.error() * t_detectable(degrees, study.alpha / len(study.claims))
     units = smallest_detectable(n, study.ratio, study.alpha / len(study.claims), least_p(n, study.test))
     return units * float(np.std(found.differences, ddof=1))
 
@@ -123,8 +133,9 @@ def _untested(study: Study, cells: pd.DataFrame, found: Contrast) -> str:
         why = f"{sum(gaps.values())} of {count(planned, 'cell')} that it rests on are not complete ({states})"
     elif found.equal:
         same = number(found.estimate.mean, _digits(study, found), signed=True)
+        every = "every seed" if found.sample is None else "every test item under every seed"
         return (
-            f"every seed gives the same {found.rule.effect_words} ({same}): "
+            f"{every} gives the same {found.rule.effect_words} ({same}): "
             f"{study.label(found.rule.measure)} is too coarse, or the seeds too few, to show a spread, so no "
             "test is made"
         )
@@ -133,9 +144,20 @@ def _untested(study: Study, cells: pd.DataFrame, found: Contrast) -> str:
     elif len(paired := common(cells, list(found.arms))) < FEWEST_SEEDS:
         seeds = count(len(paired), "seed")
         why = f"{seeds}, fewer than {FEWEST_SEEDS}, are exploratory"
+    elif found.sample is not None and found.sample.clusters < FEWEST_CLUSTERS:
+        why = _too_few(found.sample)
     else:
         why = f"{found.rule.measure} is not a number under every seed in every arm that it rests on"
     return f"{why}, so no test is made; {seen}"
+
+
+def _too_few(sample: Sample) -> str:
+    """Why the items do not suffice for a test."""
+    if sample.items:
+        return f"{sample.over}, fewer than {FEWEST_CLUSTERS}, show too little of how items differ"
+    if sample.lacking:
+        return f"no test item is common to all runs that it rests on ({sample.lacking} are in some of them)"
+    return "the runs that it rests on kept no test items"
 
 
 def _tested(study: Study, found: Contrast, p: float, p_equal: float) -> tuple[Word, str]:
@@ -171,6 +193,8 @@ def _size(study: Study, found: Contrast) -> str:
 
 def _needed(study: Study, found: Contrast) -> str:
     """How many seeds would detect the smallest effect that matters, if their spread stayed as observed."""
+    if found.sample is not None:
+        return _needed_of_items(study, found, found.sample)
     alpha, seeds = study.alpha / len(study.claims), len(found.seeds)
     sd = float(np.std(found.differences, ddof=1))
     needed = seeds_needed(study.measures[found.rule.measure], sd, study.ratio, alpha)
@@ -192,6 +216,24 @@ def _needed(study: Study, found: Contrast) -> str:
     return f"{enough}, so that the number of seeds is not the reason, but chance"
 
 
+def _needed_of_items(study: Study, found: Contrast, sample: Sample) -> str:
+    """As `_needed`, by more seeds with these items, or by more items with these seeds."""
+    alpha, sesoi = study.alpha / len(study.claims), study.measures[found.rule.measure]
+    detect = f"detect {_sesoi(study, found)} with {percent(WANTED_POWER)} power"
+    seeds, clusters = sample.needed(sesoi, alpha)
+    these = count(sample.seeds, "seed")
+    if seeds is None and clusters is None:
+        return (
+            f"at the observed spread, neither more seeds with these {sample.over} nor more of them with "
+            f"{these} would {detect}: it takes more of both"
+        )
+    if seeds == sample.seeds:
+        return f"at the observed spread, {these} and {sample.over} {detect} or more: more of both would tell"
+    ways = [f"about {seeds} seeds with these {sample.over}"] if seeds else []
+    ways += [f"about {clusters:,} {sample.unit} with {these}"] if clusters else []
+    return f"at the observed spread, {' or '.join(ways)} would {detect}"
+
+
 def _seen(study: Study, found: Contrast) -> str:
     spread = change(found.estimate, 1 - study.alpha, _digits(study, found))
     return f"{found.rule.effect_words} of {spread}"
@@ -206,5 +248,7 @@ def _digits(study: Study, found: Contrast) -> int:
     return difference_digits(study.measure(name).digits, study.measures[name])
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".") + "."
+def _sentence(study: Study, text: str) -> str:
+    """The text as a sentence, which says where it was declared after the runs."""
+    after = "" if study.runs is None else " (declared after the runs)"
+    return text[:1].upper() + text[1:].rstrip(".") + after + "."

@@ -31,7 +31,7 @@ class Record:
 
     study: its experiment's name. dataset: name, digest, source and profile, or empty. metrics: the final
     numbers, by their names in MLflow. points: of the curves, in the order they came; so many of them were
-    `sent` by this process. server: the store's.
+    `sent` by this process, and so were `sent_tags`. server: the store's. logs_itself: as in `Experiment`.
     """
 
     fingerprint: str
@@ -47,11 +47,15 @@ class Record:
     metrics: dict[str, float] = field(default_factory=dict)
     points: list[Point] = field(default_factory=list)
     sent: int = 0
+    sent_tags: dict[str, str] = field(default_factory=dict)
+    logs_itself: bool = False
 
     def write(self, entry: Path) -> None:
         """Write everything but the points, whole or not at all."""
         draft = entry / f".{RECORD}"
-        draft.write_text(json.dumps(asdict(self) | {"points": [], "sent": 0}, indent=1) + "\n")
+        draft.write_text(
+            json.dumps(asdict(self) | {"points": [], "sent": 0, "sent_tags": {}}, indent=1) + "\n"
+        )
         draft.replace(entry / RECORD)
 
     def final_points(self) -> list[Point]:

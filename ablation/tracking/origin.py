@@ -4,13 +4,15 @@ import platform
 import subprocess
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
 
+import ablation
+
 COMMIT = "mlflow.source.git.commit"
-PACKAGES = ("ablation", "mlflow", "optuna", "numpy")
+PACKAGES = ("mlflow", "optuna", "numpy")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ def origin(packages: tuple[str, ...] = ()) -> Origin:
         commit=commit,
         # Files that git does not know yet, such as a new study, are named; their text is not kept.
         diff=_git(place, "diff", "HEAD") + _git(place, "status", "--porcelain") if commit else "",
-        packages={name: version(name) for name in (*PACKAGES, *packages)}
+        packages={"ablation": ablation.__version__}
+        | {name: _version(name) for name in (*PACKAGES, *packages)}
         | {"python": platform.python_version()},
         hardware={
             "processor": _processor(),
@@ -53,6 +56,13 @@ def origin(packages: tuple[str, ...] = ()) -> Origin:
             "device": "cpu",
         },
     )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _git(place: Path, *words: str) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 
 from ablation.experiment import SIDES, Experiment
+from ablation.stats.items import ITEM_COLUMNS
 from ablation.tracking.artifacts import artifact
 from ablation.tracking.availability import is_unavailable
 from ablation.tracking.cache import Curve, curve_of, recall, remember
@@ -23,16 +24,17 @@ from ablation.tracking.store import ROLE_CELL, Store, paged
 KEPT_TAGS = ("arm", "fingerprint", "outcome", "failure", "reused_from", "built_on", "packages", "items")
 SECTIONS = "sections"
 """The tag of a run that names the sections of its metrics, as in "speed" for "speed/seconds"."""
+OPEN = "running"
+"""The tag `outcome` of a run that another process may end before we do (`Experiment.logs_itself`)."""
 ITEMS = "items.csv"
 MACHINE = "system/"
 """How the names of the metrics begin that MLflow itself takes of a machine."""
-ITEM_COLUMNS = ("measure", "group", "item", "value")
 
 
 @dataclass(frozen=True)
 class RunRow:
-    """A recorded run; started in milliseconds of Unix time. metrics: the last value of each, by its name in
-    the experiment, without the section.
+    """A recorded run; started in milliseconds of Unix time. status: MLflow's, but RUNNING until it is we who
+    ended it. metrics: the last value of each, by its name in the experiment, without the section.
     """
 
     run_id: str
@@ -58,7 +60,10 @@ class RunRow:
 
 
 def find(store: Store, tags: Mapping[str, str], *, status: str = "", experiment: str = "") -> list[RunRow]:
-    """The active runs with these tags, oldest first, of one experiment or of all that are ours."""
+    """The active runs with these tags, oldest first, of one experiment or of all that are ours.
+
+    status: MLflow's own, to which `RunRow.status` is held, too.
+    """
     words = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
     words += [f"attributes.status = '{status}'"] if status else []
     places = [experiment] if experiment else [one.experiment_id for one in store.experiments()]
@@ -66,7 +71,8 @@ def find(store: Store, tags: Mapping[str, str], *, status: str = "", experiment:
         return []
     order = ["attributes.start_time ASC"]
     search = partial(store.client.search_runs, places, " and ".join(words), order_by=order)
-    return [_found(run) for run in paged(search)]
+    found = [_found(run) for run in paged(search)]
+    return [run for run in found if status in ("", run.status)]
 
 
 def settled(store: Store, fingerprint: str, place: str, measures: Collection[str] = ()) -> RunRow | None:
@@ -74,7 +80,19 @@ def settled(store: Store, fingerprint: str, place: str, measures: Collection[str
 
     Another experiment's run counts if it has all the `measures`; the own counts whatever it lacks.
     """
-    final = (run for run in find(store, {"fingerprint": fingerprint}) if run.final)
+    return _settling(find(store, {"fingerprint": fingerprint}), place, measures)
+
+
+def settled_alone(store: Store, fingerprint: str, place: str, measures: Collection[str]) -> RunRow | None:
+    """`mark_killed`, and then `settled`, by one search. Call it under the fingerprint's lock alone."""
+    remove_dead(store, fingerprint)
+    runs = find(store, {"fingerprint": fingerprint})
+    _end_running(store, runs)
+    return _settling(runs, place, measures)
+
+
+def _settling(runs: Iterable[RunRow], place: str, measures: Collection[str]) -> RunRow | None:
+    final = (run for run in runs if run.final)
     return min(
         (run for run in final if run.experiment == place or not run.lacking(measures)),
         key=lambda run: (run.experiment != place, "reused_from" in run.tags, run.started),
@@ -124,14 +142,20 @@ def metrics_of(store: Store, run_id: str) -> dict[str, float]:
 
 def running(store: Store) -> list[str]:
     """The fingerprints of the runs that say RUNNING."""
-    runs = find(store, {}, status="RUNNING")
+    runs = [*find(store, {}, status="RUNNING"), *find(store, {"outcome": OPEN})]
     return sorted({run.tags["fingerprint"] for run in runs if "fingerprint" in run.tags})
 
 
 def end_running(store: Store, fingerprint: str) -> list[str]:
     """End as KILLED, in MLflow, the runs of the fingerprint that say RUNNING; their ids."""
+    return _end_running(store, find(store, {"fingerprint": fingerprint}))
+
+
+def _end_running(store: Store, runs: Iterable[RunRow]) -> list[str]:
     dead = []
-    for run in find(store, {"fingerprint": fingerprint}, status="RUNNING"):
+    for run in runs:
+        if run.status != "RUNNING":
+            continue
         store.client.set_tag(run.run_id, "outcome", "killed")
         # Not before it began: the clock may have jumped since, or be another machine's.
         store.client.set_terminated(run.run_id, "KILLED", max(run.started, int(time.time() * 1000)))
@@ -250,7 +274,8 @@ def plain_metrics(metrics: Mapping[str, float], tags: Mapping[str, str]) -> dict
 def _found(run: Any) -> RunRow:
     info, tags = run.info, run.data.tags
     metrics = plain_metrics(run.data.metrics, tags)
-    return RunRow(info.run_id, info.experiment_id, info.status, info.start_time, tags, metrics)
+    status = "RUNNING" if tags.get("outcome") == OPEN else info.status
+    return RunRow(info.run_id, info.experiment_id, status, info.start_time, tags, metrics)
 
 
 def _history(store: Store, run_id: str, name: str) -> Curve:

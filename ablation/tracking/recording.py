@@ -6,6 +6,7 @@ A server that is away stops no training: what it was not told is in the journal,
 import json
 import shutil
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment, Trained
 from ablation.measures import RESERVED
 from ablation.settings import flat
+from ablation.stats.items import ITEM_COLUMNS, as_items
+from ablation.tracking import child
 from ablation.tracking import journal_on_disk as disk
 from ablation.tracking.availability import (
     ServerUnavailable,
@@ -30,7 +33,7 @@ from ablation.tracking.availability import (
 )
 from ablation.tracking.journal_on_disk import FAILED, FILES, FINISHED, KILLED, RUNNING, SCRATCH, Point, Record
 from ablation.tracking.origin import Origin, origin
-from ablation.tracking.read import ITEM_COLUMNS, ITEMS, SECTIONS, end_running
+from ablation.tracking.read import ITEMS, OPEN, SECTIONS, end_running
 from ablation.tracking.sender import Undelivered, awaited, begin, deliver, end, send_points
 from ablation.tracking.store import ROLE_CELL, Store
 
@@ -38,6 +41,8 @@ FLUSH_SECONDS = 2.0  # so that quick steps cost one request in two seconds
 WORK_A_WAIT = 10  # times as long as we waited for a server that is away, we work before we ask it again
 NAME_LETTERS = 500  # that MLflow has room for in the name of a data set
 PARAM_LETTERS = 6000  # and in a parameter; settings.json has it whole
+TRACEBACK = "traceback.txt"
+KEPT_OF_FAILED = TRACEBACK, "output.txt"
 SOURCE = {"mlflow.source.name": "ablation run", "mlflow.source.type": "LOCAL"}
 
 
@@ -78,6 +83,7 @@ class Journal:
     """The open record of a run, as `ablation.experiment.Run` describes it; `finish` takes its metrics."""
 
     store: Store
+    place: str
     record: Record
     experiment: Experiment
     measures: tuple[str, ...]
@@ -87,6 +93,7 @@ class Journal:
     def __post_init__(self) -> None:
         self.entry = disk.make_entry(self.store, self.record.fingerprint)
         self.folder = self.entry / SCRATCH
+        self.kept = pd.DataFrame(columns=list(ITEM_COLUMNS))
         self._began = self._sent = time.monotonic()
         self._pause = FLUSH_SECONDS
         self.record.write(self.entry)
@@ -95,6 +102,15 @@ class Journal:
     def run_id(self) -> str:
         """MLflow's id of the run."""
         return self.record.run_id
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """MLflow's variables, by which another process writes into this run."""
+        return child.variables(self.store.tracking_uri, self.place, self.run_id)
+
+    def logged(self) -> Mapping[str, float]:
+        """The last value of each metric that MLflow has of the run."""
+        return dict(retry(lambda: self.store.client.get_run(self.run_id)).data.metrics)
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Record points of curves; MLflow has them FLUSH_SECONDS later, if the server answers."""
@@ -125,16 +141,14 @@ class Journal:
 
     def items(self, frame: pd.DataFrame) -> None:
         """Keep the values of single test items, beside those that are kept already."""
-        if missing := [name for name in ITEM_COLUMNS if name not in frame]:
-            raise UserError(
-                f"run.items wants the columns {', '.join(ITEM_COLUMNS)}, but the frame has no "
-                f"{', '.join(missing)}: add it."
-            )
-        path = self.entry / FILES / ITEMS
-        if frame.duplicated(["measure", "group", "item"]).any():
+        given = as_items(frame, self.measures)
+        kept = pd.concat([self.kept, given], ignore_index=True) if len(self.kept) else given
+        if kept.duplicated(["measure", "group", "item"]).any():
             raise UserError("run.items wants one value for each measure, group and item: drop the second.")
+        path = self.entry / FILES / ITEMS
         self.record.tags["items"] = ITEMS
-        frame[list(ITEM_COLUMNS)].to_csv(path, mode="a", header=not path.exists(), index=False, na_rep="nan")
+        given.to_csv(path, mode="a", header=not path.exists(), index=False, na_rep="nan")
+        self.kept = kept
 
     def finish(self, metrics: Mapping[str, float]) -> None:
         """End the run as FINISHED with its final metrics: whole on the disk, then in MLflow if it answers."""
@@ -147,6 +161,7 @@ class Journal:
         sections = sorted({self.experiment.section(name) for name in metrics} - {""})
         self.record.metrics = named
         self.record.tags |= {SECTIONS: ", ".join(sections)} if sections else {}
+        self.record.tags |= {"outcome": "finished"} if self.record.logs_itself else {}
         self._end(FINISHED)
 
     def close(self, status: str, why: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -158,19 +173,37 @@ class Journal:
             self._wait()
 
     def give_up(self, error: BaseException) -> None:
-        """Say why the run failed, if that can be said: else it is ended by whoever computes its cell next."""
+        """Say why the run failed, if that can be said: else it is ended by whoever computes its cell next.
+
+        Of its files it keeps the output of a command, and the traceback of an error that is no sentence.
+        """
         if self.record.status == RUNNING:
             with suppress(Exception):
                 if self.run_id and not isinstance(error, ServerUnavailable):
                     failed = isinstance(error, Exception)  # no interrupt
-                    self.record.tags |= {"outcome": "failed", "failure": _named(error)} if failed else {}
+                    why = {"outcome": "failed", "failure": _named(error)} if failed else {"outcome": "killed"}
+                    self.record.tags |= why
                     self.record.status, self.record.ended = FAILED if failed else KILLED, self._now()
                     shutil.rmtree(self.folder, ignore_errors=True)  # which may fill the disk
-                    shutil.rmtree(self.entry / FILES)
-                    (self.entry / FILES).mkdir()
-                    end(self.store, self.record, self.entry)
+                    self._drop_files(but=KEPT_OF_FAILED if failed else ())
+                    if failed and not isinstance(error, UserError):
+                        with suppress(OSError):
+                            lines = traceback.format_exception(error)
+                            (self.entry / FILES / TRACEBACK).write_text("".join(lines), errors="replace")
+                    try:
+                        end(self.store, self.record, self.entry)
+                    except Exception as refused:
+                        if is_unavailable(refused):
+                            raise
+                        self._drop_files()  # a full disk takes no copy of them
+                        end(self.store, self.record, self.entry)
             with suppress(OSError):
                 disk.remove(self.entry)
+
+    def _drop_files(self, but: Sequence[str] = ()) -> None:
+        for path in (self.entry / FILES).iterdir():
+            if path.name not in but:
+                path.unlink()
 
     def _end(self, status: str) -> None:
         ended = replace(self.record, status=status, ended=self._now())
@@ -236,8 +269,10 @@ def recording(
         {name: _spelt(value) for name, value in (flat(settings) | {"seed": label.seed}).items()},
         {**data, "name": data["name"][:NAME_LETTERS], "digest": label.version} if data else {},
         int(time.time() * 1000),
+        logs_itself=experiment.logs_itself,
     )
-    journal = Journal(store, record, experiment, tuple(measures), trained, accelerator)
+    record.tags |= {"outcome": OPEN} if record.logs_itself else {}
+    journal = Journal(store, place, record, experiment, tuple(measures), trained, accelerator)
     try:
         _write_files(journal.entry / FILES, settings, here, how)
         retry(lambda: begin(store.client, record, place), lambda: _begin_anew(store, record, place))

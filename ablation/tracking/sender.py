@@ -12,12 +12,13 @@ from ablation.errors import UserError
 from ablation.tracking import journal_on_disk as disk
 from ablation.tracking.availability import ServerUnavailable, is_refused, reason
 from ablation.tracking.cache import curve_of, remember
-from ablation.tracking.journal_on_disk import FILES, Record, entries
+from ablation.tracking.journal_on_disk import FILES, RUNNING, Record, entries
 from ablation.tracking.read import end_running, find, plain_metrics, settled
 from ablation.tracking.store import Store
 
 AT_ONCE = 1000  # points that MLflow takes in one request
 PARAMS_AT_ONCE = 100
+LAST = 500  # points beside tags
 
 
 class Undelivered(ServerUnavailable):
@@ -44,10 +45,12 @@ def awaited(entry: Path) -> str:
 
 
 def begin(client: MlflowClient, record: Record, experiment: str) -> None:
-    """Make the record's run, with its parameters and its data; its id is set."""
+    """Make the record's run with its data, and its parameters unless they come at its end; its id is set."""
     run = client.create_run(experiment, start_time=record.started, tags=record.tags)
     record.run_id = str(run.info.run_id)
-    log_all(client, record.run_id, [Param(*item) for item in record.params.items()])
+    if not record.logs_itself:
+        record.sent_tags = dict(record.tags)
+        log_all(client, record.run_id, [Param(*item) for item in record.params.items()])
     if record.dataset:
         data = Dataset(source_type="ablation", **record.dataset)
         _log_dataset(client, record.run_id, DatasetInput(data, [InputTag("mlflow.data.context", "training")]))
@@ -73,16 +76,39 @@ def end(store: Store, record: Record, entry: Path) -> None:
     """Send what is left of a run that ended, and then its status; afterwards the journal is done with it."""
     client, run_id = store.client, record.run_id
     send_points(client, record)
-    log_all(client, run_id, metrics=[Metric(*point) for point in record.final_points()])
-    client.log_batch(run_id, tags=[RunTag(*item) for item in record.tags.items()])
+    if record.logs_itself:
+        _complete(client, record)
     if any((entry / FILES).iterdir()):
         client.log_artifacts(run_id, str(entry / FILES))
+    final = [Metric(*point) for point in record.final_points()]
+    log_all(client, run_id, metrics=final[:-LAST])
+    # The tags come last but the status, since they may say that the run is whole (`read.OPEN`).
+    tags = [RunTag(*item) for item in record.tags.items() if record.sent_tags.get(item[0]) != item[1]]
+    client.log_batch(run_id, metrics=final[-LAST:], tags=tags)
     client.set_terminated(run_id, record.status, record.ended)
-    points: dict[str, list[tuple[int, float]]] = {}
-    for name, value, _, step in record.points:
-        points.setdefault(name, []).append((step, value))
-    remember(store, run_id, {name: curve_of(some) for name, some in points.items()})
+    if not record.logs_itself:  # else there are curves that we know nothing of
+        points: dict[str, list[tuple[int, float]]] = {}
+        for name, value, _, step in record.points:
+            points.setdefault(name, []).append((step, value))
+        remember(store, run_id, {name: curve_of(some) for name, some in points.items()})
     disk.remove(entry)
+
+
+def _complete(client: MlflowClient, record: Record) -> None:
+    """Log the parameters that the other process did not log under their names, and learn its last points.
+
+    MLflow refuses a second value of a parameter: that process's own spelling stays.
+    """
+    theirs = client.get_run(record.run_id).data
+    lacking = [Param(*item) for item in record.params.items() if item[0] not in theirs.params]
+    log_all(client, record.run_id, lacking)
+    for name in record.metrics.keys() & theirs.metrics.keys():
+        if record.metrics[name] == theirs.metrics[name]:
+            record.points.append((name, record.metrics[name], 0, 0))
+        else:  # it stands behind theirs
+            last = max(client.get_metric_history(record.run_id, name), key=lambda p: (p.step, p.timestamp))
+            record.points.append((name, last.value, last.timestamp, last.step))
+    record.sent = len(record.points)
 
 
 def _deliver(store: Store, fingerprint: str, entry: Path) -> str:
@@ -96,8 +122,8 @@ def _deliver(store: Store, fingerprint: str, entry: Path) -> str:
         disk.remove(entry)
         return record.run_id if known.run_id == record.run_id else ""
     try:
-        begun = find(store, {"fingerprint": fingerprint}, status="RUNNING", experiment=experiment)
-        if record.run_id not in {run.run_id for run in begun}:
+        begun = find(store, {"fingerprint": fingerprint}, experiment=experiment)
+        if record.run_id not in {run.run_id for run in begun if run.status == RUNNING}:
             begin(store.client, record, experiment)
         end(store, record, entry)
     except Exception as error:

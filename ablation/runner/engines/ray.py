@@ -1,6 +1,6 @@
 """Cells handed to a Ray cluster: the engine that asks for a place for each, and what a node does with one.
 
-Ray is an extra (`pip install .[ray]`): it places, moves and ends what runs; nothing is scheduled here. Nodes
+Ray is an extra (`ray`): it places, moves and ends what runs; nothing is scheduled here. Nodes
 share nothing but the addresses of the servers, and how to reach them. These travel with each task and not by
 Ray's environment, which its pages show: they hold passwords.
 """
@@ -25,7 +25,9 @@ try:
     import ray
     from ray.exceptions import RayError, RayTaskError
 except ImportError as error:
-    raise UserError("--engine ray wants Ray, which is not installed: pip install 'ablation[ray]'.") from error
+    raise UserError(
+        "--engine ray wants Ray, which is not installed: pip install 'ablation-suite[ray]'."
+    ) from error
 
 MLFLOW = "URI", "USERNAME", "PASSWORD", "TOKEN", "INSECURE_TLS"
 SETTINGS = ("ABLATION_OPTUNA_STORAGE", "ABLATION_PATIENCE", *(f"MLFLOW_TRACKING_{name}" for name in MLFLOW))

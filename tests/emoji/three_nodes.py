@@ -1,6 +1,6 @@
-"""A study of 120 cells on a Ray cluster: workers are killed, and a node; run alone in a network of its own.
+"""A study on a Ray cluster: workers are killed, and a node; run alone in a network of its own.
 
-    unshare --net python tests/three_nodes.py FACES.parquet FOLDER
+    unshare --net python tests/three_nodes.py FACES.parquet FOLDER SEEDS KILLS
 
 Ray listens on all interfaces, whatever it is told: hence the network of its own, where nobody else is. Every
 node has a home folder of its own and learns of the servers from its tasks alone. FOLDER/found.json says what
@@ -23,12 +23,12 @@ import psutil
 from doubles import small_study
 from servers import PASSWORD, MlflowServer, postgresql
 
-NODES, SEEDS, CELLS = 3, 60, 120
-KILLS = 10  # of workers, before a node is killed with the rest; each new one imports for seconds
+NODES = 3
 BETWEEN_SECONDS = (1.0, 6.0)
 
 
-def main(parquet: Path, folder: Path) -> None:
+def main(parquet: Path, folder: Path, seeds: int, kills: int) -> None:
+    """`kills` of workers, before a node is killed with the rest; each new worker imports for seconds."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
     for name in ("MLFLOW_TRACKING_URI", "ABLATION_OPTUNA_STORAGE"):
@@ -52,7 +52,7 @@ def main(parquet: Path, folder: Path) -> None:
                 nodes.append(cluster.add_node(num_cpus=1, env_vars={"HOME": str(home)}))
             os.environ |= {"MLFLOW_TRACKING_URI": server.url, "ABLATION_OPTUNA_STORAGE": trials}
             os.chdir(mine)
-            found = run(cluster, nodes, folder) | {
+            found = run(cluster, nodes, folder, seeds, kills) | {
                 "homes": [sorted(path.name for path in home.iterdir()) for home in homes]
             }
             (folder / "found.json").write_text(json.dumps(found))
@@ -70,7 +70,7 @@ def kill_a_worker(chance: random.Random) -> bool:
     return bool(busy)
 
 
-def run(cluster, nodes, folder: Path) -> dict[str, object]:  # type: ignore[no-untyped-def]
+def run(cluster, nodes, folder: Path, seeds: int, wanted: int) -> dict[str, object]:  # type: ignore[no-untyped-def]
     """Run the study while workers and a node are killed, again where tries are spent; what is left."""
     from optuna.trial import TrialState
     from ray._private.worker import global_worker
@@ -82,14 +82,14 @@ def run(cluster, nodes, folder: Path) -> dict[str, object]:  # type: ignore[no-u
     from ablation.tracking.read import cell_runs
     from ablation.tracking.store import Store
 
-    store, study = Store(folder / "coordinator"), small_study(Path("faces.parquet"), seeds=SEEDS)
+    store, study = Store(folder / "coordinator"), small_study(Path("faces.parquet"), seeds=seeds)
     killed, kills, chance = threading.Event(), 0, random.Random(7)
 
     def kill() -> None:
         nonlocal kills
         while len(cell_runs(store, study.name)) < NODES:
             time.sleep(0.2)
-        while kills < KILLS:
+        while kills < wanted:
             time.sleep(chance.uniform(*BETWEEN_SECONDS))
             with suppress(psutil.Error):
                 kills += kill_a_worker(chance)
@@ -102,7 +102,7 @@ def run(cluster, nodes, folder: Path) -> dict[str, object]:  # type: ignore[no-u
 
     store.create()
     threading.Thread(target=kill, daemon=True).start()
-    for _ in range(KILLS):
+    for _ in range(wanted):
         progress = run_study(study, store, lambda n: RayEngine(store, cluster.address), NODES)
         if not progress.failed:
             break
@@ -126,4 +126,4 @@ def run(cluster, nodes, folder: Path) -> dict[str, object]:  # type: ignore[no-u
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]))

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import datasets
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageDraw
 
 from ablation.claims import Claim, Difference
 from ablation.emoji.protocols import joint
@@ -16,11 +15,16 @@ from ablation.experiment import Trained
 from ablation.settings import vary
 from ablation.study import Study
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 HAPPY, SAD, OTHER = 20, 15, 10
 
 
 def draw_faces(path: Path, seed: int = 0) -> Path:
     """A Parquet of round faces that smile, cry or do neither, each in a colour of its own."""
+    import datasets  # of the extra emoji, which the declarations below do without
+
     rng = np.random.default_rng(seed)
     rows = []
     for kind, count in (("smiling", HAPPY), ("crying", SAD), ("plain", OTHER)):
@@ -41,7 +45,9 @@ def draw_faces(path: Path, seed: int = 0) -> Path:
     return path
 
 
-def _face(kind: str, colour: tuple[int, ...]) -> Image.Image:
+def _face(kind: str, colour: tuple[int, ...]) -> "Image.Image":
+    from PIL import Image, ImageDraw
+
     image = Image.new("RGB", (64, 64), "white")
     pen = ImageDraw.Draw(image)
     pen.ellipse((6, 6, 58, 58), fill=colour)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,32 +21,34 @@ from ablation.tracking.store import Store
 from doubles import small_study
 from engines import InlineEngine
 from servers import PROGRAMS
-from three_nodes import CELLS, KILLS, SEEDS
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_three_nodes_of_which_one_is_killed_compute_every_cell_once(
-    own_network: list[str], faces: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    own_network: list[str], faces: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    rounds: Callable[[int, int], int],
+) -> None:  # fmt: skip
     if not PROGRAMS:
         pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
-    folder = tmp_path / "cluster"
+    folder, seeds, kills = tmp_path / "cluster", rounds(60, 12), rounds(10, 3)
     folder.mkdir()
     command = [*own_network, sys.executable, str(Path(__file__).with_name("three_nodes.py"))]
-    ended = subprocess.run([*command, str(faces), str(folder)], capture_output=True, text=True, timeout=1200)
+    command += map(str, (faces, folder, seeds, kills))
+    helpers = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(command, env=helpers, capture_output=True, text=True, timeout=1200)
     assert ended.returncode == 0, ended.stderr[-3000:]
     found = json.loads((folder / "found.json").read_text())
-    assert (found["killed"], found["kills"], found["failed"]) == (True, KILLS, {})
+    assert (found["killed"], found["kills"], found["failed"]) == (True, kills, {})
     assert found["leaks"] == []
     assert all(found["homes"])  # each node has one of its own, and lived in it
     assert "RUNNING" not in found["states"]
-    assert len(set(found["complete"])) == len(found["complete"]) == CELLS
+    assert len(set(found["complete"])) == len(found["complete"]) == 2 * seeds
     assert found["finished"] == found["complete"]
-    assert found["runs"].count("FINISHED") == CELLS
+    assert found["runs"].count("FINISHED") == 2 * seeds
     assert set(found["runs"]) == {"FINISHED", "KILLED"}, found["errors"]
     monkeypatch.chdir(faces.parent)
-    study = small_study(Path("faces.parquet"), seeds=SEEDS)
+    study = small_study(Path("faces.parquet"), seeds=seeds)
     run_study(study, store, InlineEngine(), workers=1)
     publish(study, store, tmp_path / "out")
     for name in ("table.csv", "table.html", "table.tex", "verdicts.csv", "runs.csv"):

@@ -18,7 +18,7 @@ from ablation.emoji.experiment import BFLOAT16_FLAGS
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.protocols import joint
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 ZEN = "model name\t: AMD EPYC\nflags\t\t: fpu avx2 avx512f avx512_bf16 sse2\nmodel name\t: AMD EPYC\n"
 FLAGS = ("avx2", "avx512f", "avx512_bf16")
 OLD = "model name\t: Intel Xeon\nflags\t\t: fpu avx2 sse2\n"

@@ -1,0 +1,478 @@
+"""Runs that exist, as the cells of a study: the arm of each, which count, and what a reader must know."""
+
+import ast
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import nan
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ablation.errors import UserError, check_known, unknown
+from ablation.formatting import count, listing
+from ablation.measures import RESERVED
+from ablation.runner.tables import FAILED, FINISHED, MISSING, RUNNING, Runs, as_number, as_text, read_table
+from ablation.settings import flat
+from ablation.stats.cells import COMPLETE, common
+from ablation.stats.effects import FEWEST_SEEDS
+from ablation.stats.items import ITEM_COLUMNS
+from ablation.study import MOST_LETTERS, Study
+from ablation.texts import one_line, unfit
+from ablation.tracked import AFTER, Tracked
+from ablation.tracking.foreign_runs import ForeignRuns
+from ablation.tracking.store import Store
+
+SHOWN = 5  # names in a sentence, before it says how many more there are
+MOST_ARMS = 100
+MOST_TEXT = 10_000  # letters of a text that may be a list
+STATES = {FINISHED: COMPLETE, RUNNING: "running", FAILED: "failed"}
+MLFLOW_STATES = {"FINISHED": FINISHED, "RUNNING": RUNNING, "SCHEDULED": RUNNING}
+
+Texts = npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class ExistingRuns:
+    """cells: a row a run that counts, as `results` has them. remarks: sentences on the runs."""
+
+    cells: pd.DataFrame
+    remarks: tuple[str, ...]
+
+
+def declared_runs(study: Study) -> Tracked:
+    """The study's `Tracked`."""
+    if not isinstance(study.runs, Tracked):
+        raise UserError(f"runs= wants a Tracked, but got {type(study.runs).__name__}: give train= instead.")
+    return study.runs
+
+
+def all_runs(tracked: Tracked, store: Store) -> Runs:
+    """Every run that `tracked` names, whatever arm it belongs to."""
+    if not tracked.mlflow:
+        return read_table(tracked.where)
+    found = ForeignRuns(tracked.mlflow, store.root).runs()
+    if not found:
+        raise UserError(f"{tracked.words} wants runs, but has none: name another MLflow experiment.")
+    params = dict.fromkeys(name for run in found for name in run.params)
+    metrics = dict.fromkeys(name for run in found for name in run.metrics)
+    return Runs(
+        np.array([run.run_id for run in found], dtype=object),
+        np.array([MLFLOW_STATES.get(run.status, FAILED) for run in found], dtype=object),
+        {name: np.array([run.params.get(name, "") for run in found], dtype=object) for name in params},
+        {name: np.array([run.metrics.get(name, nan) for run in found]) for name in metrics},
+        table=False,
+        parents=frozenset(run.parent for run in found if run.parent),
+        codes=np.array([run.code for run in found], dtype=object),
+    )
+
+
+def existing(study: Study, store: Store, runs: Runs | None = None) -> ExistingRuns:
+    """The runs that the study names, as its cells; `runs` are all of them, if they are read already.
+
+    Columns of the cells: arm, seed, state, fingerprint and run_id (what the run is called where it is kept),
+    the study's measures, and every other number of the runs. Raises `UserError` where they cannot be read,
+    where an arm has no run, where two finished runs are of one arm and seed, and where arms differ in what
+    the study neither declares nor allows.
+    """
+    tracked = declared_runs(study)
+    runs = all_runs(tracked, store) if runs is None else runs
+    measures = {name: runs.measured(name) for name in study.measures}
+    arms = _arms(study, tracked, runs, measures)
+    seeds, wanting = _seeds(tracked, runs, arms)
+    frame = pd.DataFrame({"arm": arms, "seed": seeds, "state": runs.states, "row": range(len(arms))})
+    frame = frame[(arms != "") & ~wanting]
+    cells, beside = _counted(frame, runs)
+    rows = cells["row"].to_numpy()
+    own = {name: column[rows] for name, column in _numbers(study, tracked, runs, measures).items()}
+    for name in tracked.best:
+        own[name] = _best(study, tracked, store, runs.ids[rows], name)
+    about = {"fingerprint": runs.ids[rows], "run_id": runs.ids[rows]}
+    if runs.codes is not None:
+        about["code"] = runs.codes[rows]
+    table = cells.drop(columns="row").assign(state=cells["state"].map(STATES), **about)
+    table = pd.concat([table.reset_index(drop=True), pd.DataFrame(own)], axis=1)
+    differing, alone = _undeclared(study, tracked, runs, cells[cells["state"] == FINISHED])
+    remarks = [
+        AFTER,
+        *_allowed(tracked, differing),
+        *_left_out(arms, wanting, runs, tracked),
+        *_gaps(study, table, beside),
+        *_partners(study, table),
+        *_choices(tracked, alone),
+    ]
+    return ExistingRuns(table, tuple(one_line(said, 1000) for said in remarks))
+
+
+def existing_items(study: Study, store: Store, cells: pd.DataFrame) -> pd.DataFrame | None:
+    """The results on single test items of the complete cells, as `tracking.read.items_of` has them."""
+    tracked = declared_runs(study)
+    if not tracked.items:
+        return None
+    place, found = ForeignRuns(tracked.mlflow, store.root), []
+    for cell in cells[cells["state"] == COMPLETE].to_dict("records"):
+        rows = place.parquet(cell["run_id"], tracked.items)
+        lacking = {"item", "value"} - {*rows.columns}
+        if lacking or ("measure" not in rows and len(study.measures) > 1):
+            raise UserError(
+                f"{tracked.items} of the run {cell['run_id']} wants the columns item and value, and measure "
+                f"where the study has several, but has {', '.join(map(str, rows.columns))}: add them."
+            )
+        numbers = pd.to_numeric(rows["value"], errors="coerce")
+        if numbers.isna().any():
+            wrong = rows["value"][numbers.isna()].iloc[0]
+            raise UserError(
+                f"{tracked.items} of the run {cell['run_id']} wants numbers as values, but has {wrong!r}: "
+                "correct it."
+            )
+        known = {"measure": next(iter(study.measures)), "group": ""}
+        rows = rows.assign(**{name: value for name, value in known.items() if name not in rows})
+        texts = rows[["measure", "group", "item"]].astype(str)
+        found.append(texts.assign(value=numbers.astype(float), arm=cell["arm"], seed=cell["seed"]))
+    columns = ["arm", "seed", *ITEM_COLUMNS]
+    if not found:
+        return pd.DataFrame(columns=columns)
+    items = pd.concat(found, ignore_index=True)[columns]
+    return items[items["measure"].isin(list(study.measures))].reset_index(drop=True)
+
+
+def arms_by_value(runs: Runs, columns: Sequence[str]) -> dict[str, dict[str, int | float | str]]:
+    """An arm for each combination of values of the columns, in order; it is named by its values.
+
+    A run that lacks one of them is of no arm. Raises `UserError` for a column that is not there, and where
+    the arms are too many to compare.
+    """
+    for name in columns:
+        check_known("column or parameter for the arms called", name, runs.params)
+    rows = list(dict.fromkeys(zip(*(runs.params[name] for name in columns), strict=True)))
+    numeric = [all(as_number(row[n]) is not None for row in rows) for n in range(len(columns))]
+    arms: dict[tuple[int | float | str, ...], str] = {}
+    for row in rows:
+        if not any(
+            text in MISSING if of_number else not text for text, of_number in zip(row, numeric, strict=True)
+        ):
+            values = tuple(_value(text) if kind else text for text, kind in zip(row, numeric, strict=True))
+            arms.setdefault(values, ", ".join(row))
+    if len(arms) > MOST_ARMS:
+        raise UserError(
+            f"arms by {listing(list(columns))} are {len(arms)}, more than {MOST_ARMS}: name a column with "
+            "fewer values."
+        )
+    return {arm: dict(zip(columns, values, strict=True)) for values, arm in arms.items()}
+
+
+def arm_called(arms: Mapping[str, Mapping[str, object]], name: object) -> str:
+    """The arm of that name, or the only one whose first setting has that value."""
+    text = as_text(name)
+    if text in arms:
+        return text
+    found = [arm for arm, own in arms.items() if matches(text, next(iter(own.values())))]
+    if len(found) > 1:
+        raise UserError(f"the baseline wants one arm, but {text!r} is {listing(found)}: name it in full.")
+    if not found:
+        raise unknown("arm for the baseline called", text, arms)
+    return found[0]
+
+
+def paired_seeds(study: Study, cells: pd.DataFrame) -> int:
+    """How many seeds every arm at least shares with the arm that it is compared to."""
+    pairs = ([arm, study.reference_of(arm)] for arm in study.settings)
+    return min(len(common(cells, pair)) for pair in pairs)
+
+
+def matches(text: str, value: object) -> bool:
+    """Whether the text of a parameter says the value of a setting, read as a value of that setting's type."""
+    if value is None:
+        return text in MISSING
+    if text == str(value):
+        return True
+    if isinstance(value, bool):
+        return text.casefold() == str(value).casefold() or as_number(text) == value
+    if isinstance(value, int | float):
+        return as_number(text) == value
+    if isinstance(value, tuple | list) and len(text) <= MOST_TEXT:
+        try:
+            with warnings.catch_warnings(action="ignore"):  # of texts that look like old Python
+                parts = ast.literal_eval(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            return False
+        return (
+            isinstance(parts, tuple | list)
+            and len(parts) == len(value)
+            and all(matches(as_text(part), one) for part, one in zip(parts, value, strict=True))
+        )
+    return False
+
+
+def _arms(
+    study: Study, tracked: Tracked, runs: Runs, measures: Mapping[str, npt.NDArray[np.float64]]
+) -> Texts:
+    """The arm of each run, "" where it is of none."""
+    settings = {arm: flat(one) for arm, one in study.settings.items()}
+    names = list(flat(study.baseline))
+    for name in names:
+        if any(own[name] is not None for own in settings.values()):
+            check_known(f"parameter of the runs of {tracked.words} called", name, runs.params)
+    absent = np.full(len(runs.ids), "", dtype=object)
+    columns = {name: pd.Series(runs.params.get(name, absent)) for name in names}
+    # A run in which others are nested has often their parameters, and nothing measured.
+    empty = np.all([np.isnan(one) for one in measures.values()], axis=0)
+    idle = empty & np.isin(runs.ids, list(runs.parents)) if runs.parents else np.zeros(len(empty), bool)
+    found = absent.copy()
+    for arm, own in settings.items():
+        here = ~idle
+        for name, value in own.items():
+            says = {text: matches(text, value) for text in columns[name].unique()}
+            here = here & columns[name].map(says).to_numpy(dtype=bool)
+        if not here.any():
+            raise _nobody(study, tracked, arm, own, columns)
+        if (twice := here & (found != "")).any():
+            one = int(np.argmax(twice))
+            raise UserError(
+                f"{runs.ids[one]} is a run of the arms {found[one]!r} and {arm!r}: give them settings that "
+                "tell them apart."
+            )
+        found[here] = arm
+    return found
+
+
+def _nobody(
+    study: Study, tracked: Tracked, arm: str, own: Mapping[str, Any], columns: Mapping[str, pd.Series]
+) -> UserError:
+    """That no run is of the arm, with what there is."""
+    absent = [n for n, value in own.items() if not any(matches(text, value) for text in columns[n].unique())]
+    named = absent or list(study.varied)
+    wanted = ", ".join(f"{name} = {own[name]!r}" for name in named)
+    rows = dict.fromkeys(zip(*(columns[name] for name in named), strict=True))
+    there = some([", ".join(f"{text!r}" for text in row) for row in rows])
+    return UserError(
+        f"the arm {arm!r} wants runs with {wanted}, but {tracked.words} has none: {', '.join(named)} there "
+        f"{'is' if len(named) == 1 else 'are'} {there}."
+    )
+
+
+def _seeds(tracked: Tracked, runs: Runs, arms: Texts) -> tuple[Texts, npt.NDArray[np.bool_]]:
+    """The seed of each run, and whether it has none: whole numbers where all are, else text."""
+    check_known("column or parameter for the seeds called", tracked.seed, runs.params)
+    texts = runs.params[tracked.seed]
+    wanting = np.isin(texts, list(MISSING)) & (arms != "")
+    used = (arms != "") & ~wanting
+    if not used.any():
+        raise UserError(
+            f"the seed of a run wants a column or parameter {tracked.seed}, but no run of an arm has it: "
+            "name another with seed."
+        )
+    whole = {text: _whole(text) for text in set(texts[used])}
+    seeds = np.full(len(texts), None, dtype=object)
+    if None not in whole.values():
+        seeds[used] = [whole[text] for text in texts[used]]
+    else:
+        for text in whole:
+            if len(text) > MOST_LETTERS or unfit(text) or not text.isprintable():
+                raise UserError(
+                    f"a seed wants a label of at most {MOST_LETTERS} characters that can be seen, but one is "
+                    f"{text[:MOST_LETTERS]!r}: name another column with seed."
+                )
+        seeds[used] = texts[used]
+    return seeds, wanting
+
+
+def _value(text: str) -> int | float:
+    """The number that a text says."""
+    whole, number = _whole(text), as_number(text)
+    assert number is not None
+    return number if whole is None else whole
+
+
+def _whole(text: str) -> int | None:
+    try:
+        return int(text) if "_" not in text else None
+    except ValueError:  # "3.0", or more digits than Python reads
+        number = as_number(text)
+        return int(number) if number is not None and number.is_integer() and abs(number) < 2**53 else None
+
+
+def _counted(frame: pd.DataFrame, runs: Runs) -> tuple[pd.DataFrame, int]:
+    """One run of each arm and seed, and how many that did not finish stand beside a finished one."""
+    done = frame[frame["state"] == FINISHED]
+    twice = done[done.duplicated(["arm", "seed"], keep=False)]
+    if len(twice):
+        cell = twice.iloc[0]
+        same = twice[(twice["arm"] == cell["arm"]) & (twice["seed"] == cell["seed"])]
+        raise UserError(
+            f"a cell is one run, but arm {cell['arm']!r}, seed {cell['seed']} has {len(same)} that finished "
+            f"({some([str(runs.ids[row]) for row in same['row']])}): leave out all but one, or name the "
+            "column that tells them apart."
+        )
+    order = frame.assign(rank=frame["state"].map({FINISHED: 0, RUNNING: 1, FAILED: 2}))
+    one = order.sort_values("rank", kind="stable").drop_duplicates(["arm", "seed"]).sort_values("row")
+    ended = set(zip(done["arm"], done["seed"], strict=True))
+    others = frame[frame["state"] != FINISHED]
+    beside = sum(cell in ended for cell in zip(others["arm"], others["seed"], strict=True))
+    return one.drop(columns="rank"), beside
+
+
+def _numbers(
+    study: Study, tracked: Tracked, runs: Runs, measures: Mapping[str, npt.NDArray[np.float64]]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """The measures, and what else is a number and has a name of its own."""
+    taken = {*RESERVED, *flat(study.baseline), tracked.seed, *measures}
+    others = (
+        runs.metrics if not runs.table else {k: runs.metrics[k] for k in runs.candidates if k in runs.metrics}
+    )
+    return {**measures, **{name: column for name, column in others.items() if name not in taken}}
+
+
+def _best(
+    study: Study, tracked: Tracked, store: Store, ids: Iterable[str], name: str
+) -> npt.NDArray[np.float64]:
+    place, better = ForeignRuns(tracked.mlflow, store.root), study.measure(name).better
+    return np.array([place.best(run_id, name, better) for run_id in ids], dtype=np.float64)
+
+
+def _undeclared(
+    study: Study, tracked: Tracked, runs: Runs, cells: pd.DataFrame
+) -> tuple[list[str], list[str]]:
+    """The parameters that differ between arms and are no settings; and those that differ in every run.
+
+    A number of a table may be a result. So it counts only where it is the same in all runs of each arm.
+    Raises `UserError` for what differs and is not allowed.
+    """
+    rows = cells["row"].to_numpy()
+    arms, seeds = (pd.factorize(cells[name])[0] for name in ("arm", "seed"))
+    several = bool(len(arms)) and int(np.bincount(arms).max()) > 1
+    declared = {*flat(study.baseline), tracked.seed, *(study.measures if runs.table else ())}
+    differing, alone = [], []
+    for name in runs.candidates:
+        if name in declared or not len(rows):
+            continue
+        texts = runs.params[name][rows]
+        codes = pd.factorize(np.array([_said(text) for text in texts], dtype=object))[0]
+        if runs.table and name in runs.metrics:
+            if several and _pairs(arms, codes) == arms.max() + 1 and codes.max() > 0:
+                differing.append(name)
+        elif several and codes.max() + 1 == len(codes):
+            alone.append(name)
+        elif _pairs(seeds, codes) > seeds.max() + 1:
+            differing.append(name)
+    if strange := [name for name in differing if name not in tracked.allow]:
+        raise UserError(
+            f"the arms differ in {some(strange)}, too, which the study does not declare "
+            f"({_example(strange[0], runs.params[strange[0]][rows], cells)}): make it a setting of the arms, "
+            f"leave such runs out, or allow it with allow={strange[:SHOWN]!r} (--allow on the command line)."
+        )
+    return differing, alone
+
+
+def _said(text: str) -> str:
+    """The text, by its value where it is a number."""
+    number = as_number(text)
+    return text if number is None else repr(number)
+
+
+def _pairs(one: npt.NDArray[np.intp], other: npt.NDArray[np.intp]) -> int:
+    """How many different pairs there are."""
+    return len(np.unique(one * (other.max() + 1) + other))
+
+
+def _example(name: str, texts: Texts, cells: pd.DataFrame) -> str:
+    """Two arms that differ in the parameter, under one seed where there is one."""
+    said = [_said(text) for text in texts]
+    known = cells.assign(text=texts, said=said).sort_values("seed", kind="stable")
+    for _, own in known.groupby("seed", sort=False):
+        if own["said"].nunique() > 1:
+            known = own
+            break
+    two = known.drop_duplicates("said").head(2)
+    shown = [f"{text!r} for {arm}" for text, arm in zip(two["text"], two["arm"], strict=True)]
+    return f"{name} is {listing(shown)}"
+
+
+def _allowed(tracked: Tracked, differing: list[str]) -> Iterator[str]:
+    if differing:
+        yield (
+            f"The arms also differ in {some(differing)}, which is no setting of theirs: what is said of an "
+            "arm may be due to it."
+        )
+    if tracked.best:
+        yield (
+            f"Of {listing(list(tracked.best))} the best value along each run counts, not the last: a best "
+            "value that is chosen on the data it is measured on is optimistic."
+        )
+
+
+def _left_out(arms: Texts, wanting: npt.NDArray[np.bool_], runs: Runs, tracked: Tracked) -> Iterator[str]:
+    if others := int((arms == "").sum()):
+        yield f"{others} of {count(len(arms), 'run')} {_be(others)} of no arm of the study and left out."
+    if lost := int(wanting.sum()):
+        yield (
+            f"{count(lost, 'run')} of an arm {'has' if lost == 1 else 'have'} no {tracked.seed} and "
+            f"{_be(lost)} left out: {some([str(one) for one in runs.ids[wanting]])}."
+        )
+
+
+def _gaps(study: Study, table: pd.DataFrame, beside: int) -> Iterator[str]:
+    if beside:
+        yield (
+            f"{count(beside, 'run')} did not finish beside a finished run of the same arm and seed, which "
+            "counts."
+        )
+    open_ = table[table["state"] != COMPLETE]
+    if len(open_):
+        yield f"Did not finish: {_cells(open_, 'state')}."
+    for name in study.measures:
+        lacking = table[(table["state"] == COMPLETE) & ~np.isfinite(table[name])]
+        if len(lacking):
+            yield f"Finished, but without a finite {study.label(name)}: {_cells(lacking)}."
+
+
+def _partners(study: Study, table: pd.DataFrame) -> Iterator[str]:
+    """Which seeds are of one arm alone, and where too few are left."""
+    seeds = {arm: set(table["seed"][table["arm"] == arm]) for arm in study.settings}
+    for arm in study.settings:
+        other = study.reference_of(arm)
+        if arm == other:
+            continue
+        alone = [(one, seeds[one] - seeds[two]) for one, two in ((arm, other), (other, arm))]
+        if said := [f"{_labels(own)} of {one}" for one, own in alone if own]:
+            yield f"{arm} and {other} are compared on the seeds of both, without {listing(said)}."
+        shared = len(seeds[arm] & seeds[other])
+        if shared < FEWEST_SEEDS <= table["seed"].nunique():
+            yield (
+                f"{arm} and {other} share {count(shared, 'seed')}, fewer than {FEWEST_SEEDS}: they are not "
+                "tested."
+            )
+
+
+def _choices(tracked: Tracked, alone: list[str]) -> Iterator[str]:
+    if alone:
+        yield (
+            f"{some(alone)} differ{'s' if len(alone) == 1 else ''} in every run, as an identifier does, and "
+            f"{_be(len(alone))} not taken for what tells arms apart."
+        )
+
+
+def _cells(table: pd.DataFrame, also: str = "") -> str:
+    shown = [
+        f"{row['arm']}, seed {row['seed']} ({f'{row[also]}, ' if also else ''}{row['run_id']})"
+        for row in table.head(SHOWN + 1).to_dict("records")
+    ]
+    return some(shown, len(table))
+
+
+def _labels(seeds: Iterable[Any]) -> str:
+    ordered = sorted(seeds)
+    return f"{'seed' if len(ordered) == 1 else 'seeds'} {some([str(one) for one in ordered])}"
+
+
+def _be(n: int) -> str:
+    return "is" if n == 1 else "are"
+
+
+def some(names: Sequence[str], total: int = 0) -> str:
+    """The first names, and how many more there are of `total`, else of the names."""
+    total = total or len(names)
+    shown = [*names[:SHOWN], *([f"{total - SHOWN} more"] if total > SHOWN else [])]
+    return listing(shown) if shown else "none"

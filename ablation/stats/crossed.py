@@ -1,0 +1,143 @@
+"""Effects over test items and seeds, both random: a crossed analysis of variance.
+
+Seeds share items and items share seeds. With S seeds and C clusters of items, a mean over all of them has the
+variance seed / S + cluster / C + rest / (S C). The components follow from the mean squares of the table of
+seeds and clusters; one that comes out below 0 counts as 0. Student's degrees of freedom are Satterthwaite's
+(An approximate distribution of estimates of variance components, 1946; so in Clark, The language-as-fixed-
+effect fallacy, 1973). They are made smaller for few seeds or few clusters, whose mean square is itself
+uncertain: docs/decisions/0029-items.md has the rates of error with and without that.
+
+Clusters of unequal size: the mean over items is a ratio of sums over clusters, and is linearised.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from ablation.stats.statistics import (
+    WANTED_POWER,
+    Array,
+    Estimate,
+    t_equivalence,
+    t_interval,
+    t_power,
+    t_test,
+)
+
+FEWEST_CLUSTERS = 10
+"""Below this no effect over items is tested."""
+MOST = 10_000
+"""Most seeds, or clusters, that are looked at for how many are needed."""
+LOW = 0.1
+"""The quantile of a mean square that the degrees of freedom allow for."""
+
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A mean over seeds and items, and the three components of its variance, NaN below two seeds or clusters.
+
+    items: those that all compared runs have; lacking: those that only some of them have.
+    """
+
+    mean: float
+    seeds: int
+    items: int
+    clusters: int
+    lacking: int
+    by_seed: float
+    by_cluster: float
+    rest: float
+
+    def error(self, seeds: int = 0, clusters: int = 0) -> float:
+        """The standard error of the mean; over other numbers of seeds and clusters where they are given."""
+        n, m = seeds or self.seeds, clusters or self.clusters
+        return sqrt(self.by_seed / n + self.by_cluster / m + self.rest / (n * m))
+
+    def degrees(self, seeds: int = 0, clusters: int = 0) -> float:
+        """The degrees of freedom of `error`."""
+        n, m = (seeds or self.seeds) - 1, (clusters or self.clusters) - 1
+        rest = self.rest / (n + 1) / (m + 1)
+        one, other = self.by_seed / (n + 1) + rest, self.by_cluster / (m + 1) + rest
+        if not one + other > 0:
+            return float(min(n, m))
+        return min(
+            (u + v - rest) ** 2 / (u**2 / n + v**2 / m + rest**2 / (n * m))
+            for u, v in ((one * n / stats.chi2.ppf(LOW, n), other), (one, other * m / stats.chi2.ppf(LOW, m)))
+        )
+
+    @property
+    def unit(self) -> str:
+        """What is drawn with its items."""
+        return "test items" if self.items == self.clusters else "clusters of test items"
+
+    @property
+    def over(self) -> str:
+        """How many there are, as in "120 test items" or "30 clusters of test items"."""
+        return f"{self.clusters:,} {self.unit}"
+
+    def needed(self, delta: float, alpha: float) -> tuple[int | None, int | None]:
+        """The fewest seeds with these clusters, and clusters with these seeds, that find `delta` with 80 %
+        power; None where no number up to `MOST` does.
+        """
+
+        def fewest(least: int, found: Callable[[int], float]) -> int | None:
+            numbers = range(least, MOST + 1)
+            place = bisect_left(numbers, WANTED_POWER, key=found)
+            return numbers[place] if place < len(numbers) else None
+
+        def power(seeds: int, clusters: int) -> float:
+            return t_power(delta / self.error(seeds, clusters), self.degrees(seeds, clusters), alpha)
+
+        return (
+            fewest(self.seeds, lambda n: power(n, self.clusters)),
+            fewest(self.clusters, lambda n: power(self.seeds, n)),
+        )
+
+    def interval(self, level: float) -> Estimate:
+        """The mean and its interval; its n is that of the seeds, 0 without an item."""
+        if np.isnan(self.rest):
+            return Estimate(self.mean, float("nan"), float("nan"), self.seeds if self.items else 0)
+        return t_interval(self.mean, self.error(), self.degrees(), level, self.seeds)
+
+    def p_value(self) -> float:
+        """Two-sided p of a mean of 0; values must differ."""
+        return t_test(self.mean, self.error(), self.degrees())
+
+    def equivalence(self, sesoi: float, least_spread: float) -> float:
+        """p of two one-sided tests; `least_spread` is a floor of the deviation over seeds (`statistics`)."""
+        error = max(self.error(), least_spread / sqrt(self.seeds))
+        return t_equivalence(self.mean, error, self.degrees(), sesoi)
+
+
+def sampled(table: Array, clusters: Labels, lacking: int = 0) -> Sample:
+    """The mean of `table` (seeds, items) and its components; clusters[i] numbers the cluster of item i."""
+    seeds, items = table.shape
+    count = int(clusters.max(initial=-1)) + 1
+    mean = float(table.mean()) if table.size else float("nan")
+    if seeds < 2 or count < 2:
+        return Sample(mean, seeds, items, count, lacking, *[float("nan")] * 3)
+    # What each cluster adds to the mean, to first order: for clusters of one item their values themselves.
+    sums = np.zeros((seeds, count))
+    np.add.at(sums.T, clusters, table.T - mean)
+    of_seed, of_cluster = sums.mean(axis=1, keepdims=True), sums.mean(axis=0, keepdims=True)
+    scale = (count / items) ** 2
+    rest = scale * float(((sums - of_seed - of_cluster) ** 2).sum()) / ((seeds - 1) * (count - 1))
+    seed = scale * count * float((of_seed**2).sum()) / (seeds - 1)
+    cluster = scale * seeds * float((of_cluster**2).sum()) / (count - 1)
+    return Sample(
+        mean,
+        seeds,
+        items,
+        count,
+        lacking,
+        max(seed - rest, 0.0) / count,
+        max(cluster - rest, 0.0) / seeds,
+        rest,
+    )

@@ -1,0 +1,93 @@
+"""The values of single test items: as a run keeps them, as its number, and paired over runs."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ablation.errors import UserError
+from ablation.stats.cells import COMPLETE, Seed
+from ablation.study import Study
+
+ITEM_COLUMNS = ("measure", "group", "item", "value")
+ROUNDED = 1e-4
+"""A metric is the mean of its items where it lies this close, relative to the largest value."""
+
+
+def as_items(frame: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
+    """What a run keeps as `ITEM_COLUMNS`, labels as text; without a column measure they are of the only one
+    of `measures`, without a column group their group is "".
+    """
+    given = frame.assign(**{"group": ""} if "group" not in frame else {})
+    if "measure" not in given and len(measures) == 1:
+        given = given.assign(measure=measures[0])
+    if missing := [name for name in ITEM_COLUMNS if name not in given]:
+        why = " (it may go without one where the study has one measure)" if "measure" in missing else ""
+        raise UserError(
+            f"run.items wants the columns item and value, and may have measure and group, but the frame has "
+            f"no {', '.join(missing)}{why}: add it."
+        )
+    for name in ("measure", "group", "item"):
+        if given[name].isna().any():
+            raise UserError(
+                f"run.items wants a {name} in every row, but {given[name].isna().sum()} have none."
+            )
+    try:
+        values = given["value"].astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"run.items wants numbers as values, but {error}: give numbers.") from error
+    return given[list(ITEM_COLUMNS[:3])].astype(str).assign(value=values).reset_index(drop=True)
+
+
+def means_of_items(items: pd.DataFrame) -> dict[str, float]:
+    """The mean over the items of a run by measure; NaN where a value is."""
+    groups = items.groupby("measure", observed=True)["value"]
+    return {str(name): float(np.mean(values.to_numpy(dtype=np.float64))) for name, values in groups}
+
+
+def check_means(where: str, metrics: Mapping[str, float], items: pd.DataFrame) -> None:
+    """Refuse metrics of a run that are not the means over its `items`."""
+    size = items["value"].abs().groupby(items["measure"], observed=True).max()
+    for name, mean in means_of_items(items).items():
+        metric = metrics.get(name, mean)
+        if not (abs(metric - mean) <= ROUNDED * size[name] or (np.isnan(metric) and np.isnan(mean))):
+            raise UserError(
+                f'with replication="items" the {name} of a run is the mean over its test items, but {where} '
+                f"has the {name} {metric:.6g} and items whose mean is {mean:.6g}: keep the values whose mean "
+                f"it is, or return no {name}."
+            )
+
+
+def check_cells(study: Study, cells: pd.DataFrame, items: pd.DataFrame) -> None:
+    """`check_means` of every complete cell that kept items."""
+    by_cell = dict(iter(items.groupby(["arm", "seed"], observed=True)))
+    for cell in cells[cells["state"] == COMPLETE].to_dict("records"):
+        if (kept := by_cell.get((cell["arm"], cell["seed"]))) is not None:
+            metrics = {name: float(cell[name]) for name in study.measures}
+            check_means(f"{cell['arm']}, seed {cell['seed']},", metrics, kept[kept["measure"].isin(metrics)])
+
+
+def paired(
+    items: pd.DataFrame | None, measure: str, seeds: Sequence[Seed], arms: Sequence[str]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], int]:
+    """The values (seeds, items, arms) of the items that all these runs have, the cluster of each, (items,),
+    numbered from 0, and how many other items there are.
+
+    `items` has the columns arm, seed, measure, group, item and value. Those of one group are a cluster; an
+    item whose group is "" is one of its own. A value that is not finite counts as none.
+    """
+    if items is None or not len(items):
+        return np.empty((len(seeds), 0, len(arms))), np.empty(0, dtype=np.int64), 0
+    rows = items[items["measure"].eq(measure) & items["arm"].isin(arms) & items["seed"].isin(seeds)]
+    which = rows.groupby(["group", "item"], observed=True)
+    names = which.size().index.to_frame(index=False).astype(str)
+    table = np.full((len(seeds), len(names), len(arms)), np.nan)
+    runs = [
+        pd.Index(labels).get_indexer(pd.Index(rows[one])) for labels, one in ((seeds, "seed"), (arms, "arm"))
+    ]
+    table[runs[0], which.ngroup().to_numpy(), runs[1]] = rows["value"].to_numpy(dtype=np.float64)
+    common = np.isfinite(table).all(axis=(0, 2))
+    kept = names[common]
+    cluster = kept["group"].where(kept["group"] != "", kept["item"])
+    return table[:, common], pd.factorize(cluster)[0].astype(np.int64), int((~common).sum())
