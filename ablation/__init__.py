@@ -16,7 +16,8 @@ from ablation.tuning import Search, Tuned
 
 if TYPE_CHECKING:
     from ablation.catalogue import load
-    from ablation.launch import analyse, run
+    from ablation.launch import analyse, results, run
+    from ablation.report.export import Results
 
 __version__ = "0.1.0"
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Level",
     "Measure",
     "Replication",
+    "Results",
     "Run",
     "Same",
     "Search",
@@ -40,14 +42,24 @@ __all__ = [
     "UserError",
     "analyse",
     "load",
+    "results",
     "run",
 ]
-_LATE = {"load": "ablation.catalogue", "run": "ablation.launch", "analyse": "ablation.launch"}
+_LATE = {
+    "Results": "ablation.report.export",
+    "analyse": "ablation.launch",
+    "load": "ablation.catalogue",
+    "results": "ablation.launch",
+    "run": "ablation.launch",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LATE:
         raise AttributeError(f"module 'ablation' has no attribute {name!r}")
     from importlib import import_module
+    from warnings import catch_warnings, filterwarnings
 
-    return getattr(import_module(_LATE[name]), name)
+    with catch_warnings():
+        filterwarnings("ignore", "IProgress not found")  # of tqdm in a notebook, which Optuna imports
+        return getattr(import_module(_LATE[name]), name)

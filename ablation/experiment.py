@@ -27,6 +27,12 @@ SIDES = ("train", "validation")
 """A curve called "train_x" or "validation_x" is one side of the curve "x", and is drawn in its panel."""
 
 
+def panel_of(curve: str) -> str:
+    """The name of the panel that a curve is drawn in: its own, without its side."""
+    side, _, rest = curve.partition("_")
+    return rest if side in SIDES and rest else curve
+
+
 class Diverged(ArithmeticError):
     """Training went to numbers that are not finite: a result that the settings decide, and not a failure."""
 
@@ -99,7 +105,8 @@ class Replication:
 class Experiment:
     """What turns settings and a seed into metrics. Only `measures` and `train` must be given.
 
-    curves[name] is the label of a panel of learning curves. machine_metrics: metrics that tell of the
+    curves[name] is the label of a panel of learning curves; where none is declared, every metric that was
+    logged at more than one step has a panel. machine_metrics: metrics that tell of the
     machine and not of the settings. kept_file: the artifact that carries the training, for cells that share
     it. exact_files: artifacts that are equal to the byte where a run is repeated on one machine.
     tolerance[metric]: how far, of its value, it may lie from that of a repetition on another machine.

@@ -1,6 +1,8 @@
-"""From a notebook or a script: run a study as `ablation run` does, or analyse runs that exist already."""
+"""Run a study from a notebook or a script, and read what its runs say: the verbs without the terminal."""
 
+import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +11,13 @@ from typing import TYPE_CHECKING
 from ablation.claims import Claim
 from ablation.errors import UserError
 from ablation.measures import Measure
-from ablation.report.export import StudyResults, read, read_existing, summarise
-from ablation.runner.engines import ExecutorConfig, executor
+from ablation.progress_bar import Reporter
+from ablation.report.export import Results, read, read_existing, summarise
+from ablation.runner.engines import Executor, ExecutorConfig, executor
 from ablation.runner.existing_runs import all_runs, arm_called, arms_by_value
 from ablation.runner.recorded_plan import CodeChange
 from ablation.runner.scheduler import Progress, run_study
 from ablation.runner.tuning import tuning_of, with_tuned_values
-from ablation.stats.analysis import Analysis
 from ablation.study import Study
 from ablation.tracked import Tracked
 from ablation.tracking.store import Store
@@ -27,31 +29,41 @@ if TYPE_CHECKING:
 def run(
     study: Study,
     *,
-    store: str | Path = "mlruns",
+    store: str | Path | None = None,
     seeds: int | None = None,
     workers: int | None = None,
     engine: str = "local",
     code: CodeChange = "",
-    notify: Callable[[Progress], None] = lambda progress: None,
-) -> Analysis:
+    notify: Callable[[Progress], None] | None = None,
+) -> Results:
     """Train every cell of the study that has no finished run in the folder `store`; what the runs say.
 
-    `seeds`: replications of every arm, the study's own number if None. `workers`: cells at once, the engine's
-    own number if None. `code`: where the code changed since earlier runs, "same" takes them for runs of the
-    same code, "new" starts over. `notify` is called as cells end. Raises `UserError` where the study cannot
-    run as declared; a cell that fails or diverges does not stop the others, and stands in
-    `Analysis.caveats`. Where the study's runs exist already, they are read and nothing is run.
+    `store`: ABLATION_STORE, else "mlruns", if None. `seeds`: replications of every arm, the study's own
+    number if None. `workers`: cells at once, the engine's own number if None. `code`: where the code changed
+    since earlier runs, "same" takes them for runs of the same code, "new" starts over. `notify` is called as
+    cells end; without it a terminal shows a bar. Raises `UserError` where the study cannot run as declared; a
+    cell that fails or diverges does not stop the others, and stands in `Results.frame` and in the caveats.
+    Where the study's runs exist already, they are read and nothing is run.
     """
-    place = Store(Path(store))
+    place = _store(study, store)
     if study.runs is not None:
-        return read(study, place, seeds).analysis
+        return read(study, place, seeds)
     hands = executor(engine, ExecutorConfig(place, workers), [study.experiment])
     study = with_tuned_values(study, place, anew=code == "new")
     if study.tuned and (code == "new" or not study.chosen):
-        run_study(tuning_of(study), place, hands.make, hands.cells, None, notify, code)
+        _train(tuning_of(study), place, hands, None, code, notify)
         study = with_tuned_values(replace(study, chosen={}), place, anew=code == "new")
-    run_study(study, place, hands.make, hands.cells, seeds, notify, code)
+    _train(study, place, hands, seeds, code, notify)
     return summarise(study, place, seeds or study.seeds)
+
+
+def results(study: Study, *, store: str | Path | None = None, seeds: int | None = None) -> Results:
+    """What the runs of the study in the folder `store` say; nothing is run.
+
+    `store` is as in `run`; `seeds` as the study was last run, if None. Raises `UserError` where the study was
+    never run there, or its plan has changed since.
+    """
+    return read(study, _store(study, store), seeds)
 
 
 def analyse(
@@ -66,9 +78,9 @@ def analyse(
     best: Sequence[str] = (),
     items: str = "",
     replication: object = None,
-    store: str | Path = "mlruns",
+    store: str | Path | None = None,
     question: str = "",
-) -> StudyResults:
+) -> Results:
     """What runs that exist already say: those of a data frame, a CSV or Parquet file or "mlflow:EXPERIMENT".
 
     `arm`: the columns, or MLflow's parameters, whose values make an arm and, joined by ", ", name it.
@@ -81,7 +93,7 @@ def analyse(
     columns = (arm,) if isinstance(arm, str) else tuple(arm)
     if not columns:
         raise UserError("arm wants the columns that tell the arms apart, but got none: name one.")
-    place = Store(Path(store))
+    place = _folder(store)
     there = all_runs(tracked, place)
     arms = arms_by_value(there, columns)
     first = arm_called(arms, baseline)
@@ -97,6 +109,35 @@ def analyse(
         name=_name(tracked),
     )
     return read_existing(study, place, there)
+
+
+def _store(study: Study, folder: str | Path | None) -> Store:
+    if not study.name and study.runs is None:
+        raise UserError(
+            "a study that comes from no file wants a name, under which its runs are kept, but got none: add "
+            'name="my_study" to it.'
+        )
+    return _folder(folder)
+
+
+def _folder(folder: str | Path | None) -> Store:
+    return Store(Path(folder or os.environ.get("ABLATION_STORE") or "mlruns"))
+
+
+def _train(
+    study: Study,
+    store: Store,
+    hands: Executor,
+    seeds: int | None,
+    code: CodeChange,
+    notify: Callable[[Progress], None] | None,
+) -> None:
+    if notify or not sys.stdout.isatty():
+        run_study(study, store, hands.make, hands.cells, seeds, notify or (lambda progress: None), code)
+        return
+    with Reporter(study, hands.cells) as reporter:
+        progress = run_study(study, store, hands.make, hands.cells, seeds, reporter.notify, code)
+    reporter.summary(progress)
 
 
 def _name(tracked: Tracked) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ablation.claims import Claim
 from ablation.errors import UserError, check_known
@@ -18,8 +18,19 @@ from ablation.settings import flat, vary
 from ablation.texts import unfit
 from ablation.tuning import Search, Tuned
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from ablation.report.export import Results
+    from ablation.report.figures import Figures
+    from ablation.report.table import Table
+
 Test = Literal["corrected_t", "t", "sign_flip", "crossed"]
 DEFAULT_TESTS = {"training": "t", "split": "corrected_t", "items": "crossed"}
+NAME = r"[A-Za-z0-9][\w\-]{0,63}"
+"""What a study may be called, as a regular expression."""
 MOST_LETTERS = 200  # of an arm's name: MLflow keeps 250 of a run's, which has the seed behind it
 TRIAL_LETTERS = 50  # of them for the value that an arm of a tuned study is tried at
 
@@ -87,6 +98,7 @@ class Study:
     chosen: Mapping[str, float] = field(default_factory=dict)
     name: str = ""
     quick: bool = False
+    store: "str | Path | None" = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse, in a sentence, a study that could not be run or judged as it is declared."""
@@ -209,6 +221,58 @@ class Study:
         baseline = vary(self.baseline, quick({}, 0))
         return replace(self, baseline=baseline, arms=arms, seeds=2, name=f"{self.name}-quick", quick=True)
 
+    def run(
+        self,
+        *,
+        store: "str | Path | None" = None,
+        seeds: int | None = None,
+        workers: int | None = None,
+        engine: str = "local",
+        code: Literal["", "same", "new"] = "",
+    ) -> "Results":
+        """Train every cell that has no finished run; what the runs say. The arguments are `ablation.run`'s.
+
+        `results` and the properties below read from the same store afterwards.
+        """
+        from ablation import run
+
+        object.__setattr__(self, "store", store or self.store)
+        return run(self, store=self.store, seeds=seeds, workers=workers, engine=engine, code=code)
+
+    def results(self, *, store: "str | Path | None" = None, seeds: int | None = None) -> "Results":
+        """What the recorded runs say, read anew; `store` by default as in the last `run` of this object.
+
+        Raises `UserError` where the study was never run there, or its plan has changed since.
+        """
+        from ablation import results
+
+        return results(self, store=store or self.store, seeds=seeds)
+
+    @property
+    def table(self) -> "Table":
+        """`Results.table` of the recorded runs."""
+        return self.results().table
+
+    @property
+    def frame(self) -> "pd.DataFrame":
+        """`Results.frame` of the recorded runs: a row a cell."""
+        return self.results().frame
+
+    @property
+    def effects(self) -> "pd.DataFrame":
+        """`Results.effects` of the recorded runs: a row an effect."""
+        return self.results().effects
+
+    @property
+    def verdicts(self) -> "pd.DataFrame":
+        """`Results.verdicts` of the recorded runs: a row a claim."""
+        return self.results().verdicts
+
+    @property
+    def figures(self) -> "Figures":
+        """`Results.figures` of the recorded runs, by name."""
+        return self.results().figures
+
 
 def _replication(declared: object, experiment: Experiment, baseline: Any) -> Replication:
     found = experiment.replication(baseline) if declared is None else declared
@@ -232,7 +296,7 @@ def _sesoi(name: str, declared: object) -> float:
 
 
 def _check(study: Study) -> None:
-    if study.name and not re.fullmatch(r"[A-Za-z0-9][\w\-]{0,63}", study.name):
+    if study.name and not re.fullmatch(NAME, study.name):
         raise UserError(
             f"a study's name wants letters, digits, _ and -, at most 64, but is {study.name!r}: "
             "rename its file."

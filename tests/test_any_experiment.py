@@ -131,8 +131,8 @@ def test_a_ray_cluster_computes_it(place: Path, own_network: list[str]) -> None:
 
 def test_from_a_notebook_it_is_three_lines(place: Path) -> None:
     study = ablation.load(str(place / "studies" / "trivial.py"))
-    analysis = ablation.run(study, store=place / "mlruns", workers=1)
-    assert [verdict.word for verdict in analysis.verdicts] == ["supported"]
+    results = ablation.run(study, store=place / "mlruns", workers=1)
+    assert results.verdicts.verdict.tolist() == ["supported"]
     ledger = Ledger.open(Store(place / "mlruns"), study)
     assert ledger is not None
     assert json.loads(json.dumps(ledger.plan))["arms"]["slow"] == {"rate": 0.1}

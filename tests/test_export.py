@@ -12,14 +12,14 @@ from ablation import Study, Tuned
 from ablation.errors import UserError
 from ablation.report import figures
 from ablation.report.data_files import items_csv, provenance_json, runs_csv, verdicts_csv
-from ablation.report.export import StudyResults, write_files
+from ablation.report.export import Results, write_files
 from ablation.stats.analysis import analyse
 from frames import ODD, a_frame, a_study, noisy, some_curves
 
 CENTRE = {"small": 0.020, "middle": 0.018, "large": 0.012}
 STUDY = a_study(seeds=5)
 FRAME = a_frame(STUDY, 5, noisy(CENTRE, 0.001), lambda arm, s: 0.1 + 0.2 * s)
-WHOLE = StudyResults(STUDY, FRAME)
+WHOLE = Results(STUDY, FRAME)
 CURVES = some_curves(STUDY, 5)
 NAMES = [
     *("table.md", "table.tex", "table.csv", "table.html", "runs.csv", "verdicts.csv", "provenance.json"),
@@ -43,7 +43,7 @@ def test_two_stores_give_the_same_bytes_but_for_the_runs_names(tmp_path: Path) -
         run_id="elsewhere", seconds=99.0, images_per_second=1.0
     )
     write_files(WHOLE, CURVES, tmp_path / "a")
-    write_files(StudyResults(STUDY, other), CURVES.sample(frac=1, random_state=2), tmp_path / "b")
+    write_files(Results(STUDY, other), CURVES.sample(frac=1, random_state=2), tmp_path / "b")
     differ = [n for n in NAMES if (tmp_path / "a" / n).read_bytes() != (tmp_path / "b" / n).read_bytes()]
     assert differ == ["provenance.json"]
 
@@ -76,7 +76,7 @@ def test_a_file_in_the_way_is_a_mistake(tmp_path: Path) -> None:
         with pytest.raises(UserError, match="name another folder"):
             write_files(WHOLE, CURVES, to)
     with pytest.raises(UserError, match="has no cells to export"):
-        write_files(StudyResults(STUDY, FRAME.head(0)), CURVES, tmp_path)
+        write_files(Results(STUDY, FRAME.head(0)), CURVES, tmp_path)
 
 
 def test_runs_are_in_the_plans_order_at_full_precision() -> None:
@@ -130,7 +130,7 @@ def some_items() -> pd.DataFrame:
 
 def test_items_are_a_row_each_and_a_formula_is_marked_as_text(tmp_path: Path) -> None:
     items = some_items()
-    paths = write_files(StudyResults(STUDY, FRAME, items=items), CURVES, tmp_path)
+    paths = write_files(Results(STUDY, FRAME, items=items), CURVES, tmp_path)
     assert [path.name for path in paths if path.name not in NAMES] == ["items.csv"]
     got = rows(items_csv(items))
     assert [*got[0]] == ["arm", "seed", "measure", "group", "item", "value"]
@@ -188,7 +188,7 @@ def test_every_number_of_the_table_has_a_key() -> None:
 def test_odd_names_few_seeds_and_no_curves_are_no_obstacle(tmp_path: Path, seeds: int) -> None:
     study: Study = a_study(arms={ODD: {"model.latent_dim": 64}, "b": {"model.latent_dim": 128}}, claims=())
     frame = a_frame(study, seeds, lambda arm, s: 0.01 * s)
-    write_files(StudyResults(study, frame), CURVES.head(0), tmp_path)
+    write_files(Results(study, frame), CURVES.head(0), tmp_path)
     assert rows((tmp_path / "runs.csv").read_text(encoding="utf-8"))[0]["arm"] == ODD
     assert f"{ODD}/test_mse/mean" in json.loads((tmp_path / "provenance.json").read_text())["numbers"]
 
@@ -199,7 +199,7 @@ def test_a_study_without_one_complete_run_can_be_exported(tmp_path: Path, state:
         {"arm": c.arm, "seed": c.seed, "state": state, "fingerprint": f"{c.arm}{c.seed}", "run_id": ""}
         for c in STUDY.cells(5)
     )
-    paths = write_files(StudyResults(STUDY, frame, (5, 10)), pd.DataFrame(columns=list(CURVES)), tmp_path)
+    paths = write_files(Results(STUDY, frame, (5, 10)), pd.DataFrame(columns=list(CURVES)), tmp_path)
     assert [path.name for path in paths] == NAMES
     assert f"15 {state}" in (tmp_path / "table.md").read_text(encoding="utf-8")
     assert "5, then 10" in (tmp_path / "table.md").read_text(encoding="utf-8")
@@ -210,7 +210,7 @@ def test_a_smoke_budget_is_marked_in_every_file(tmp_path: Path, monkeypatch: pyt
     drawn = []
     monkeypatch.setattr(figures, "save", lambda figure, path: (drawn.append(figure), path.write_text("x")))
     quick = STUDY.smoke()
-    write_files(StudyResults(quick, a_frame(quick, 2, noisy(CENTRE, 0.001))), CURVES, tmp_path / "quick")
+    write_files(Results(quick, a_frame(quick, 2, noisy(CENTRE, 0.001))), CURVES, tmp_path / "quick")
     assert [figure.get_suptitle() for figure in drawn] == ["Smoke budget: these numbers mean nothing."] * 6
     for name in ("table.md", "table.tex", "table.html"):
         text = (tmp_path / "quick" / name).read_text(encoding="utf-8")

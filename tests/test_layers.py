@@ -32,7 +32,18 @@ FLOORS = [
         "tracked",
         "study",
     ),
-    *("formatting", "files", "catalogue", "stats", "tracking", "runner", "report", "launch", "cli"),
+    *(
+        "formatting",
+        "files",
+        "catalogue",
+        "stats",
+        "tracking",
+        "runner",
+        "report",
+        "progress_bar",
+        "launch",
+        "cli",
+    ),
 ]
 
 OWNERS = {
@@ -57,7 +68,7 @@ OWNERS = {
     "matplotlib": {"report", "emoji"},
     "jinja2": {"report", "emoji"},
     "typer": {"cli", "emoji.cli"},
-    "rich": {"cli", "emoji.cli"},
+    "rich": {"progress_bar", "cli", "emoji.cli"},
 }
 
 PUBLIC = {
@@ -79,7 +90,10 @@ NETWORK_WORDS = re.compile(
     re.IGNORECASE,
 )
 
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+WRITTEN = sorted((PACKAGE / "cli" / "templates").rglob("*.py"))
+"""What `ablation new` writes: no part of the package."""
+EXAMPLES = sorted((PACKAGE.parent / "examples").rglob("*.py"))
+MODULES = sorted({*PACKAGE.rglob("*.py")} - {PACKAGE / "__init__.py", *WRITTEN})
 SUITE = [path for path in MODULES if "emoji" not in path.relative_to(PACKAGE).parts]
 EMOJI = [path for path in MODULES if path not in SUITE]
 
@@ -137,6 +151,12 @@ def test_the_emoji_import_from_the_suite_what_a_stranger_may(path: Path) -> None
     assert strange == []
     private = [name for name in own if name.rpartition(".")[2].startswith("_")]
     assert private == []
+
+
+@pytest.mark.parametrize("path", [*WRITTEN, *EXAMPLES], ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_examples_import_what_a_stranger_may(path: Path) -> None:
+    own = [name for name in imported(path) if name.split(".")[0] == "ablation"]
+    assert [name for name in own if name not in LATE and name.rpartition(".")[0] not in PUBLIC] == []
 
 
 @pytest.mark.parametrize("path", SUITE, ids=place)

@@ -1,4 +1,4 @@
-"""The README says nothing that the commands do not know."""
+"""The README and the guide say nothing that the commands do not know."""
 
 import re
 import shlex
@@ -6,17 +6,30 @@ from pathlib import Path
 
 import pytest
 
-from ablation import Claim, Study, Trend
+from ablation import Study
 from ablation.cli import command_line
-from ablation.emoji.protocols import joint
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
-LINES = [line.partition("#")[0].strip() for kind, block in BLOCKS if not kind for line in block.splitlines()]
+GUIDE = (ROOT / "docs" / "guide.md").read_text()
 
 
-@pytest.mark.parametrize("line", [line for line in LINES if line.startswith("ablation ")])
+def blocks(text: str, kind: str) -> list[str]:
+    """The blocks of code of this kind; "" for commands."""
+    return [
+        block for found, block in re.findall(r"```(\w*)\n(.*?)```", text, flags=re.DOTALL) if found == kind
+    ]
+
+
+def lines(text: str) -> list[str]:
+    """The commands, without their comments."""
+    return [line.partition("#")[0].strip() for block in blocks(text, "") for line in block.splitlines()]
+
+
+LINES = lines(README)
+
+
+@pytest.mark.parametrize("line", [one for one in LINES + lines(GUIDE) if one.startswith("ablation ")])
 def test_every_command_of_the_readme_is_known_with_its_options(line: str) -> None:
     command = command_line()
     words = shlex.split(line)[1:]
@@ -32,13 +45,16 @@ def test_every_make_target_of_the_readme_is_there(line: str) -> None:
     assert line.split()[1] in targets
 
 
-def test_the_study_of_the_readme_expands() -> None:
-    (code,) = [block for kind, block in BLOCKS if kind == "python"]
-    names: dict[str, object] = {"Study": Study, "Claim": Claim, "Trend": Trend, "joint": joint}
-    exec(code, names)  # our own README
+@pytest.mark.parametrize(
+    ("code", "cells"),
+    [*zip(blocks(README, "python"), (10, 20), strict=True), (blocks(GUIDE, "python")[0], 15)],
+)
+def test_the_studies_of_the_pages_expand(code: str, cells: int) -> None:
+    names: dict[str, object] = {}
+    exec(code, names)  # our own pages
     study = names["study"]
     assert isinstance(study, Study)
-    assert len(study.cells()) == 20
+    assert len(study.cells()) == cells
 
 
 def test_the_checks_run_the_readmes_test_command() -> None:

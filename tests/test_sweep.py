@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
-from ablation.cli.progress_bar import Reporter
 from ablation.cli.show import show_status, show_table
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Run
 from ablation.fingerprint import fingerprint
+from ablation.progress_bar import Reporter
 from ablation.report.export import publish, read, summarise
 from ablation.runner.doctor import examine
 from ablation.runner.ledger import Ledger
@@ -409,7 +409,7 @@ def test_a_failing_body_fails_its_run_and_says_why(study: Study, store: Store) -
 
 def test_summary_runs_hold_one_arm_each_and_are_written_once(study: Study, store: Store) -> None:
     swept(study, store)
-    analysis = summarise(study, store)
+    analysis = summarise(study, store).analysis
     summarise(study, store)
     experiment = store.experiment(study.name, {})
     arms = store.client.search_runs([experiment], "tags.role = 'arm'")

@@ -21,7 +21,7 @@ from mlflow.exceptions import MlflowException
 
 import ablation
 from ablation import Claim, Difference, Measure, Study, Tracked, UserError, cli
-from ablation.report.export import StudyResults, read
+from ablation.report.export import Results, read
 from ablation.report.formats import render
 from ablation.report.table import tabulate
 from ablation.runner.existing_runs import matches
@@ -69,7 +69,7 @@ def a_study(where: Any, **changes: Any) -> Study:
     return Study(**(settings | changes))
 
 
-def results(where: Any, root: Path = Path("nowhere"), **changes: Any) -> StudyResults:
+def results(where: Any, root: Path = Path("nowhere"), **changes: Any) -> Results:
     return read(a_study(where, **changes), Store(root))
 
 
@@ -317,7 +317,7 @@ def test_a_file_that_is_not_there_or_no_parquet_gets_its_sentence(tmp_path: Path
 # Without a study file.
 
 
-def analysed(there: Any, **changes: Any) -> StudyResults:
+def analysed(there: Any, **changes: Any) -> Results:
     options: dict[str, Any] = {"arm": "model", "baseline": "resnet", "measures": ACCURACY}
     return ablation.analyse(there, **(options | changes))
 

@@ -136,14 +136,14 @@ def _run(
         _train(tuning_of(study), place, None, how, code)
         study = with_tuned_values(replace(study, chosen={}), place, anew=code == "new")
     failed = _train(study, place, seeds, how, code)
-    show_table(summarise(study, place, seeds or study.seeds))
+    show_table(summarise(study, place, seeds or study.seeds).analysis)
     show_links(place, name, study.quick)
     return 1 if failed else 0
 
 
 def _train(study: Study, store: "Store", seeds: int | None, how: "Executor", code: "CodeChange") -> bool:
     """Train what is lacking and show it as it comes; whether a cell failed."""
-    from ablation.cli.progress_bar import Reporter
+    from ablation.progress_bar import Reporter
     from ablation.runner.scheduler import run_study
 
     with Reporter(study, how.cells) as reporter:
@@ -166,8 +166,8 @@ def _search_each(
 
 
 def _search(study: Study, store: "Store", how: "Executor", code: "CodeChange") -> int:
-    from ablation.cli.progress_bar import Reporter
     from ablation.cli.show import show_front
+    from ablation.progress_bar import Reporter
     from ablation.runner.search import run_search, search_results, searched
 
     whole = searched(study)
@@ -264,7 +264,7 @@ def table(
 ) -> None:
     """Print the table of a study, or of runs that exist: means, intervals, differences, verdicts, caveats."""
     from ablation.launch import analyse
-    from ablation.report.export import read, write_results
+    from ablation.report.export import read
     from ablation.report.formats import render
     from ablation.report.table import tabulate
 
@@ -291,7 +291,7 @@ def table(
     if to is None:
         typer.echo(render(tabulate(reading.analysis), format), nl=False)
         return
-    for path in write_results(reading, place, to):
+    for path in reading.export(to):
         typer.echo(path)
 
 

@@ -25,6 +25,15 @@ VERDICT_COLUMNS = (
     *("p", "p_holm", "p_equivalence_holm", "verdict", "detectable", "quick"),
     *("clustered_low", "clustered_high", "items", "effective_n"),
 )
+EFFECT_COLUMNS = (
+    *("study", "measure", "arm", "reference", "n", "difference", "difference_low", "difference_high"),
+    *("p", "p_holm", "p_equivalence_holm", "verdict", "quick"),
+)
+NUMBERS = {
+    *("difference", "difference_low", "difference_high", "estimate", "low", "high", "detectable"),
+    *("p", "p_holm", "p_equivalence_holm", "clustered_low", "clustered_high", "effective_n"),
+}
+"""The columns that are floats, NaN where there is no number."""
 LOCAL = ("run_id", "seconds")
 """What the suite records of one store and one machine."""
 FORMULA = r"^(?=[=+\-@\t\r])"
@@ -55,7 +64,35 @@ def verdicts_csv(analysis: Analysis) -> str:
     without a direction has none. clustered_low and clustered_high are the ends of the interval over items
     and seeds, where low and high are not over items themselves.
     """
-    return as_csv(VERDICT_COLUMNS, (_row(analysis, n, one) for n, one in enumerate(analysis.verdicts, 1)))
+    return as_csv(VERDICT_COLUMNS, _verdict_rows(analysis))
+
+
+def verdicts_frame(analysis: Analysis) -> pd.DataFrame:
+    """What `verdicts_csv` has, as a data frame: NaN or None where there is no number."""
+    return _framed(VERDICT_COLUMNS, _verdict_rows(analysis))
+
+
+def effects_frame(analysis: Analysis) -> pd.DataFrame:
+    """One row per effect, measure by measure; the differences are in the unit of the measure.
+
+    NaN, and the verdict "", where nothing is tested.
+    """
+    name, quick = _study(analysis.study)
+    rows = (
+        [
+            *(name, e.measure, e.arm, e.reference, e.estimate.n),
+            *(e.estimate.mean, e.estimate.low, e.estimate.high),
+            *(e.p, e.p_holm, e.p_equivalence_holm, e.verdict if e.p is not None else "", quick),
+        ]
+        for e in analysis.effects
+    )
+    return _framed(EFFECT_COLUMNS, rows)
+
+
+def _framed(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(columns))
+    frame["quick"] = frame["quick"] == "true"
+    return frame.astype({name: float for name in columns if name in NUMBERS})
 
 
 def items_csv(items: pd.DataFrame) -> str:
@@ -117,13 +154,19 @@ def _metrics(study: Study, cells: pd.DataFrame) -> list[str]:
     return [*study.measures, *sorted(others)]
 
 
+def _verdict_rows(analysis: Analysis) -> Iterable[list[object]]:
+    return (_row(analysis, number, one) for number, one in enumerate(analysis.verdicts, 1))
+
+
 def _row(analysis: Analysis, number: int, verdict: Verdict) -> list[object]:
     study, rule, seen = analysis.study, verdict.claim.rule, verdict.estimate
     name, quick = _study(study)
     found = verdict.clustered
-    items = verdict.sample.items if verdict.sample else ""
+    items = verdict.sample.items if verdict.sample else None
     clustered = (
-        ("", "", items, "") if found is None else (found.low, found.high, found.items, found.effective_n)
+        (None, None, items, None)
+        if found is None
+        else (found.low, found.high, found.items, found.effective_n)
     )
     return [
         *(name, number, verdict.claim.text, rule.kind, rule.measure, rule.direction),

@@ -10,12 +10,19 @@ import pandas as pd
 
 from ablation.errors import UserError
 from ablation.files import folder, replace, write
-from ablation.formatting import SMOKE
+from ablation.formatting import SMOKE, count
 from ablation.report import figures
-from ablation.report.data_files import items_csv, provenance_json, runs_csv, verdicts_csv
+from ablation.report.data_files import (
+    effects_frame,
+    items_csv,
+    provenance_json,
+    runs_csv,
+    verdicts_csv,
+    verdicts_frame,
+)
 from ablation.report.formats import FORMATS, render
 from ablation.report.search import write_search
-from ablation.report.table import tabulate
+from ablation.report.table import Table, tabulate
 from ablation.runner.existing_runs import existing, existing_items
 from ablation.runner.results import learning_curves, opened, results
 from ablation.runner.search import search_results
@@ -31,12 +38,13 @@ from ablation.tracking.store import Store
 SAME_CODE = "The runs come from {} versions of the experiment's code, which were declared to be the same."
 
 
-@dataclass(frozen=True)
-class StudyResults:
-    """A study and what a store holds of it: a row a cell, and the values of single test items.
+@dataclass(frozen=True, repr=False)
+class Results:
+    """A study and what its runs say: what a notebook shows.
 
-    seed_counts: with how many seeds the study was run, each time, in order. items: columns arm, seed,
-    measure, group, item and value; None or empty where there are none. remarks: sentences on the runs.
+    cells: a row a cell, as in `frame`. seed_counts: with how many seeds the study was run, each time, in
+    order. items: columns arm, seed, measure, group, item and value; None or empty where there are none.
+    remarks: sentences on the runs. store: where their learning curves are, if anywhere.
     """
 
     study: Study
@@ -44,6 +52,7 @@ class StudyResults:
     seed_counts: tuple[int, ...] = ()
     items: pd.DataFrame | None = None
     remarks: tuple[str, ...] = ()
+    store: Store | None = None
 
     @cached_property
     def analysis(self) -> Analysis:
@@ -51,8 +60,79 @@ class StudyResults:
         seeds = int(self.cells.seed.nunique())
         return analyse(self.study, self.cells, seeds, self.seed_counts, self.items, self.remarks)
 
+    @cached_property
+    def table(self) -> Table:
+        """The study's table, with its verdicts, its conclusion and its caveats; every number is text."""
+        return tabulate(self.analysis)
 
-def read(study: Study, store: Store, seeds: int | None = None) -> StudyResults:
+    @property
+    def frame(self) -> pd.DataFrame:
+        """A row a cell: arm, seed, state, the settings that differ between arms, metrics, then the run's own.
+
+        state: "complete", "diverged", "failed", "running" or "missing". A metric is in its own unit, NaN
+        where the cell is not complete; seconds are those of training.
+        """
+        arms = {arm: flat(settings) for arm, settings in self.study.settings.items()}
+        columns = {name: [arms[arm][name] for arm in self.cells["arm"]] for name in self.study.columns}
+        whole = self.cells.assign(**columns)
+        first = ["arm", "seed", "state", *self.study.columns, *self.study.measures]
+        metrics = whole.select_dtypes("number").columns.difference(first, sort=False)
+        known = [name for name in (*first, *metrics) if name in whole]
+        return whole[[*known, *whole.columns.difference(known, sort=False)]]
+
+    @property
+    def effects(self) -> pd.DataFrame:
+        """A row an effect: measure, arm, reference, n (seeds), difference with its interval, p, verdict.
+
+        Differences are in the unit of the measure, p-values between 0 and 1; p_holm is adjusted over the arms
+        of a measure. NaN, and the verdict "", where nothing is tested.
+        """
+        return effects_frame(self.analysis)
+
+    @property
+    def verdicts(self) -> pd.DataFrame:
+        """A row a claim, with the columns of verdicts.csv: claim, rule, n (seeds), estimate, p, verdict.
+
+        estimate, low, high and detectable are in the unit of the measure; detectable is the smallest effect
+        that these seeds find with a power of 80 %. p_holm is adjusted over the claims. NaN where there is no
+        number.
+        """
+        return verdicts_frame(self.analysis)
+
+    @property
+    def conclusion(self) -> str:
+        """What follows for the study, in a sentence or two."""
+        return self.analysis.conclusion
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """The learning curves of the complete cells: arm, seed, step, metric, value. Reads the store."""
+        if self.store is None:
+            return pd.DataFrame(columns=["arm", "seed", "step", "metric", "value"])
+        return learning_curves(self.study, self.cells, self.store)
+
+    @property
+    def figures(self) -> figures.Figures:
+        """New figures by name: "effects", "measures" and "curves". Reads the store."""
+        return _figures(self, self.curves)
+
+    def export(self, to: Path | str) -> list[Path]:
+        """Write tables (md, tex, csv, html), figures, runs, verdicts and provenance into the folder `to`.
+
+        The paths of the files. Raises `UserError` where there is no cell, or the folder cannot be written.
+        """
+        paths = write_files(self, self.curves, Path(to))
+        trials = search_results(self.study, self.store) if self.store else None
+        return paths if trials is None else paths + write_search(self.study, trials, Path(to))
+
+    def __repr__(self) -> str:
+        return f"<Results of {self.study.name or 'a study'}: {count(len(self.cells), 'cell')}>"
+
+    def _repr_html_(self) -> str:
+        return self.table._repr_html_()
+
+
+def read(study: Study, store: Store, seeds: int | None = None) -> Results:
     """The study's results in the store, or its runs that exist; `seeds` as it was last run if not given."""
     if study.runs is not None:
         if seeds is not None:
@@ -65,18 +145,19 @@ def read(study: Study, store: Store, seeds: int | None = None) -> StudyResults:
     own = items[items["measure"].isin(list(study.measures))]
     ledger = opened(study, store)
     remarks = (SAME_CODE.format(len(ledger.same_code) + 1),) if ledger.same_code else ()
-    return StudyResults(study, cells, tuple(ledger.seed_counts), own, remarks)
+    return Results(study, cells, tuple(ledger.seed_counts), own, remarks, store)
 
 
-def read_existing(study: Study, store: Store, runs: Runs | None = None) -> StudyResults:
+def read_existing(study: Study, store: Store, runs: Runs | None = None) -> Results:
     """The results of a study whose runs exist; runs: what its `Tracked` names, if they are read already."""
     found = existing(study, store, runs)
-    return StudyResults(study, found.cells, (), existing_items(study, store, found.cells), found.remarks)
+    return Results(study, found.cells, (), existing_items(study, store, found.cells), found.remarks)
 
 
-def summarise(study: Study, store: Store, seeds: int | None = None) -> Analysis:
-    """Write a summary run for every arm into MLflow, in place of older ones; the analysis that they show."""
-    analysis = read(study, store, seeds).analysis
+def summarise(study: Study, store: Store, seeds: int | None = None) -> Results:
+    """Write a summary run for every arm into MLflow, in place of older ones; the results that they show."""
+    found = read(study, store, seeds)
+    analysis = found.analysis
     experiment = store.experiment(study.name, {})
     for arm, one in analysis.study.settings.items():
         settings = flat(one)
@@ -84,22 +165,15 @@ def summarise(study: Study, store: Store, seeds: int | None = None) -> Analysis:
         other = analysis.study.reference_of(arm)
         note = f"{arm}: means over seeds, their intervals, and differences to {other}.\n\n"
         record_arm(store, experiment, arm, params, _numbers(analysis, arm), note + analysis.conclusion)
-    return analysis
+    return found
 
 
 def publish(study: Study, store: Store, to: Path, seeds: int | None = None) -> list[Path]:
     """Write all files of a study in the store into `to`, and those of its search; their paths."""
-    return write_results(read(study, store, seeds), store, to)
+    return read(study, store, seeds).export(to)
 
 
-def write_results(found: StudyResults, store: Store, to: Path) -> list[Path]:
-    """Write all files of these results into `to`, with curves and search as the store has them."""
-    paths = write_files(found, learning_curves(found.study, found.cells, store), to)
-    trials = search_results(found.study, store)
-    return paths if trials is None else paths + write_search(found.study, trials, to)
-
-
-def write_files(found: StudyResults, curves: pd.DataFrame, to: Path) -> list[Path]:
+def write_files(found: Results, curves: pd.DataFrame, to: Path) -> list[Path]:
     """Write tables, figures, runs.csv, verdicts.csv and provenance.json into `to`; return their paths.
 
     `curves` has the columns arm, seed, step, metric and value. Where there are items, items.csv lists them,
@@ -109,24 +183,28 @@ def write_files(found: StudyResults, curves: pd.DataFrame, to: Path) -> list[Pat
     if found.cells.empty:
         raise UserError(f"study {found.study.name!r} has no cells to export: run it first.")
     analysis = found.analysis
-    table = tabulate(analysis)
-    texts = {f"table.{format}": render(table, format) for format in FORMATS}
+    texts = {f"table.{format}": render(found.table, format) for format in FORMATS}
     texts["runs.csv"] = runs_csv(found.study, found.cells, analysis.seeds)
     texts["verdicts.csv"] = verdicts_csv(analysis)
     texts["provenance.json"] = provenance_json(analysis, _provenance(found.cells))
     if found.items is not None and len(found.items):
         texts["items.csv"] = items_csv(found.items)
-    drawn = {
-        "effects": figures.effects(analysis),
-        "measures": figures.measures(analysis, found.cells),
-        "curves": figures.curves(figures.recorded_curves(analysis, curves)),
-    }
-    for figure in drawn.values() if analysis.study.quick else ():
-        figures.warn(figure, SMOKE)
+    drawn = _figures(found, curves)
     folder(to)
     writers = {name: partial(write, text) for name, text in texts.items()}
     writers |= {f"{n}.{suffix}": partial(figures.save, drawn[n]) for n in drawn for suffix in ("png", "pdf")}
     return [replace(to / name, writer) for name, writer in writers.items()]
+
+
+def _figures(found: Results, curves: pd.DataFrame) -> figures.Figures:
+    drawn = figures.Figures(
+        effects=figures.effects(found.analysis),
+        measures=figures.measures(found.analysis, found.cells),
+        curves=figures.curves(figures.recorded_curves(found.analysis, curves)),
+    )
+    for figure in drawn.values() if found.study.quick else ():
+        figures.warn(figure, SMOKE)
+    return drawn
 
 
 def _numbers(analysis: Analysis, arm: str) -> dict[str, float]:

@@ -6,6 +6,7 @@ saved byte for byte alike.
 
 import textwrap
 import warnings
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -26,7 +27,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
-from ablation.experiment import SIDES
+from ablation.experiment import SIDES, panel_of
 from ablation.stats.analysis import Analysis
 from ablation.stats.cells import COMPLETE, planned
 from ablation.stats.statistics import Array
@@ -39,7 +40,26 @@ LINES: dict[str, Literal["--", "-"]] = {"train": "--", "validation": "-", "": "-
 """How each side of a curve is drawn."""
 COLUMNS = 3
 DPI = 200
+SCREEN_DPI = 96  # of a browser
 MOST_LINES = 100  # of seeds in one panel: more are a grey surface, and a file of megabytes
+
+
+class Drawing(Figure):
+    """A figure that a notebook shows, though pyplot knows nothing of it."""
+
+    def _repr_png_(self) -> bytes:
+        return encoded(self, ".png")
+
+
+class Figures(dict[str, Figure]):
+    """Figures by name, which a notebook shows one below the other."""
+
+    def _repr_html_(self) -> str:
+        from ablation.report.formats import template
+
+        pngs = {name: b64encode(encoded(one, ".png")).decode() for name, one in self.items()}
+        widths = {name: round(one.get_figwidth() * SCREEN_DPI) for name, one in self.items()}
+        return template("figures.html").render(pngs=pngs, widths=widths)
 
 
 Curves = dict[tuple[str, str], pd.DataFrame]
@@ -81,6 +101,8 @@ def seeds_in_grey(seeds: int) -> str:
 def recorded_curves(analysis: Analysis, curves: pd.DataFrame) -> list[tuple[str, Curves]]:
     """The label of each of the experiment's curves that some run recorded, with its values.
 
+    Of an experiment that declares none, those are all that stand in `curves`, each under its own name.
+
     `curves` has the columns arm, seed, step, metric and value.
     """
     study = analysis.study
@@ -93,7 +115,8 @@ def recorded_curves(analysis: Analysis, curves: pd.DataFrame) -> list[tuple[str,
     apart = table.groupby(level=["arm", "metric"], observed=True)
     recorded: dict[Any, pd.DataFrame] = {key: one.droplevel(["arm", "metric"]) for key, one in apart}
     panels = []
-    for name, label in study.experiment.curves.items():
+    logged = {name: name for name in sorted(map(panel_of, curves["metric"].unique()))}
+    for name, label in (study.experiment.curves or logged).items():
         wanted = {
             (arm, side): (arm, f"{side}_{name}" if side else name) for arm in study.settings for side in LINES
         }
@@ -169,7 +192,7 @@ def _figure(panels: Sequence[Any], draw: Callable[[Any, Axes], None], height: fl
     with style():
         columns = min(max(len(panels), 1), COLUMNS)
         rows = max(-(-len(panels) // columns), 1)
-        figure = Figure(figsize=(PANEL_WIDTH * columns, height * rows), layout="constrained")
+        figure = Drawing(figsize=(PANEL_WIDTH * columns, height * rows), layout="constrained")
         FigureCanvasAgg(figure)
         if not panels:
             figure.text(0.5, 0.5, "Nothing was recorded.", ha="center", color=SOFT)

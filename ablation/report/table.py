@@ -81,6 +81,12 @@ class Table:
         """What stands above the numbers of a study on a smoke budget; "" for any other."""
         return SMOKE if self.study.quick else ""
 
+    def _repr_html_(self) -> str:
+        """The table as a notebook shows it."""
+        from ablation.report.formats import template
+
+        return template("notebook.html").render(table=self)
+
 
 def tabulate(analysis: Analysis) -> Table:
     """The table of `analysis`."""

@@ -8,7 +8,7 @@ from ablation.runner.existing_runs import existing
 from ablation.runner.ledger import Ledger
 from ablation.runner.recorded_plan import check_unchanged, fingerprints, plan_of
 from ablation.study import Study
-from ablation.tracking.read import cell_runs, curve_names, curves
+from ablation.tracking.read import cell_runs, curve_names, curves, logged_curves
 from ablation.tracking.store import Store
 
 
@@ -48,9 +48,13 @@ def opened(study: Study, store: Store) -> Ledger:
 
 
 def learning_curves(study: Study, frame: pd.DataFrame, store: Store) -> pd.DataFrame:
-    """The learning curves of the complete cells of `results`: arm, seed, step, metric, value."""
+    """The learning curves of the complete cells of `results`: arm, seed, step, metric, value.
+
+    They are those that the experiment declares, else those that the first run of each arm logged.
+    """
     complete = frame[frame.state == "complete"] if study.runs is None else frame[:0]  # not in the store
-    return curves(store, complete, curve_names(study.experiment))
+    names = curve_names(study.experiment) or logged_curves(store, complete.drop_duplicates("arm").run_id)
+    return curves(store, complete, names)
 
 
 def _joined(plan: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Run what a study still lacks: check it, find the lacking cells, keep workers busy, note how each ends."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TypeVar
 
 from ablation.errors import UserError
-from ablation.experiment import SIDES
+from ablation.experiment import SIDES, panel_of
 from ablation.runner.engines import Engine
 from ablation.runner.ledger import Ledger
 from ablation.runner.recorded_plan import (
@@ -26,7 +26,7 @@ from ablation.runner.results import results
 from ablation.runner.worker import Outcome, Task, packed
 from ablation.study import Cell, Study
 from ablation.tracking.availability import ServerUnavailable, is_unavailable, user_errors
-from ablation.tracking.read import mark_killed_if_free, running
+from ablation.tracking.read import logged_curves, mark_killed_if_free, running
 from ablation.tracking.recording import Label, metric_key
 from ablation.tracking.store import Store
 from ablation.tracking.views import save_views
@@ -111,6 +111,9 @@ def run_study(
             cells = engine.order(study.experiment, lacking)
             begun = ((key, cell, ledger.begin(cell, key)) for key, cell in cells.items())
             scheduler.work(begun, engine, workers)
+            if not study.experiment.curves and scheduler.complete:
+                with suppress(ServerUnavailable), user_errors():  # the next run saves them
+                    _save_views(study, store, place, logged_curves(store, [scheduler.complete]))
         return progress
 
 
@@ -129,11 +132,17 @@ def running_alone(
         ledger = kind.create(store, study)
         check(ledger)  # another process may have run it meanwhile
         place = store.experiment(study.name, _tags(study))
-        measures = [metric_key(study.experiment, name) for name in study.measures]
-        first = [f"{side}_{name}" for name in list(study.experiment.curves)[:1] for side in SIDES]
-        save_views(store, place, study.columns, measures, first)
+        declared = [f"{side}_{name}" for name in study.experiment.curves for side in SIDES]
+        _save_views(study, store, place, declared)
         ledger.abandon()
         yield ledger, place
+
+
+def _save_views(study: Study, store: Store, place: str, curves: Sequence[str]) -> None:
+    """Save the views of a study with its measures and the first panel of its curves."""
+    measures = [metric_key(study.experiment, name) for name in study.measures]
+    first = [name for name in curves if panel_of(name) == panel_of(curves[0])]
+    save_views(store, place, study.columns, measures, first)
 
 
 @dataclass
@@ -149,7 +158,8 @@ class _Ticket:
 class Scheduler:
     """The cells in work, and what happens when one comes back.
 
-    costs: of every cell that has not ended, by arm and seed; a cell that trains costs 1.
+    costs: of every cell that has not ended, by arm and seed; a cell that trains costs 1. complete: the id of
+    the last run that is.
     """
 
     study: Study
@@ -161,6 +171,7 @@ class Scheduler:
     notify: Callable[[Progress], None]
     costs: dict[tuple[str, int], float]
     gone: bool = False
+    complete: str = ""
     running: dict["Future[Outcome]", _Ticket] = field(default_factory=dict)
 
     def work(self, cells: Iterable[tuple[str, Cell, int]], engine: Engine, workers: int) -> None:
@@ -210,6 +221,7 @@ class Scheduler:
         outcome = None if error else future.result()
         if outcome is not None and not outcome.diverged:
             self.ledger.complete(ticket.trial, outcome.metrics)
+            self.complete = outcome.run_id
             if outcome.reused:
                 self.progress.reused += 1
             else:

@@ -27,6 +27,8 @@ SECTIONS = "sections"
 OPEN = "running"
 """The tag `outcome` of a run that another process may end before we do (`Experiment.logs_itself`)."""
 ITEMS = "items.csv"
+MACHINE = "system/"
+"""How the names of the metrics begin that MLflow itself takes of a machine."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,15 @@ def cell_runs(store: Store, study: str) -> pd.DataFrame:
 def curve_names(experiment: Experiment) -> tuple[str, ...]:
     """The names under which the curves that the experiment declares are logged: x, train_x, validation_x."""
     return tuple(f"{side}{name}" for side in ("", *(f"{s}_" for s in SIDES)) for name in experiment.curves)
+
+
+def logged_curves(store: Store, run_ids: Iterable[str]) -> tuple[str, ...]:
+    """The metrics that these runs, which ended, logged at more than one step; in alphabetical order."""
+    found = set()
+    for run_id in run_ids:
+        logged = curves_of(store, run_id, sorted(metrics_of(store, run_id)))
+        found |= {name for name, curve in logged.items() if len(curve) > 1}
+    return tuple(sorted(name for name in found if not name.startswith(MACHINE)))
 
 
 def curves_of(store: Store, run_id: str, names: Sequence[str]) -> dict[str, Curve]:

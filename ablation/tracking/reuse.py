@@ -28,7 +28,8 @@ def mirror(store: Store, place: str, label: Label, original: RunRow, experiment:
     copied = [COMMIT, "dirty", "packages", "built_on", "items", SECTIONS]
     copied += ["outcome", "failure"] if original.diverged else []
     tags = {name: original.tags[name] for name in copied if name in original.tags}
-    drawn = [name for name in curve_names(experiment) if name in source.data.metrics]
+    curves = curve_names(experiment) or source.data.metrics  # where none is declared, each may be one
+    drawn = [name for name in curves if name in source.data.metrics]
     points = [point for name in drawn for point in client.get_metric_history(original.run_id, name)]
     moment = source.info.end_time or source.info.start_time
     points += [

@@ -3,7 +3,8 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
@@ -33,7 +34,7 @@ class LocalEngine(Engine):
 
         from ablation.runner.worker import start, work
 
-        self._work, self._expired = work, ProcessExpired
+        self._work, self._expired, self._show_main = work, ProcessExpired, hide_main()
         self._pool = ProcessPool(max_workers=workers, initializer=start, context=context())
 
     def submit(self, task: "Task") -> "Future[Outcome]":
@@ -48,6 +49,21 @@ class LocalEngine(Engine):
         """End the workers."""
         self._pool.stop()
         self._pool.join()
+        self._show_main()
+
+
+def hide_main() -> Callable[[], None]:
+    """Let no new process import the script that runs now, until what is returned is called.
+
+    A script that runs a study at its top level would run it again in each worker. They need no part of it:
+    what it defines is sent to them by value.
+    """
+    main = sys.modules["__main__"]
+    kept: dict[str, object] = {
+        name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)
+    }
+    main.__spec__ = None
+    return lambda: vars(main).update(kept)
 
 
 def cores() -> int:
