@@ -497,7 +497,7 @@ def test_what_table_lacks_is_said(place: Path, call: Run, words: tuple[str, ...]
 
 def test_run_from_a_notebook_reads_them(place: Path) -> None:
     study = ablation.load("vision")
-    assert ablation.run(study).verdicts[0].word == "supported"
+    assert ablation.run(study).verdicts.verdict.tolist() == ["supported"]
     assert not (place / "mlruns").exists()
 
 
