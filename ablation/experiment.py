@@ -82,8 +82,7 @@ class Run(Protocol):
         measure: of which measure; may be left out where the study has one. group: items that belong together,
         such as those of one subject. Where items replicate (`Replication`), a group is a cluster, an item
         without one is its own cluster, and the run's number is the mean over its items: it need not be
-        returned. Elsewhere groups are strata: the run's number is then the mean over groups of the median
-        over items, and is clustered by item and seed beside the effect over seeds.
+        returned. Elsewhere they are kept and exported (but see `Experiment.strata`).
         """
 
 
@@ -111,8 +110,10 @@ class Experiment:
     it. exact_files: artifacts that are equal to the byte where a run is repeated on one machine.
     tolerance[metric]: how far, of its value, it may lie from that of a repetition on another machine.
     packages: whose versions are recorded. preload: modules that a worker process imports before its first
-    task. sheet: the artifact that `gallery` reads. logs_itself: whether another process writes into the run,
-    too: its settings become MLflow's parameters when it ended, where that process logged none of the name.
+    task. strata: groups of test items are strata, and the number of a run is the mean over groups of the
+    median over items; then effects are clustered by item and seed, too. sheet: the artifact that `gallery`
+    reads. logs_itself: whether another process writes into the run, too: its settings become MLflow's
+    parameters when it ended, where that process logged none of the name.
     """
 
     name: str = "experiment"
@@ -125,6 +126,7 @@ class Experiment:
     packages: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
     reused_cost: float = 0.03
+    strata: bool = False
     sheet: str = ""
     outline: Mapping[str, str] = {}
     logs_itself: bool = False

@@ -33,6 +33,7 @@ class Tiny(Experiment):
     curves = {"loss": "Loss", "accuracy": "Accuracy"}  # noqa: RUF012
     machine_metrics = ("seconds",)
     kept_file = KEPT
+    strata = True
     exact_files = (KEPT,)
     tolerance = {"miss": 0.05}  # noqa: RUF012
 

@@ -614,7 +614,9 @@ def test_results_on_single_items_are_read_from_a_file_of_each_run(filled: Path) 
     found = results(MLFLOW, filled, replication="items", items="predictions.parquet")
     items = found.items
     assert items is not None
-    assert found.analysis.verdicts[0].clustered is not None
+    sample = found.analysis.verdicts[0].sample
+    assert sample is not None
+    assert sample.items == 3
     assert list(items.columns) == ["arm", "seed", "measure", "group", "item", "value"]
     assert len(items) == 36
     one = items[(items.arm == "vit") & (items.seed == 3) & (items.item == "b")]

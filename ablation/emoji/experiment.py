@@ -47,6 +47,7 @@ class EmojiExperiment(Experiment):
     curves = CURVES
     machine_metrics = ("seconds", "images_per_second")
     kept_file = "model.safetensors"
+    strata = True
     exact_files = ("model.safetensors",)
     tolerance = {"test_mse": 0.05}  # noqa: RUF012
     packages = ("torch", "torchvision", "datasets", "scikit-learn", "pillow")

@@ -102,5 +102,6 @@ def paired(
     table[runs[0], which.ngroup().to_numpy(), runs[1]] = rows["value"].to_numpy(dtype=np.float64)
     common = np.isfinite(table).all(axis=(0, 2))
     kept = names[common]
-    cluster = kept["group"].where(kept["group"] != "", kept["item"])
+    alone = "item " + kept["item"]
+    cluster = ("group " + kept["group"]).where(kept["group"] != "", alone)
     return table[:, common], pd.factorize(cluster)[0].astype(np.int64), int((~common).sum())

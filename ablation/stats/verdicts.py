@@ -105,7 +105,9 @@ def _verdict(
         _detectable(study, found),
         found.arms,
         found.seeds,
-        None if items is None or study.of_items else clustered(study, claim.rule, items),
+        None
+        if items is None or study.of_items or not study.experiment.strata
+        else clustered(study, claim.rule, items),
         found.sample,
     )
 
