@@ -1,11 +1,13 @@
 """How often 95 % intervals over seeds and test items miss the truth, by method: docs/decisions/0029-items.md.
 
-python benchmarks/items.py [draws]
+python benchmarks/items.py [draws], or `grid [draws]`: the worst rate over components of every size, where
+the mean squares are drawn from their own distributions.
 """
 
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 from scipy import stats
@@ -123,5 +125,29 @@ def unequal(rng: np.random.Generator, draws: int) -> None:
     print(f"5 seeds, 30 clusters of 1 to 12 items: {', '.join(rates)}")
 
 
+def grid(draws: int) -> None:
+    rng = np.random.default_rng(0)
+    for n, m in ((5, 10), (5, 200), (10, 30), (30, 10)):
+        worst: dict[str, list[list[float]]] = {}
+        for by_seed, by_cluster in product((0, 0.5, 1, 2, 4, 8, 16), (0, 0.5, 1, 2, 8, 32)):
+            seed = (1 + by_seed) * rng.chisquare(n - 1, draws) / (n - 1)
+            cluster = (1 + by_cluster) * rng.chisquare(m - 1, draws) / (m - 1)
+            rest = rng.chisquare((n - 1) * (m - 1), draws) / ((n - 1) * (m - 1))
+            mean = rng.normal(size=draws) * np.sqrt((1 + by_seed + by_cluster) / (n * m))
+            found = [
+                Sample(0, n, m, m, 0, max(a - r, 0) / m, max(b - r, 0) / n, r)
+                for a, b, r in zip(seed.tolist(), cluster.tolist(), rest.tolist(), strict=True)
+            ]
+            t = np.abs(mean) / [one.error() for one in found]
+            for name, degrees in (("crossed", Sample.degrees), ("Satterthwaite alone", satterthwaite)):
+                p = 2 * stats.t.sf(t, [degrees(one) for one in found])
+                worst.setdefault(name, []).append([float((p < alpha).mean()) for alpha in ALPHAS])
+        shown = [
+            f"{name} {'/'.join(f'{x:.3f}' for x in np.max(rates, axis=0))}" for name, rates in worst.items()
+        ]
+        print(f"{n} x {m}, worst of 42: {', '.join(shown)}", flush=True)
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
+    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()] or [2000]
+    (grid if "grid" in sys.argv else main)(*numbers)
