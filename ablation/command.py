@@ -13,13 +13,14 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from math import isclose, isnan
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ablation.errors import UserError, check_known
 from ablation.experiment import Diverged, Experiment, Run, hash_of_source
 from ablation.measures import Measure
-from ablation.settings import flat
+from ablation.settings import as_number, flat, matches
 
 if TYPE_CHECKING:
     from ablation.study import Study
@@ -30,6 +31,11 @@ THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THR
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 OWN = "seed", "settings", "folder"
 FLAG = "flag:"
+OTHER_EXPERIMENT = b"does not match environment run ID"
+SET_EXPERIMENT = (
+    ", since it calls mlflow.set_experiment, but its run is open in the experiment of the study: let it call "
+    'that only where "MLFLOW_RUN_ID" is not in os.environ'
+)
 LAST_LINES, LINE_LETTERS, TAIL_BYTES = 5, 200, 10_000
 
 
@@ -179,9 +185,19 @@ class Command(Experiment):
         finally:
             run.artifact(output)
         if ended:
-            raise UserError(f"the command {ended}; {_last_lines(output)}")
+            said = output.read_bytes()
+            why = SET_EXPERIMENT if OTHER_EXPERIMENT in b" ".join(said[-TAIL_BYTES:].split()) else ""
+            raise UserError(f"the command {ended}{why}; {_last_lines(output)}")
         self._check_code()
-        found = dict(run.logged()) | _read(metrics)
+        logged, parameters = run.logged()
+        for name, value in flat(settings).items():
+            if _contradicts(parameters.get(name, ""), value):
+                raise UserError(
+                    f"the command was given {name} = {value!r}, but logged {name} = {parameters[name]}: see how "
+                    "it reads that option (type=bool of argparse takes every word for True), or log another "
+                    "number under another name."
+                )
+        found = dict(logged) | _read(metrics)
         if missing := [name for name in run.measures if name not in found]:
             raise UserError(
                 f"the study measures {', '.join(missing)}, but the command left "
@@ -288,6 +304,14 @@ def _read(path: Path) -> dict[str, float]:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise UserError(f"{asked} has {value!r} for {name!r}: write a number.")
     return {name: float(value) for name, value in found.items()}
+
+
+def _contradicts(text: str, value: Any) -> bool:
+    """Whether a parameter says another number or truth than the setting. Texts may be spelt otherwise."""
+    if isinstance(value, bool):
+        return text.casefold() in ("true", "false", "1", "0") and not matches(text, value)
+    number = as_number(text) if isinstance(value, int | float) else None
+    return number is not None and not isnan(number) and not isclose(number, value, rel_tol=1e-6)
 
 
 def _filled(found: "re.Match[str]", values: Mapping[str, str]) -> str:

@@ -67,8 +67,8 @@ class Run(Protocol):
     @property
     def environment(self) -> Mapping[str, str]: ...
 
-    def logged(self) -> Mapping[str, float]:
-        """The last value of each metric that another process wrote into the run."""
+    def logged(self) -> tuple[Mapping[str, float], Mapping[str, str]]:
+        """What another process wrote into the run: the last value of each metric, and the parameters."""
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Record points of curves."""

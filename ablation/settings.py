@@ -4,8 +4,11 @@ The suite knows them by their dotted names alone (`flat`). A dataclass whose gro
 says of each field what it means and in which range it lies, and refuses everything else.
 """
 
+import ast
 import dataclasses
+import warnings
 from collections.abc import Iterator, Mapping
+from math import nan
 from typing import Any, TypeVar, get_args, get_origin
 
 from ablation.errors import UserError, check_known
@@ -13,6 +16,9 @@ from ablation.texts import unfit
 
 Setting = bool | int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
 AnySettings = TypeVar("AnySettings")
+MISSING = frozenset(["", "nan", "NaN", "NA", "N/A", "<NA>", "null", "None"])
+"""How a text says that there is no value."""
+MOST_TEXT = 10_000  # letters of a text that may be a list
 
 
 def setting(default: Any, meaning: str, **limits: Any) -> Any:
@@ -118,3 +124,40 @@ def _limited(name: str, value: Any, limits: Mapping[Any, Any]) -> None:
             raise UserError(f"{name} must be {wanted}, but got {value!r}.")
     if len(values) != limits.get("length", len(values)) or not values:
         raise UserError(f"{name} wants {limits.get('length', 'some')} values, but got {value!r}.")
+
+
+def as_number(text: str) -> float | None:
+    """The number that the text says, NaN where it says that there is none; None where it is no number."""
+    if text in MISSING:
+        return nan
+    try:
+        return None if "_" in text else float(text)
+    except ValueError:
+        return None
+
+
+def matches(text: str, value: object) -> bool:
+    """Whether the text of a parameter says the value of a setting, read as a value of that setting's type."""
+    if value is None:
+        return text in MISSING
+    if text == str(value):
+        return True
+    if isinstance(value, bool):
+        return text.casefold() == str(value).casefold() or as_number(text) == value
+    if isinstance(value, int | float):
+        return as_number(text) == value
+    if isinstance(value, tuple | list) and len(text) <= MOST_TEXT:
+        try:
+            with warnings.catch_warnings(action="ignore"):  # of texts that look like old Python
+                parts = ast.literal_eval(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            return False
+        return (
+            isinstance(parts, tuple | list)
+            and len(parts) == len(value)
+            and all(
+                matches("" if part is None else str(part), one)
+                for part, one in zip(parts, value, strict=True)
+            )
+        )
+    return False

@@ -107,8 +107,8 @@ class FakeRun:
     accelerator = False
     environment: Mapping[str, str] = {}
 
-    def logged(self) -> Mapping[str, float]:
-        return {}
+    def logged(self) -> tuple[Mapping[str, float], Mapping[str, str]]:
+        return {}, {}
 
     def __init__(self, folder: Path, measures: Sequence[str] = ()) -> None:
         self.folder, self.measures, self.trained = folder, tuple(measures), None

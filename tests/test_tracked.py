@@ -24,7 +24,7 @@ from ablation import Claim, Difference, Measure, Study, Tracked, UserError, cli
 from ablation.report.export import Results, read
 from ablation.report.formats import render
 from ablation.report.table import tabulate
-from ablation.runner.existing_runs import matches
+from ablation.settings import matches
 from ablation.tracking import store as store_module
 from ablation.tracking.foreign_runs import ForeignRuns
 from ablation.tracking.store import Store

@@ -1,7 +1,5 @@
 """Runs that exist, as the cells of a study: the arm of each, which count, and what a reader must know."""
 
-import ast
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
@@ -14,8 +12,8 @@ import pandas as pd
 from ablation.errors import UserError, check_known, unknown
 from ablation.formatting import count, listing
 from ablation.measures import RESERVED
-from ablation.runner.tables import FAILED, FINISHED, MISSING, RUNNING, Runs, as_number, as_text, read_table
-from ablation.settings import flat
+from ablation.runner.tables import FAILED, FINISHED, RUNNING, Runs, as_text, read_table
+from ablation.settings import MISSING, as_number, flat, matches
 from ablation.stats.cells import COMPLETE, common
 from ablation.stats.effects import FEWEST_SEEDS
 from ablation.stats.items import ITEM_COLUMNS
@@ -27,7 +25,6 @@ from ablation.tracking.store import Store
 
 SHOWN = 5  # names in a sentence, before it says how many more there are
 MOST_ARMS = 100
-MOST_TEXT = 10_000  # letters of a text that may be a list
 STATES = {FINISHED: COMPLETE, RUNNING: "running", FAILED: "failed"}
 MLFLOW_STATES = {"FINISHED": FINISHED, "RUNNING": RUNNING, "SCHEDULED": RUNNING}
 
@@ -180,30 +177,6 @@ def paired_seeds(study: Study, cells: pd.DataFrame) -> int:
     """How many seeds every arm at least shares with the arm that it is compared to."""
     pairs = ([arm, study.reference_of(arm)] for arm in study.settings)
     return min(len(common(cells, pair)) for pair in pairs)
-
-
-def matches(text: str, value: object) -> bool:
-    """Whether the text of a parameter says the value of a setting, read as a value of that setting's type."""
-    if value is None:
-        return text in MISSING
-    if text == str(value):
-        return True
-    if isinstance(value, bool):
-        return text.casefold() == str(value).casefold() or as_number(text) == value
-    if isinstance(value, int | float):
-        return as_number(text) == value
-    if isinstance(value, tuple | list) and len(text) <= MOST_TEXT:
-        try:
-            with warnings.catch_warnings(action="ignore"):  # of texts that look like old Python
-                parts = ast.literal_eval(text)
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            return False
-        return (
-            isinstance(parts, tuple | list)
-            and len(parts) == len(value)
-            and all(matches(as_text(part), one) for part, one in zip(parts, value, strict=True))
-        )
-    return False
 
 
 def _arms(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import isnan, nan
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from ablation.errors import UserError, unknown
+from ablation.settings import as_number
 from ablation.texts import unfit
 
-MISSING = frozenset(["", "nan", "NaN", "NA", "N/A", "<NA>", "null", "None"])
 FINISHED, RUNNING, FAILED = "finished", "running", "failed"
 STATE_WORDS = {
     **dict.fromkeys(["finished", "completed", "complete", "succeeded", "success", "done"], FINISHED),
@@ -71,16 +71,6 @@ class Runs:
         if not self.table:
             return list(self.params)
         return [name for name in self.params if name not in NO_PARAMETERS and not name.startswith("_")]
-
-
-def as_number(text: str) -> float | None:
-    """The number that the text says, NaN where it says that there is none; None where it is no number."""
-    if text in MISSING:
-        return nan
-    try:
-        return None if "_" in text else float(text)
-    except ValueError:
-        return None
 
 
 def as_text(value: Any) -> str:

@@ -79,7 +79,7 @@ class Repetition:
         """Of a run that ends with the folder."""
         return self._scratch.environment
 
-    def logged(self) -> Mapping[str, float]:
+    def logged(self) -> tuple[Mapping[str, float], Mapping[str, str]]:
         """What another process logged to it."""
         return self._scratch.logged()
 

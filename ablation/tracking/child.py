@@ -34,6 +34,7 @@ class ScratchRun:
         run_id = client.create_run(experiment).info.run_id
         return cls(client, variables(address, experiment, run_id))
 
-    def logged(self) -> dict[str, float]:
-        """The last value of each metric."""
-        return dict(self.client.get_run(self.environment["MLFLOW_RUN_ID"]).data.metrics)
+    def logged(self) -> tuple[dict[str, float], dict[str, str]]:
+        """The last value of each metric, and the parameters."""
+        data = self.client.get_run(self.environment["MLFLOW_RUN_ID"]).data
+        return dict(data.metrics), dict(data.params)

@@ -108,9 +108,10 @@ class Journal:
         """MLflow's variables, by which another process writes into this run."""
         return child.variables(self.store.tracking_uri, self.place, self.run_id)
 
-    def logged(self) -> Mapping[str, float]:
-        """The last value of each metric that MLflow has of the run."""
-        return dict(retry(lambda: self.store.client.get_run(self.run_id)).data.metrics)
+    def logged(self) -> tuple[Mapping[str, float], Mapping[str, str]]:
+        """The last value of each metric that MLflow has of the run, and its parameters."""
+        data = retry(lambda: self.store.client.get_run(self.run_id)).data
+        return dict(data.metrics), dict(data.params)
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Record points of curves; MLflow has them FLUSH_SECONDS later, if the server answers."""
