@@ -193,8 +193,8 @@ class Command(Experiment):
         for name, value in flat(settings).items():
             if _contradicts(parameters.get(name, ""), value):
                 raise UserError(
-                    f"the command was given {name} = {value!r}, but logged {name} = {parameters[name]}: see how "
-                    "it reads that option (type=bool of argparse takes every word for True), or log another "
+                    f"the command was given {name} = {value!r}, but logged {name} = {parameters[name]}: see "
+                    "how it reads that option (type=bool of argparse takes every word for True), or log another "
                     "number under another name."
                 )
         found = dict(logged) | _read(metrics)

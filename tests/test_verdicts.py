@@ -56,8 +56,8 @@ def test_the_same_difference_under_every_seed_is_not_tested_and_says_why() -> No
         None,
     )
     assert first.reason == (
-        "Every seed gives the same fitted change (0.0000): Test MSE is too coarse, or the seeds too few, to "
-        "show a spread, so no test is made."
+        "Every seed gives the same fitted change (0.0000): does the training use what the arms vary? Or Test "
+        "MSE is too coarse, or the seeds too few, to show a spread, so no test is made."
     )
     assert second.p_holm == pytest.approx(2 * second.p)  # type: ignore[operator]
     text = " ".join(analysis.caveats)

@@ -54,7 +54,11 @@ def caveats(
 def fixed_words(study: Study) -> str:
     """The settings that every arm shares, as one sentence."""
     if not study.fixed:
-        return "No setting is held fixed: the arms vary all of them."
+        return (
+            "The study declares no settings but those that tell the arms apart."
+            if study.runs is not None
+            else "No setting is held fixed: the arms vary all of them."
+        )
     settings = ", ".join(f"{name} = {_value(value)}" for name, value in study.fixed.items())
     return f"Held fixed in every arm{'' if study.tuned else ' and tuned in none'}: {settings}."
 

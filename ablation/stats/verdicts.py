@@ -76,7 +76,7 @@ def conclusion(study: Study, verdicts: Sequence[Verdict]) -> str:
     """What follows for the study: its `supported` sentence if every claim that counts is, else what not."""
     verdicts = [verdict for verdict in verdicts if verdict.claim.counts]
     if not verdicts:
-        return _sentence(study, "the study makes no claim that decides it; its effects stand for themselves")
+        return _sentence(study, "the study declares no claim that decides it; see the effects of its arms")
     if all(v.word == "supported" for v in verdicts):
         return _sentence(study, study.supported or "every claim of the study is supported")
     groups = {word: [f"“{v.claim.text}”" for v in verdicts if v.word == word] for word in WORDS}
@@ -136,8 +136,9 @@ def _untested(study: Study, cells: pd.DataFrame, found: Contrast) -> str:
     elif found.equal:
         same = number(found.estimate.mean, _digits(study, found), signed=True)
         every = "every seed" if found.sample is None else "every test item under every seed"
+        idle = "does the training use what the arms vary? Or " if found.estimate.mean == 0 else ""
         return (
-            f"{every} gives the same {found.rule.effect_words} ({same}): "
+            f"{every} gives the same {found.rule.effect_words} ({same}): {idle}"
             f"{study.label(found.rule.measure)} is too coarse, or the seeds too few, to show a spread, so no "
             "test is made"
         )
