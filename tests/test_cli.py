@@ -219,7 +219,6 @@ def test_help_and_list_import_neither_torch_nor_mlflow() -> None:
     ("words", "code", "said"),
     [
         (["list"], 0, "There is no study in this folder: make one"),
-        (["plan", "latent_size", "--store", "none"], 0, "cells to train on"),
         (["run", "latentsize"], 2, "did you mean 'latent_size'"),
         (["sing"], 2, "No such command"),
     ],

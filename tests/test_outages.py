@@ -466,6 +466,7 @@ def test_a_result_that_the_server_does_not_take_is_kept(
     error: Exception, study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = InlineEngine()
+    monkeypatch.chdir(store.root)  # where no study has findings of its own
     with monkeypatch.context() as patched:
         patched.setattr(mlflow.MlflowClient, "log_artifacts", refusing(math.inf, error))
         first, again = (run_study(study, store, engine, workers=1).failed.values() for _ in range(2))

@@ -285,18 +285,6 @@ def test_tables_look_as_in_an_export_of_the_study(text: str) -> None:
     assert (TEMPLATES / "style.css").read_text() in alone
 
 
-def test_inputs_are_shown_once_where_arms_share_them() -> None:
-    gallery = a_study().experiment.gallery
-    same = gallery({"a": sheet(10, 20), "b": sheet(10, 30)})
-    assert [list(one.arms) for one in same] == [["a", "b"]]
-    other = gallery({"a": sheet(10, 20), "b": sheet(11, 30)})
-    assert [list(one.arms) for one in other] == [["a"], ["b"]]
-    inputs, first = (Image.open(BytesIO(p.content)).convert("L") for p in (same[0].inputs, same[0].arms["a"]))
-    assert (inputs.size, inputs.getpixel((0, 0)), first.getpixel((0, 4))) == ((28, 5), 10, 20)
-    names = [png.file for one in other for png in (one.inputs, *one.arms.values())]
-    assert len(set(names)) == 4
-
-
 def test_arms_of_which_nothing_is_kept_are_named() -> None:
     words = CHAPTERS[3].evidence.about_galleries
     assert words == "Inputs that a rule chose. Nothing is kept for middle and large."

@@ -10,6 +10,7 @@ from doubles import small_study
 from engines import folder_of
 from test_cli import Run, refused
 from test_cli import ablation as ablation
+from test_cli import test_the_command_ends_with_all_it_said_in_the_pipe_and_its_code as command_ends
 
 STUDY = """
 from ablation import Study
@@ -109,3 +110,7 @@ def test_a_smoke_study_and_its_study_have_no_cell_in_common(faces: Path) -> None
     study = small_study(faces)
     own, smoke = ({cell.settings for cell in one.cells()} for one in (study, study.smoke()))
     assert not own & smoke
+
+
+def test_the_command_ends_as_well_where_torch_was_loaded(tmp_path: Path) -> None:
+    command_ends(tmp_path, ["plan", "latent_size", "--store", "none"], 0, "cells to train on")
