@@ -82,9 +82,11 @@ def _execute(path: Path) -> object:
     assert module_spec is not None
     assert module_spec.loader is not None
     module = importlib.util.module_from_spec(module_spec)
-    for place in (str(Path.cwd()), str(path.absolute().parent)):  # where its own modules are looked for
-        if place not in sys.path:
-            sys.path.append(place)
+    _refuse_mixed_neighbours(path)
+    beside = str(path.absolute().parent)  # where its own modules are looked for first, as by `python FILE`
+    sys.path[:] = [beside, *(place for place in sys.path if place != beside)]
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
     sys.modules[name] = module  # as an import does: a dataclass looks its module up while it is made
     try:
         module_spec.loader.exec_module(module)
@@ -93,6 +95,20 @@ def _execute(path: Path) -> object:
         raise _explained(error, path) from error
     MODULES.add(name)
     return getattr(module, "study", None)
+
+
+def _refuse_mixed_neighbours(path: Path) -> None:
+    """Python has one module of a name: a second study would get the first one's."""
+    text = path.read_text(errors="replace")
+    for other in path.parent.glob("*.py"):
+        loaded = getattr(sys.modules.get(other.stem), "__file__", None) or other
+        if Path(loaded).resolve() != other.resolve() and re.search(
+            rf"^\s*(from|import)\s+{re.escape(other.stem)}\b", text, re.MULTILINE
+        ):
+            raise UserError(
+                f"{path} wants the module {other.stem} beside it, but {loaded} is loaded already: load them "
+                "in commands of their own."
+            )
 
 
 def _explained(error: BaseException, path: Path) -> BaseException:

@@ -100,7 +100,7 @@ class Command(Experiment):
     @property
     def name(self) -> str:  # type: ignore[override]
         """The template: it is a part of what identifies a run."""
-        return shlex.join(self.template)
+        return shlex.join(self.template) + (f" in {self.folder}" if self.folder else "")
 
     def with_measures(self, measures: Mapping[str, Measure]) -> "Command":
         """With the measures that a study declares, unless it has its own."""
@@ -194,8 +194,8 @@ class Command(Experiment):
             if _contradicts(parameters.get(name, ""), value):
                 raise UserError(
                     f"the command was given {name} = {value!r}, but logged {name} = {parameters[name]}: see "
-                    "how it reads that option (type=bool of argparse takes every word for True), or log another "
-                    "number under another name."
+                    "how it reads that option (type=bool of argparse takes every word for True), or log "
+                    "another number under another name."
                 )
         found = dict(logged) | _read(metrics)
         if missing := [name for name in run.measures if name not in found]:
@@ -231,7 +231,7 @@ class Command(Experiment):
         folder = Path(self.folder).resolve()
         texts = [
             [word, hash_of_source(path.read_text(errors="replace"))]
-            for word in self.template
+            for word in (part for word in self.template for part in (word, word.partition("=")[2]) if part)
             if (path := (folder / word).resolve()).is_relative_to(folder) and path.is_file()
         ]
         return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16] if texts else ""

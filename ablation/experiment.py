@@ -7,6 +7,7 @@ experiment by what stands here. `Function` makes an experiment of a Python funct
 import ast
 import hashlib
 import inspect
+import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ablation.report.gallery import Gallery
     from ablation.study import Study
 
+ASSUMED = "assumed, since the study does not declare what a seed varies"
 SIDES = ("train", "validation")
 """A curve called "train_x" or "validation_x" is one side of the curve "x", and is drawn in its panel."""
 
@@ -163,7 +165,7 @@ class Experiment:
 
     def replication(self, settings: Any) -> Replication:
         """What a seed varies."""
-        return Replication()
+        return Replication(words=ASSUMED)
 
     def training(self, settings: Any) -> Any:
         """The settings that decide what is trained: cells that agree in them and the seed share a training.
@@ -238,12 +240,13 @@ class Function(Experiment):
     measures: Mapping[str, Measure] = field(default_factory=dict)
     curves: Mapping[str, str] = field(default_factory=dict)
     code_version: str = ""
+    _followed: bool = field(init=False, default=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Take the version of the code now: a process that has not the file is given it."""
         if not self.code_version:
-            set_ = object.__setattr__
-            set_(self, "code_version", hash_of_source(_source(self.function)))
+            object.__setattr__(self, "code_version", _version(self.function))
+            object.__setattr__(self, "_followed", True)
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -254,7 +257,11 @@ class Function(Experiment):
 
     def train(self, settings: Any, seed: int, run: Run) -> Mapping[str, float]:
         """Call the function, with `run` where it takes a third argument."""
-        function = _imported(self.function) if isinstance(self.function, str) else self.function
+        function = self.function
+        if isinstance(function, str):
+            if self._followed and _version(function) != self.code_version:
+                raise UserError(f"the file of {function} changed while the study ran: run it again.")
+            function = _imported(function)
         arguments = (settings, seed, run)[: len(inspect.signature(function).parameters)]
         return function(*arguments)
 
@@ -290,32 +297,61 @@ def _imported(name: str) -> Callable[..., Mapping[str, float]]:
     return cast(Callable[..., Mapping[str, float]], found)
 
 
-def _source(function: Callable[..., Any] | str) -> str:
-    """The text of the file that defines the function, else of the function, else its name."""
+def _version(function: Callable[..., Any] | str) -> str:
+    """A hash of the files that define the function, and its decorators'."""
     if isinstance(function, str):
-        module, colon, name = function.partition(":")
-        if not (colon and module and name.isidentifier()):
-            raise UserError(f'train wants "package.module:function", but got {function!r}: name both.')
-        try:
-            found = find_spec(module)  # imports the packages that it lies in, not the module
-        except (ImportError, ValueError):
-            found = None
-        if found is None or found.origin is None:
-            raise UserError(f"train={function!r} names the module {module}, which is not found: correct it.")
-        return Path(found.origin).read_text(errors="replace")
+        return hash_of_source(_source_of_name(function))
+    inner = inspect.unwrap(function)
+    if not inspect.isfunction(inner) or inner.__closure__:
+        what = f"{type(inner).__name__} {getattr(inner, '__qualname__', '')}".strip()
+        raise UserError(
+            f"train wants a function of a module, whose code can be followed, but got the {what}, which may "
+            "hold values of its own: write a function around it, or give Function(..., code_version=...)."
+        )
+    layers: list[Any] = [function]
+    while layers[-1] is not inner:
+        layers.append(layers[-1].__wrapped__)
+    files = {_text_of(one): one.__code__.co_firstlineno for one in layers if inspect.isfunction(one)}
+    hashes = [hash_of_source(text, line) for text, line in files.items()]
+    return hashes[0] if len(hashes) == 1 else hash_of_source(" ".join(hashes))
+
+
+def _text_of(function: Any) -> str:
+    """The text of the file that defines the function, else of the function, else its code."""
     try:
         return Path(inspect.getfile(function)).read_text(errors="replace")
     except (OSError, TypeError):
         try:  # of a cell of a notebook
             return inspect.getsource(function)
         except (OSError, TypeError):
-            return repr(getattr(function, "__qualname__", type(function)))
+            return repr((function.__code__.co_code, function.__code__.co_consts))
 
 
-def hash_of_source(text: str) -> str:
+def _source_of_name(name: str) -> str:
+    """The text of the module in "package.module:function"."""
+    module, colon, function = name.partition(":")
+    if not (colon and module and function.isidentifier()):
+        raise UserError(f'train wants "package.module:function", but got {name!r}: name both.')
+    try:
+        found = find_spec(module)  # imports the packages that it lies in, not the module
+    except (ImportError, ValueError):
+        found = None
+    if found is None or found.origin is None or not Path(found.origin).is_file():
+        raise UserError(f"train={name!r} names the module {module}, which is not found: correct it.")
+    text = Path(found.origin).read_text(errors="replace")
+    if not re.search(rf"^\s*(async def|def|class) {function}\b|^\s*{function}\s*[:=]", text, re.MULTILINE):
+        raise UserError(
+            f"train={name!r} wants the module that defines {function}, but {module} does not: name that one, "
+            "so that a change of its code is seen."
+        )
+    return text
+
+
+def hash_of_source(text: str, function_line: int = 0) -> str:
     """16 hexadecimal digits: a hash of a source, in Python without the statement that sets `study`.
 
-    So that another claim or question in the file of both makes no other code of it.
+    So that another claim or question in the file of both makes no other code of it. A statement that holds
+    the function itself, a lambda at `function_line`, stays.
     """
     lines = text.splitlines()
     try:
@@ -323,8 +359,12 @@ def hash_of_source(text: str) -> str:
     except (SyntaxError, ValueError):
         statements = []
     for one in statements:
-        if isinstance(one, ast.Assign) and [getattr(to, "id", "") for to in one.targets] == ["study"]:
-            lines[one.lineno - 1 : one.end_lineno] = [""] * ((one.end_lineno or one.lineno) - one.lineno + 1)
+        last = one.end_lineno or one.lineno
+        sets_study = isinstance(one, ast.Assign) and [getattr(to, "id", "") for to in one.targets] == [
+            "study"
+        ]
+        if sets_study and not one.lineno <= function_line <= last:
+            lines[one.lineno - 1 : last] = [""] * (last - one.lineno + 1)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 

@@ -17,7 +17,7 @@ from ablation.runner.engines import Executor, ExecutorConfig, executor
 from ablation.runner.existing_runs import all_runs, arm_called, arms_by_value
 from ablation.runner.recorded_plan import CodeChange
 from ablation.runner.scheduler import Progress, run_study
-from ablation.runner.tuning import tuning_of, with_tuned_values
+from ablation.runner.tuning import tuning_of, wants_tuning, with_tuned_values
 from ablation.study import Study
 from ablation.tracked import Tracked
 from ablation.tracking.store import Store
@@ -50,7 +50,7 @@ def run(
         return read(study, place, seeds)
     hands = executor(engine, ExecutorConfig(place, workers), [study.experiment])
     study = with_tuned_values(study, place, anew=code == "new")
-    if study.tuned and (code == "new" or not study.chosen):
+    if wants_tuning(study, place, code):
         _train(tuning_of(study), place, hands, None, code, notify)
         study = with_tuned_values(replace(study, chosen={}), place, anew=code == "new")
     _train(study, place, hands, seeds, code, notify)

@@ -65,5 +65,9 @@ class Reporter:
         if standing.reused:
             words.append(f"{standing.reused} reused: {why_reused}")
         self.console.print(f"  {standing.total} {noun}: {', '.join(words)}, {len(standing.failed)} failed")
+        reasons: dict[str, list[str]] = {}
         for cell, reason in standing.failed.items():
-            self.console.print(Text.assemble(("  failed ", "red"), f"{cell}: {reason}"))
+            reasons.setdefault(reason, []).append(cell)
+        for reason, cells in reasons.items():
+            more = f" and {len(cells) - 1} more cells" if len(cells) > 1 else ""
+            self.console.print(Text.assemble(("  failed ", "red"), f"{cells[0]}{more}: {reason}"))

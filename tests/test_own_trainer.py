@@ -1,11 +1,14 @@
 """A trainer of the user's own: how it is named, and what a change of its code asks for."""
 
+import functools
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from ablation import Function, Measure, Replication, Study, UserError, catalogue
 from ablation.experiment import hash_of_source
+from ablation.runner.recorded_plan import plan_of
 from ablation.runner.results import results
 from ablation.tracking.read import cell_runs
 from ablation.tracking.store import Store
@@ -60,7 +63,7 @@ def test_code_that_changed_asks_for_a_word_and_mixes_nothing(place: Path) -> Non
     store = Store(place / "mlruns")
     first = set(cell_runs(store, "mine").run_id)
     (place / "my_trainer.py").write_text(TRAINER.replace("/ 1000", "/ 100"))
-    asked = "the code of fit changed since mine has runs: add --code same"
+    asked = "the code that mine trains with changed since it has runs: add --code same"
     assert asked in said(place, "run", "mine.py", code=2)
     assert asked in said(place, "plan", "mine.py", code=2)
     assert set(cell_runs(store, "mine").run_id) == first
@@ -96,6 +99,7 @@ def test_the_declaration_of_the_study_is_no_code_of_its_trainer() -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
+        ("sys:exit", "names the module sys, which is not found"),
         ("my_trainer", 'train wants "package.module:function"'),
         ("no_such_module:fit", "names the module no_such_module, which is not found"),
         ("no.such:fit", "names the module no.such, which is not found"),
@@ -109,7 +113,7 @@ def test_a_name_that_is_none_is_refused_at_once(name: str, reason: str) -> None:
 def test_what_is_not_in_the_module_is_said_before_a_cell_runs(place: Path) -> None:
     (place / "mine.py").write_text(STUDY.replace(":fit", ":fitt"))
     printed = said(place, "run", "mine.py", code=2)
-    assert "cannot be imported" in printed
+    assert "wants the module that defines fitt, but my_trainer does not" in printed
     assert not (place / "mlruns").exists()
 
 
@@ -139,7 +143,90 @@ def test_a_declaration_that_cannot_be_judged_gets_its_sentence(
 
 
 def test_what_replicates_is_training_unless_it_is_declared() -> None:
-    assert small().replication == Replication("training")
+    assert small().replication.kind == "training"
+    assert "assumed" in small().replication.words
+    assert small(replication="training").replication == Replication("training")
     split = small(replication=Replication("split", test_share=0.25))
     assert split.test == "corrected_t"
     assert split.ratio == 0.25
+
+
+def test_code_that_was_taken_for_the_same_is_no_other_studys(place: Path) -> None:
+    said(place, "run", "mine.py", "--workers", "1")
+    (place / "my_trainer.py").write_text(TRAINER.replace("seed / 1000", "seed"))
+    said(place, "run", "mine.py", "--code", "same", "--seeds", "3", "--workers", "1")
+    (place / "my_trainer.py").write_text(TRAINER)
+    (place / "other.py").write_text(STUDY)
+    printed = said(place, "run", "other.py", "--seeds", "3", "--workers", "1")
+    assert "2 trained, 0 there before, 4 reused" in printed
+    frame = results(catalogue.load(str(place / "other.py")), Store(place / "mlruns"))
+    assert frame.error.max() < 0.51
+
+
+def decorated(function):  # type: ignore[no-untyped-def]
+    @functools.wraps(function)
+    def inner(settings, seed):  # type: ignore[no-untyped-def]
+        return function(settings, seed)
+
+    return inner
+
+
+def trainer(settings, seed):  # type: ignore[no-untyped-def]
+    return {"error": 0.0}
+
+
+class Callable_:
+    def __call__(self, settings, seed):  # type: ignore[no-untyped-def]
+        return {"error": 0.0}
+
+
+@pytest.mark.parametrize(
+    "train", [functools.partial(trainer), Callable_(), Callable_().__call__, (lambda x: lambda s, n: x)({})]
+)
+def test_what_holds_values_of_its_own_wants_a_version(train: object) -> None:
+    with pytest.raises(UserError, match=r"train wants a function of a module, .* code_version"):
+        small(train=train)
+    assert Function(train, code_version="1").code() == "1"  # type: ignore[arg-type]
+
+
+def test_a_decorator_hides_no_code(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(place)
+    text = "from test_own_trainer import decorated\n@decorated\ndef fit(settings, seed):\n    return {}\n"
+    versions = set()
+    for number, body in enumerate((text, text.replace("{}", "{'error': 1.0}"))):
+        (place / f"decorated_{number}.py").write_text(body)
+        versions.add(small(train=import_module(f"decorated_{number}").fit).experiment.code())
+    assert len(versions) == 2
+
+
+def test_a_lambda_in_the_statement_of_the_study_is_code() -> None:
+    text = "x = 1\nstudy = Study(\n    train=lambda s, n: {'error': 1.0},\n)\n"
+    assert hash_of_source(text, 3) != hash_of_source(text.replace("1.0", "2.0"), 3)
+    assert hash_of_source(text, 1) == hash_of_source(text.replace("1.0", "2.0"), 1)
+
+
+def test_a_name_that_its_module_only_imports_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(place)
+    (place / "outer_module.py").write_text("from my_trainer import fit\n")
+    with pytest.raises(UserError, match="wants the module that defines fit, but outer_module does not"):
+        small(train="outer_module:fit")
+
+
+def test_two_modules_of_one_name_are_never_mixed(tmp_path: Path) -> None:
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "neighbour_of_both.py").write_text(TRAINER)
+        body = STUDY.replace('"my_trainer:fit"', "fit")
+        (tmp_path / folder / "s.py").write_text(f"from neighbour_of_both import fit\n{body}")
+    catalogue.load(str(tmp_path / "first" / "s.py"))
+    with pytest.raises(UserError, match=r"wants the module neighbour_of_both beside it, but .*first"):
+        catalogue.load(str(tmp_path / "second" / "s.py"))
+
+
+def test_the_better_end_of_a_measure_belongs_to_the_plan() -> None:
+    lower, higher = (
+        plan_of(small(measures={"error": Measure(better, matters=0.05)}), {})
+        for better in ("lower", "higher")
+    )
+    assert lower != higher
+    assert plan_of(small(replication="training"), {}) == plan_of(small(), {})

@@ -132,7 +132,7 @@ def test_the_conclusion_is_the_studys_only_if_every_claim_is_supported() -> None
     )
     study = a_study(claims=())
     assert (
-        "makes no claim that decides it"
+        "declares no claim that decides it"
         in judged(noisy(LEVEL, 0.01), noisy(MORE, 0.01), study=study).conclusion
     )
 
@@ -202,4 +202,4 @@ def test_the_conclusion_rests_on_the_claims_that_count() -> None:
     beside = a_study(claims=tuple(replace(claim, counts=False) for claim in study.claims))
     found = analyse(beside, a_frame(beside, 8, lambda arm, seed: 0.01 * seed), 8)
     assert [v.word for v in found.verdicts] == [v.word for v in whole.verdicts]
-    assert "makes no claim that decides it" in found.conclusion
+    assert "declares no claim that decides it" in found.conclusion

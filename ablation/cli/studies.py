@@ -122,7 +122,7 @@ def _run(
     """Tune the study where it wants it, train it and print its table; 1 where a cell failed, else 0."""
     from ablation.cli.show import show_links, show_table, show_warnings
     from ablation.report.export import read, summarise
-    from ablation.runner.tuning import tuning_of, with_tuned_values
+    from ablation.runner.tuning import tuning_of, wants_tuning, with_tuned_values
     from ablation.stats.power import power_of
 
     if study.runs is not None:
@@ -132,7 +132,7 @@ def _run(
         return 0
     show_warnings(study, power_of(study, seeds or study.seeds))
     study = with_tuned_values(study, place, anew=code == "new")
-    if study.tuned and (code == "new" or not study.chosen):
+    if wants_tuning(study, place, code):
         _train(tuning_of(study), place, None, how, code)
         study = with_tuned_values(replace(study, chosen={}), place, anew=code == "new")
     failed = _train(study, place, seeds, how, code)

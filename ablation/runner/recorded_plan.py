@@ -28,14 +28,21 @@ def plan_of(study: Study, versions: Versions) -> dict[str, Any]:
         "against": dict(study.against),
         "supported": study.supported,
         "arms": {name: identity(settings) for name, settings in study.settings.items()},
-    } | _replication(study)
+    } | _own(study)
 
 
-def _replication(study: Study) -> dict[str, Any]:
-    """What replicates, where the study says another thing than its experiment."""
-    if study.replication == study.experiment.replication(study.baseline):
-        return {}
-    return {"replication": {name: getattr(study.replication, name) for name in ("kind", "test_share")}}
+def _own(study: Study) -> dict[str, Any]:
+    """What the study declares beside or instead of its experiment."""
+    own: dict[str, Any] = {}
+    said, usual = (
+        {name: getattr(one, name) for name in ("kind", "test_share")}
+        for one in (study.replication, study.experiment.replication(study.baseline))
+    )
+    if said != usual:
+        own["replication"] = said
+    if study.experiment.code():  # then it has its measures from the study
+        own["better"] = {name: study.measure(name).better for name in study.measures}
+    return own
 
 
 def counted_versions(
@@ -52,8 +59,8 @@ def counted_versions(
     if after in same or change == "same":
         return {**now, CODE: before}
     raise UserError(
-        f"the code of {study.experiment.name} changed since {study.name} has runs: add --code same to take "
-        "them for runs of the same code, or --code new to start over."
+        f"the code that {study.name} trains with changed since it has runs: add --code same to take them for "
+        "runs of the same code, or --code new to start over."
     )
 
 

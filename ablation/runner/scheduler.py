@@ -99,7 +99,7 @@ def run_study(
         if not ledger.has_results or versions.get(CODE) != ledger.plan["versions"].get(CODE):
             ledger.plan = plan_of(study, versions)
         elif versions != now:
-            ledger.add_same_code(now[CODE])
+            ledger.add_same_code(now.get(CODE, ""))
         progress = Progress(total=len(study.cells(seeds)))
         lacking = _lacking(study, store, seeds, versions, progress)
         notify(progress)
@@ -107,7 +107,9 @@ def run_study(
             workers = min(workers, len(lacking))
             engine = make_engine(workers)
             lacking, costs = _trainings_first(study, lacking, versions)
-            scheduler = Scheduler(study, store, ledger, place, versions, progress, notify, costs)
+            scheduler = Scheduler(
+                study, store, ledger, place, versions, progress, notify, costs, versions != now
+            )
             cells = engine.order(study.experiment, lacking)
             begun = ((key, cell, ledger.begin(cell, key)) for key, cell in cells.items())
             scheduler.work(begun, engine, workers)
@@ -170,6 +172,7 @@ class Scheduler:
     progress: Progress
     notify: Callable[[Progress], None]
     costs: dict[tuple[str, int], float]
+    same_code: bool = False
     gone: bool = False
     complete: str = ""
     running: dict["Future[Outcome]", _Ticket] = field(default_factory=dict)
@@ -202,7 +205,7 @@ class Scheduler:
         version = self.versions[study.experiment.source(cell.settings)]
         training = training_of(study, cell, self.versions)
         key = ticket.fingerprint
-        label = Label(study.name, cell.arm, cell.seed, key, version, training, study.quick)
+        label = Label(study.name, cell.arm, cell.seed, key, version, training, study.quick, self.same_code)
         work = packed(study.experiment, cell.settings)
         task = Task(work, label, self.place, self.store.root, tuple(study.measures), of_items=study.of_items)
         self.running[engine.submit(task)] = ticket

@@ -70,7 +70,7 @@ def run_search(
     with running_alone(whole, store, Trials, check, f"the search of {study.name}") as (trials, place):
         settled, versions = _settled(trials, store), versions_of(trials)
         if versions != now:
-            trials.add_same_code(now[CODE])
+            trials.add_same_code(now.get(CODE, ""))
         if settled.empty:
             trials.plan = plan_of_search(study, versions)
         progress = Progress(search.trials, failed=dict(settled.failure[settled.state == "diverged"]))
@@ -82,7 +82,9 @@ def run_search(
         if lacking:
             workers = min(workers, len(lacking))
             costs = {(f"trial {number}", TUNING_SEED): 1.0 for number in lacking}
-            scheduler = Scheduler(whole, store, trials, place, versions, progress, notify, costs)
+            scheduler = Scheduler(
+                whole, store, trials, place, versions, progress, notify, costs, versions != now
+            )
             asked = (trials.ask(number, search, versions) for number in lacking)
             scheduler.work(asked, make_engine(workers), workers)
         return progress

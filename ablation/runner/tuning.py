@@ -69,6 +69,11 @@ def with_tuned_values(study: Study, store: Store, anew: bool = False) -> Study:
     return replace(study, chosen={arm: _best(study, study.tuned, arm, losses) for arm in study.declared})
 
 
+def wants_tuning(study: Study, store: Store, code: str) -> bool:
+    """Whether the tuning must be run, or seen to be whole and of this code, before the study's cells are."""
+    return study.tuned is not None and (code == "new" or not _recorded(study, study.tuned, store))
+
+
 def progress_of(study: Study, store: Store) -> pd.DataFrame | None:
     """The results of a study, those of its tuning while that lasts, or None where it was never run."""
     study = with_tuned_values(study, store)

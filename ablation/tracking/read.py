@@ -26,6 +26,8 @@ SECTIONS = "sections"
 """The tag of a run that names the sections of its metrics, as in "speed" for "speed/seconds"."""
 OPEN = "running"
 """The tag `outcome` of a run that another process may end before we do (`Experiment.logs_itself`)."""
+SAME_CODE = "code_taken_for_the_same"
+"""The tag of a run whose code its study declared to be that of earlier runs: no other study may take it."""
 ITEMS = "items.csv"
 MACHINE = "system/"
 """How the names of the metrics begin that MLflow itself takes of a machine."""
@@ -94,7 +96,11 @@ def settled_alone(store: Store, fingerprint: str, place: str, measures: Collecti
 def _settling(runs: Iterable[RunRow], place: str, measures: Collection[str]) -> RunRow | None:
     final = (run for run in runs if run.final)
     return min(
-        (run for run in final if run.experiment == place or not run.lacking(measures)),
+        (
+            run
+            for run in final
+            if run.experiment == place or not (SAME_CODE in run.tags or run.lacking(measures))
+        ),
         key=lambda run: (run.experiment != place, "reused_from" in run.tags, run.started),
         default=None,
     )
@@ -103,7 +109,7 @@ def _settling(runs: Iterable[RunRow], place: str, measures: Collection[str]) -> 
 def finished_with(store: Store, training: str) -> list[str]:
     """The finished runs, oldest first, that trained what has this fingerprint of training settings."""
     runs = find(store, {"training": training}, status="FINISHED")
-    return [run.run_id for run in runs if not {"reused_from", "built_on"} & run.tags.keys()]
+    return [run.run_id for run in runs if not {"reused_from", "built_on", SAME_CODE} & run.tags.keys()]
 
 
 def standing(store: Store) -> pd.DataFrame:

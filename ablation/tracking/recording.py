@@ -33,7 +33,7 @@ from ablation.tracking.availability import (
 )
 from ablation.tracking.journal_on_disk import FAILED, FILES, FINISHED, KILLED, RUNNING, SCRATCH, Point, Record
 from ablation.tracking.origin import Origin, origin
-from ablation.tracking.read import ITEMS, OPEN, SECTIONS, end_running
+from ablation.tracking.read import ITEMS, OPEN, SAME_CODE, SECTIONS, end_running
 from ablation.tracking.sender import Undelivered, awaited, begin, deliver, end, send_points
 from ablation.tracking.store import ROLE_CELL, Store
 
@@ -57,19 +57,24 @@ class Label:
     version: str
     training: str
     quick: bool = False
+    same_code: bool = False
 
     def tags(self) -> dict[str, str]:
         """As MLflow's tags; all of a run's place in its study can be searched by them."""
-        return {
-            "study": self.study,
-            "arm": self.arm,
-            "seed": str(self.seed),
-            "role": ROLE_CELL,
-            "fingerprint": self.fingerprint,
-            "data": self.version,
-            "training": self.training,
-            "mlflow.runName": f"{self.arm}, seed {self.seed}" + (" (quick)" if self.quick else ""),
-        } | ({"quick": "smoke budget: the numbers mean nothing"} if self.quick else {})
+        return (
+            {
+                "study": self.study,
+                "arm": self.arm,
+                "seed": str(self.seed),
+                "role": ROLE_CELL,
+                "fingerprint": self.fingerprint,
+                "data": self.version,
+                "training": self.training,
+                "mlflow.runName": f"{self.arm}, seed {self.seed}" + (" (quick)" if self.quick else ""),
+            }
+            | ({"quick": "smoke budget: the numbers mean nothing"} if self.quick else {})
+            | ({SAME_CODE: "by its study"} if self.same_code else {})
+        )
 
 
 def metric_key(experiment: Experiment, name: str) -> str:
