@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -381,3 +381,47 @@ def test_a_killed_coordinator_leaves_no_orphan(
     hanging.kill()
     hanging.wait()
     wait_for(lambda: alive(sleepers()) == [])
+
+
+class Logged(FakeRun):
+    """A run into which another process logged parameters."""
+
+    parameters: Mapping[str, str] = {}
+
+    def logged(self) -> tuple[Mapping[str, float], Mapping[str, str]]:
+        return {"accuracy": 1.0}, self.parameters
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"augment": "False"}, "augment = True, but logged augment = False"),
+        ({"lr": "0.2"}, r"lr = 0.1, but logged lr = 0.2"),
+        ({"lr": "0.10000000149", "augment": "1", "note": "else", "model.sizes": "9"}, ""),
+    ],
+)
+def test_a_parameter_that_contradicts_its_setting_fails(
+    tmp_path: Path, parameters: dict[str, str], said: str
+) -> None:
+    run = Logged(tmp_path, ["accuracy"])
+    run.parameters = parameters
+    if said:
+        with pytest.raises(UserError, match=said):
+            shell("true").train(BASELINE, 7, run)
+    else:
+        assert shell("true").train(BASELINE, 7, run) == {"accuracy": 1.0}
+
+
+def test_a_script_that_leaves_its_experiment_is_told_which_line(tmp_path: Path) -> None:
+    mlflows = "active experiment ID does not match environment run ID. Make sure"
+    with pytest.raises(UserError, match=r"exit code 1, since it calls mlflow\.set_experiment"):
+        trained(tmp_path, f"echo {mlflows}; exit 1")
+
+
+def test_the_folder_and_the_files_behind_an_equals_sign_belong_to_a_command(tmp_path: Path) -> None:
+    (tmp_path / "conf.yaml").write_text("a: 1")
+    versions = [Command("run --config=conf.yaml {seed}", folder=tmp_path).code()]
+    (tmp_path / "conf.yaml").write_text("a: 2")
+    versions.append(Command("run --config=conf.yaml {seed}", folder=tmp_path).code())
+    assert versions[0] != versions[1] != ""
+    assert Command("run {seed}", folder="one").name != Command("run {seed}", folder="other").name

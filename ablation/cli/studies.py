@@ -21,6 +21,7 @@ from ablation.cli.options import (
     Workers,
 )
 from ablation.errors import UserError
+from ablation.experiment import Replication
 from ablation.measures import Better, Measure
 from ablation.study import Study
 
@@ -254,6 +255,14 @@ def table(
         list[str] | None,
         typer.Option("--allow", help="Of RUNS: a parameter that may differ between arms; may be repeated."),
     ] = None,
+    replication: Annotated[
+        str,
+        typer.Option(
+            "--replication",
+            metavar="training|split:SHARE",
+            help="Of RUNS: what a seed varies: training alone, or the split too, with n_test / n_train.",
+        ),
+    ] = "",
     to: Annotated[
         Path | None,
         typer.Option("--to", help="Write all that `export` writes into this folder, instead of printing."),
@@ -269,7 +278,7 @@ def table(
     from ablation.report.table import tabulate
 
     place = _store(store)
-    if arm or measure or baseline or allow or seed != "seed":
+    if arm or measure or baseline or allow or replication or seed != "seed":
         if seeds is not None or quick:
             raise UserError(f"the runs of {study} exist already: leave out --seeds and --quick.")
         if not (arm and measure and baseline):
@@ -279,7 +288,14 @@ def table(
             )
         measures = dict(map(_measure, measure))
         reading = analyse(
-            study, arm=arm, baseline=baseline, measures=measures, seed=seed, allow=allow or (), store=store
+            study,
+            arm=arm,
+            baseline=baseline,
+            measures=measures,
+            seed=seed,
+            allow=allow or (),
+            replication=_replication(replication),
+            store=store,
         )
     elif study.startswith("mlflow:") or study.endswith((".csv", ".parquet")):
         raise UserError(
@@ -293,6 +309,21 @@ def table(
         return
     for path in reading.export(to):
         typer.echo(path)
+
+
+def _replication(text: str) -> Replication | None:
+    """What replicates as --replication has it."""
+    kind, _, share = text.partition(":")
+    try:
+        if kind == "split" and float(share) > 0:
+            return Replication("split", float(share))
+    except ValueError:
+        kind = ""
+    if text not in ("", "training"):
+        raise UserError(
+            f"--replication wants training, or split:SHARE with n_test / n_train, but got {text!r}."
+        )
+    return Replication() if text else None
 
 
 def _measure(text: str) -> tuple[str, Measure]:

@@ -65,6 +65,13 @@ class Results:
         """The study's table, with its verdicts, its conclusion and its caveats; every number is text."""
         return tabulate(self.analysis)
 
+    def text(self, format: str = "md") -> str:
+        """The table as "md", "tex", "csv" or "html", as `ablation table --format` prints it."""
+        return render(self.table, format)
+
+    def __str__(self) -> str:
+        return self.text()
+
     @property
     def frame(self) -> pd.DataFrame:
         """A row a cell: arm, seed, state, the settings that differ between arms, metrics, then the run's own.
@@ -74,7 +81,8 @@ class Results:
         """
         arms = {arm: flat(settings) for arm, settings in self.study.settings.items()}
         columns = {name: [arms[arm][name] for arm in self.cells["arm"]] for name in self.study.columns}
-        whole = self.cells.assign(**columns)
+        absent = {name: float("nan") for name in self.study.measures if name not in self.cells}
+        whole = self.cells.assign(**columns, **absent)
         first = ["arm", "seed", "state", *self.study.columns, *self.study.measures]
         metrics = whole.select_dtypes("number").columns.difference(first, sort=False)
         known = [name for name in (*first, *metrics) if name in whole]
