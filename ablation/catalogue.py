@@ -55,8 +55,8 @@ def _by_name(files: list[Path]) -> dict[str, Path]:
 def load(name: str) -> Study:
     """The study called `name`, of the working folder or else built in; or that of the file, as in "a/b.py".
 
-    Raises `UserError`: no such study (with the nearest name), two files of that name, a file that does not run (with file, line
-    and reason), a file that sets no `study`.
+    Raises `UserError`: no such study (with the nearest name), two files of that name, a file that does not
+    run (with file, line and reason), a file that sets no `study`.
     """
     if len(same := [str(path) for path in _own() if path.stem == name]) > 1:
         raise UserError(f"the study {name} wants one file, but has {listing(same)}: rename one.")

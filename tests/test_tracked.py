@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
@@ -329,6 +330,12 @@ def test_a_file_that_is_not_there_or_no_parquet_gets_its_sentence(tmp_path: Path
         results(tmp_path / "runs.parquet")
 
 
+def test_an_index_counts_as_a_column() -> None:
+    assert results(frame().set_index(["seed", "model"])).cells.seed.nunique() == 6
+    with pytest.raises(UserError, match=r"data frame with its index wants .* but has 'seed' twice"):
+        results(frame().set_index("seed", drop=False))
+
+
 # Without a study file.
 
 
@@ -539,6 +546,8 @@ def test_what_runs_that_exist_cannot_give_is_refused(changes: dict[str, Any], re
         a_study("runs.csv", **changes)
     with pytest.raises(UserError, match="Tracked wants"):
         Tracked(3)
+    with pytest.raises(UserError, match=r"pandas DataFrame, but got Table"):
+        Tracked(pyarrow.table({"seed": [0]}))
 
 
 # MLflow.
