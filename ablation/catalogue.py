@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from ablation.errors import UserError, unknown
+from ablation.formatting import listing
 from ablation.study import Study
 
 DERIVED = ("-quick", "-tuning", "-search")
@@ -28,26 +29,37 @@ def paths() -> dict[str, Path]:
     They are `studies/*.py`, and `*.py` with a line that starts with `study =`: looked for as text, so that no
     other file is executed.
     """
-    found = [path for path in Path().glob("*.py") if SETS_STUDY.search(path.read_bytes())]
-    return _by_name([*found, *Path("studies").glob("*.py")])
+    return _by_name(_own())
 
 
 def builtin() -> dict[str, Path]:
     """The study files of installed experiments by their names, sorted: folders by entry point."""
     folders: list[Path] = [found.load() for found in entry_points(group="ablation.studies")]
-    return _by_name([path for folder in folders for path in folder.glob("*.py")])
+    return _by_name([path for folder in folders for path in _modules(folder)])
+
+
+def _own() -> list[Path]:
+    found = [path for path in _modules(Path()) if SETS_STUDY.search(path.read_bytes())]
+    return [*found, *_modules(Path("studies"))]
+
+
+def _modules(folder: Path) -> list[Path]:
+    """The Python files of the folder, without private ones and the links with which editors lock a file."""
+    return [path for path in folder.glob("*.py") if path.name[0] not in "._" and path.is_file()]
 
 
 def _by_name(files: list[Path]) -> dict[str, Path]:
-    return {path.stem: path for path in sorted(files, key=lambda one: one.stem) if path.stem[0] != "_"}
+    return {path.stem: path for path in sorted(files, key=lambda one: one.stem)}
 
 
 def load(name: str) -> Study:
     """The study called `name`, of the working folder or else built in; or that of the file, as in "a/b.py".
 
-    Raises `UserError`: no such study (with the nearest name), a file that does not run (with file, line
-    and reason), a file that sets no `study`.
+    Raises `UserError`: no such study (with the nearest name), two files of that name, a file that does not
+    run (with file, line and reason), a file that sets no `study`.
     """
+    if len(same := [str(path) for path in _own() if path.stem == name]) > 1:
+        raise UserError(f"the study {name} wants one file, but has {listing(same)}: rename one.")
     path = Path(name) if name.endswith(".py") else (builtin() | paths()).get(name)
     # Unlike Path.is_file it says no to a name that the system cannot hold.
     if path is None or not os.path.isfile(path):  # noqa: PTH113

@@ -8,7 +8,8 @@ import ast
 import dataclasses
 import warnings
 from collections.abc import Iterator, Mapping
-from math import nan
+from decimal import Decimal, InvalidOperation
+from math import isfinite, nan
 from typing import Any, TypeVar, get_args, get_origin
 
 from ablation.errors import UserError, check_known
@@ -19,6 +20,7 @@ AnySettings = TypeVar("AnySettings")
 MISSING = frozenset(["", "nan", "NaN", "NA", "N/A", "<NA>", "null", "None"])
 """How a text says that there is no value."""
 MOST_TEXT = 10_000  # letters of a text that may be a list
+MOST_DIGITS = 400  # letters of a text that may be a number
 
 
 def setting(default: Any, meaning: str, **limits: Any) -> Any:
@@ -61,15 +63,18 @@ def vary(settings: AnySettings, changes: Mapping[str, Any]) -> AnySettings:
     known = flat(settings)
     new: dict[str, Any] = {}
     groups: dict[str, dict[str, Any]] = {}
+    own: Any = settings
+    is_mapping = isinstance(own, Mapping)
     for name, value in changes.items():
         check_known("setting", name, known)
+        if is_mapping and name in own:  # as a whole first: a flat key may have dots
+            new[name] = value
+            continue
         group, _, leaf = name.partition(".")
         if leaf:
             groups.setdefault(group, {})[leaf] = value
         else:
             new[name] = value
-    own: Any = settings
-    is_mapping = isinstance(own, Mapping)
     for group, leaves in groups.items():
         new[group] = vary(own[group] if is_mapping else getattr(own, group), leaves)
     whole: Any = {**own, **new} if is_mapping else dataclasses.replace(own, **new)
@@ -136,6 +141,15 @@ def as_number(text: str) -> float | None:
         return None
 
 
+def exact(text: str) -> Decimal | None:
+    """The finite number that the text says, exactly; None where it is text, too large or over-long."""
+    number = as_number(text) if len(text) <= MOST_DIGITS else None
+    try:
+        return Decimal(text) if number is not None and isfinite(number) else None
+    except InvalidOperation:  # its exponent has too many digits
+        return None
+
+
 def matches(text: str, value: object) -> bool:
     """Whether the text of a parameter says the value of a setting, read as a value of that setting's type."""
     if value is None:
@@ -145,7 +159,8 @@ def matches(text: str, value: object) -> bool:
     if isinstance(value, bool):
         return text.casefold() == str(value).casefold() or as_number(text) == value
     if isinstance(value, int | float):
-        return as_number(text) == value
+        number = exact(text)
+        return number is not None and (float(number) if isinstance(value, float) else number) == value
     if isinstance(value, tuple | list) and len(text) <= MOST_TEXT:
         try:
             with warnings.catch_warnings(action="ignore"):  # of texts that look like old Python

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
+from math import isnan
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ablation.claims import Claim
@@ -112,6 +113,9 @@ class Study:
                 f"with a baseline of type {type(self.baseline).__name__}: add it."
             )
         set_ = object.__setattr__
+        for settings in (self.baseline, *self.arms.values()):
+            for name, value in flat(settings).items():
+                _check_setting(name, value)
         set_(self, "train", as_experiment(own, self.measures))
         if self.runs is not None:
             set_(self, "runs", self.train)
@@ -185,7 +189,7 @@ class Study:
     def varied(self) -> tuple[str, ...]:
         """The dotted names of the settings that differ between arms by declaration: the scientific ones."""
         tables = [flat(one) for one in self.declared.values()]
-        return tuple(name for name in tables[0] if len({str(table[name]) for table in tables}) > 1)
+        return tuple(name for name in tables[0] if any(table[name] != tables[0][name] for table in tables))
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -284,6 +288,28 @@ def _replication(declared: object, experiment: Experiment, baseline: Any) -> Rep
             f"got {found!r}: say what a seed varies."
         )
     return found
+
+
+def _check_setting(name: str, value: object, lists: tuple[type, ...] = (list, tuple)) -> None:
+    """Refuse what is another value, or none, once it was written as JSON and read again."""
+    if isinstance(value, lists):
+        for one in value:  # type: ignore[attr-defined]
+            _check_setting(name, one, (list,))
+        return
+    is_nan = isinstance(value, float) and isnan(value)
+    if value is None or (isinstance(value, bool | int | float | str) and not is_nan):
+        return
+    if is_nan:
+        instead = "None"
+    elif hasattr(value, "tolist"):
+        instead = "what its .tolist() gives"
+    else:
+        instead = "a list" if isinstance(value, tuple) else "a text that names it"
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    raise UserError(
+        f"the setting {name} wants a number, a text, True, False, None or a list of these, but got "
+        f"{'NaN' if is_nan else f'a value of type {kind}'}: write {instead}."
+    )
 
 
 def _sesoi(name: str, declared: object) -> float:

@@ -46,7 +46,9 @@ class Tracked(Experiment):
         for several in ("allow", "best"):
             given = getattr(self, several)
             object.__setattr__(self, several, (given,) if isinstance(given, str) else tuple(given))
-        if not (isinstance(self.where, str | Path) or hasattr(self.where, "columns")):
+        if not (
+            isinstance(self.where, str | Path) or all(hasattr(self.where, one) for one in ("columns", "iloc"))
+        ):
             raise UserError(
                 'Tracked wants "mlflow:EXPERIMENT", a CSV or Parquet file or a pandas DataFrame, but got '
                 f"{type(self.where).__name__}: name the runs."

@@ -181,12 +181,17 @@ def test_study_files_are_found_in_the_folder_and_no_other_file_is_executed(
     (tmp_path / "typed.py").write_text("from mine import study as one\nstudy: object = one\n")
     (tmp_path / "script.py").write_text("import pathlib\npathlib.Path('ran').touch()\nmy_study = 1\n")
     (tmp_path / "studies").mkdir()
-    (tmp_path / "studies" / "mine.py").write_text("study = 'of the folder studies'\n")
+    (tmp_path / "studies" / "folder.py").mkdir()
+    for folder in (tmp_path, tmp_path / "studies"):
+        (folder / ".#mine.py").symlink_to("user@host.1234")  # as Emacs locks a file
+    (tmp_path / "studies" / "typed.py").write_text("study = 'of the folder studies'\n")
     assert {name: str(path) for name, path in catalogue.paths().items()} == {
-        "mine": "studies/mine.py",  # before that of the working folder
-        "typed": "typed.py",
+        "mine": "mine.py",
+        "typed": "studies/typed.py",
     }
-    ablation("list")
+    both = "the study typed wants one file, but has typed.py and studies/typed.py: rename one."
+    assert both in ablation("list")[1]
+    assert both in refused(ablation("plan", "typed"))
     assert not (tmp_path / "ran").exists()
     # A study of one's own comes before one of the package that is called so.
     assert catalogue.load("latent_size").name in catalogue.builtin()

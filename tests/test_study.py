@@ -4,9 +4,10 @@ import dataclasses
 import itertools
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from ablation import Claim, Difference, Study, Trend, catalogue
+from ablation import Claim, Difference, Measure, Study, Trend, catalogue
 from ablation.emoji.protocols import joint
 from ablation.errors import UserError
 from ablation.settings import flat
@@ -103,6 +104,30 @@ def test_a_wrong_study_is_refused_in_a_sentence(
 ) -> None:
     with pytest.raises(UserError, match=message):
         dataclasses.replace(study, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.int64(3), r"setting a.b wants .* of type numpy.int64: write what its .tolist\(\) gives"),
+        (np.ones(2), r"of type numpy.ndarray: write what its .tolist\(\) gives"),
+        (Path("x"), r"of type pathlib.\w+: write a text that names it"),
+        (max, "of type builtin_function_or_method: write a text"),
+        (float("nan"), "but got NaN: write None"),
+        ([1, (2, 3)], "of type tuple: write a list"),
+    ],
+)
+def test_a_setting_is_what_remains_itself_in_the_plan(value: object, message: str) -> None:
+    kept = {"baseline": {"a": {"b": 1}, "c": float("inf"), "d": [[1, 2], ["x"]]}, "claims": ()}
+    shared = {
+        "question": "",
+        "source": "",
+        "train": lambda **_: {},
+        "measures": {"x": Measure("lower", matters=1)},
+    }
+    assert Study(**shared, **kept, arms={"text": {"a.b": "1"}}).varied == ("a.b",)
+    with pytest.raises(UserError, match=message):
+        Study(**shared, **kept, arms={"odd": {"a.b": value}})
 
 
 def test_a_broken_study_file_is_named_with_its_line(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
@@ -123,6 +124,10 @@ def test_every_sentence_says_that_it_was_declared_after_the_runs() -> None:
         ("adam", "adam", True),
         ("Adam", "adam", False),
         ("nan", 0.0, False),
+        ("1e-1", 0.1, True),
+        ("9007199254740993", 9007199254740992, False),
+        ("1e999", float("inf"), False),
+        ("1e-99999999999999999999", 0, False),
     ],
 )
 def test_a_parameter_is_read_as_its_setting_is_declared(text: str, value: object, same: bool) -> None:
@@ -233,9 +238,20 @@ def test_a_parameter_that_differs_between_arms_is_refused_until_it_is_allowed() 
 
 
 def test_what_differs_over_seeds_alone_or_says_the_same_number_is_no_confounder() -> None:
-    there = frame(dropout={"resnet": "0.10", "vit": "1e-1"})
+    there = frame(dropout={"resnet": "0.1", "vit": "1e-1"})
     there["split"] = there.seed.map(lambda seed: f"split-{seed}")
     assert "differ" not in remarks(there)
+
+
+@pytest.mark.parametrize("pair", [("1.1", "1.10"), ("12e4567", "3e99999"), ("9" * 17, "9" * 16 + "8")])
+def test_what_only_looks_like_the_same_number_is_a_confounder(pair: tuple[str, str]) -> None:
+    with pytest.raises(UserError, match="differ in library"):
+        results(frame(library=dict(zip(("resnet", "vit"), pair, strict=True))))
+
+
+def test_a_column_with_a_dot_in_its_name_makes_arms() -> None:
+    found = analysed(frame().rename(columns={"model": "net.model"}), arm="net.model")
+    assert list(found.study.settings) == ["resnet", "vit"]
 
 
 def test_a_parameter_of_one_arm_alone_is_a_confounder() -> None:
@@ -314,6 +330,12 @@ def test_a_file_that_is_not_there_or_no_parquet_gets_its_sentence(tmp_path: Path
         results(tmp_path / "runs.parquet")
 
 
+def test_an_index_counts_as_a_column() -> None:
+    assert results(frame().set_index(["seed", "model"])).cells.seed.nunique() == 6
+    with pytest.raises(UserError, match=r"data frame with its index wants .* but has 'seed' twice"):
+        results(frame().set_index("seed", drop=False))
+
+
 # Without a study file.
 
 
@@ -345,9 +367,17 @@ def test_several_columns_make_one_arm_named_by_its_values() -> None:
         analysed(frame(), baseline="resnt")
 
 
-def test_numbers_that_are_written_in_two_ways_are_one_arm() -> None:
-    there = frame().assign(lr=["0.1", "1e-2", "1e-1", "0.01"] * 3)
-    assert list(analysed(there, arm="lr", baseline=0.1, allow="model").study.settings) == ["0.1", "1e-2"]
+@pytest.mark.parametrize("pair", [("1.1", "1.10"), ("0.1", "1e-1"), ("64", "64.0")])
+def test_a_number_that_is_written_in_two_ways_makes_no_arms(pair: tuple[str, str]) -> None:
+    there = frame(version=dict(zip(("resnet", "vit"), pair, strict=True)))
+    with pytest.raises(UserError, match="which say one number: write them alike, or declare the arms"):
+        analysed(there, arm="version", baseline=pair[0])
+
+
+@pytest.mark.parametrize("pair", [("12e4567", "3e99999"), ("9007199254740992", "9007199254740993")])
+def test_numbers_that_no_float_tells_apart_are_two_arms(pair: tuple[str, str]) -> None:
+    there = frame(commit=dict(zip(("resnet", "vit"), pair, strict=True)))
+    assert list(analysed(there, arm="commit", baseline=pair[0], allow="model").study.settings) == [*pair]
 
 
 @pytest.mark.parametrize(
@@ -516,6 +546,8 @@ def test_what_runs_that_exist_cannot_give_is_refused(changes: dict[str, Any], re
         a_study("runs.csv", **changes)
     with pytest.raises(UserError, match="Tracked wants"):
         Tracked(3)
+    with pytest.raises(UserError, match=r"pandas DataFrame, but got Table"):
+        Tracked(pyarrow.table({"seed": [0]}))
 
 
 # MLflow.
@@ -623,6 +655,43 @@ def test_results_on_single_items_are_read_from_a_file_of_each_run(filled: Path) 
     assert one.value.tolist() == [VALUES["vit", 3] - 0.1]
     with pytest.raises(UserError, match=r"wants the artifact preds.parquet in Parquet, but"):
         results(MLFLOW, filled, items="preds.parquet")
+
+
+def test_items_are_one_value_each_and_may_be_of_no_group(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_as(**columns: list[object]) -> set[str]:
+        values = {"item": ["a", "b"], "value": [0.1, 0.2]} | columns
+        monkeypatch.setattr(ForeignRuns, "parquet", lambda *_: pd.DataFrame(values))
+        items = results(MLFLOW, filled, items="predictions.parquet").items
+        assert items is not None
+        return set(items.group)
+
+    assert read_as(group=[None, "left"]) == {"", "left"}
+    with pytest.raises(UserError, match=r"predictions.parquet of the run .* several for the item 'a'"):
+        read_as(item=["a", "a"])
+    assert read_as(item=["a", "a"], group=["left", float("nan")]) == {"", "left"}
+    with pytest.raises(UserError, match=r"predictions.parquet .* wants a item in every row, but 1"):
+        read_as(item=["a", None])
+
+
+def test_a_measure_that_mlflow_kept_as_the_largest_number_is_infinite(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, search = MlflowClient, MlflowClient.search_runs
+
+    def clipped(*words: Any, **more: Any) -> Any:
+        found = search(*words, **more)
+        for run in found:
+            if run.data.params.get("seed") == "3":
+                run.data.metrics["accuracy"] = sys.float_info.max
+        return found
+
+    monkeypatch.setattr(client, "search_runs", clipped)
+    assert "without a finite Accuracy: baseline, seed 3" in " ".join(results(MLFLOW, filled).remarks)
+    curve = [Metric("accuracy", value, 0, n) for n, value in enumerate([0.5, sys.float_info.max])]
+    monkeypatch.setattr(client, "get_metric_history", lambda *_: curve)
+    assert ForeignRuns("vision", filled).best("any", "accuracy", "higher") == 0.5
 
 
 def test_where_mlflow_is_looked_for(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

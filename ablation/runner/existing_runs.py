@@ -1,7 +1,9 @@
 """Runs that exist, as the cells of a study: the arm of each, which count, and what a reader must know."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from math import nan
 from typing import Any
 
@@ -13,10 +15,10 @@ from ablation.errors import UserError, check_known, unknown
 from ablation.formatting import count, listing
 from ablation.measures import RESERVED
 from ablation.runner.tables import FAILED, FINISHED, RUNNING, Runs, as_text, read_table
-from ablation.settings import MISSING, as_number, flat, matches
+from ablation.settings import MISSING, exact, flat, matches
 from ablation.stats.cells import COMPLETE, common
 from ablation.stats.effects import FEWEST_SEEDS
-from ablation.stats.items import ITEM_COLUMNS
+from ablation.stats.items import ITEM_COLUMNS, as_items
 from ablation.study import MOST_LETTERS, Study
 from ablation.texts import one_line, unfit
 from ablation.tracked import AFTER, Tracked
@@ -27,6 +29,8 @@ SHOWN = 5  # names in a sentence, before it says how many more there are
 MOST_ARMS = 100
 STATES = {FINISHED: COMPLETE, RUNNING: "running", FAILED: "failed"}
 MLFLOW_STATES = {"FINISHED": FINISHED, "RUNNING": RUNNING, "SCHEDULED": RUNNING}
+
+VERSION = re.compile(r"[0-9]+\.[0-9]+0")
 
 Texts = npt.NDArray[np.object_]
 
@@ -111,40 +115,34 @@ def existing_items(study: Study, store: Store, cells: pd.DataFrame) -> pd.DataFr
     place, found = ForeignRuns(tracked.mlflow, store.root), []
     for cell in cells[cells["state"] == COMPLETE].to_dict("records"):
         rows = place.parquet(cell["run_id"], tracked.items)
-        lacking = {"item", "value"} - {*rows.columns}
-        if lacking or ("measure" not in rows and len(study.measures) > 1):
+        if "group" in rows:
+            rows["group"] = rows["group"].astype(object).where(rows["group"].notna(), "")
+        where = f"{tracked.items} of the run {cell['run_id']}"
+        items = as_items(rows, list(study.measures), where)
+        items = items[items["measure"].isin(list(study.measures))]
+        twice = items[items.duplicated(["measure", "group", "item"])]
+        if len(twice):
             raise UserError(
-                f"{tracked.items} of the run {cell['run_id']} wants the columns item and value, and measure "
-                f"where the study has several, but has {', '.join(map(str, rows.columns))}: add them."
+                f"{where} wants one value for each measure, group and item, but has several for the item "
+                f"{twice['item'].iloc[0]!r}: leave one."
             )
-        numbers = pd.to_numeric(rows["value"], errors="coerce")
-        if numbers.isna().any():
-            wrong = rows["value"][numbers.isna()].iloc[0]
-            raise UserError(
-                f"{tracked.items} of the run {cell['run_id']} wants numbers as values, but has {wrong!r}: "
-                "correct it."
-            )
-        known = {"measure": next(iter(study.measures)), "group": ""}
-        rows = rows.assign(**{name: value for name, value in known.items() if name not in rows})
-        texts = rows[["measure", "group", "item"]].astype(str)
-        found.append(texts.assign(value=numbers.astype(float), arm=cell["arm"], seed=cell["seed"]))
+        found.append(items.assign(arm=cell["arm"], seed=cell["seed"]))
     columns = ["arm", "seed", *ITEM_COLUMNS]
     if not found:
         return pd.DataFrame(columns=columns)
-    items = pd.concat(found, ignore_index=True)[columns]
-    return items[items["measure"].isin(list(study.measures))].reset_index(drop=True)
+    return pd.concat(found, ignore_index=True)[columns]
 
 
 def arms_by_value(runs: Runs, columns: Sequence[str]) -> dict[str, dict[str, int | float | str]]:
     """An arm for each combination of values of the columns, in order; it is named by its values.
 
-    A run that lacks one of them is of no arm. Raises `UserError` for a column that is not there, and where
-    the arms are too many to compare.
+    A run that lacks one of them is of no arm. Raises `UserError` for a column that is not there, where a
+    number is written in two ways, and where the arms are too many to compare.
     """
     for name in columns:
         check_known("column or parameter for the arms called", name, runs.params)
     rows = list(dict.fromkeys(zip(*(runs.params[name] for name in columns), strict=True)))
-    numeric = [all(as_number(row[n]) is not None for row in rows) for n in range(len(columns))]
+    numeric = [_numeric(name, runs.params[name]) for name in columns]
     arms: dict[tuple[int | float | str, ...], str] = {}
     for row in rows:
         if not any(
@@ -158,6 +156,22 @@ def arms_by_value(runs: Runs, columns: Sequence[str]) -> dict[str, dict[str, int
             "fewer values."
         )
     return {arm: dict(zip(columns, values, strict=True)) for values, arm in arms.items()}
+
+
+def _numeric(name: str, texts: Texts) -> bool:
+    """Whether the column is of numbers, each of which is written in one way."""
+    different = [text for text in dict.fromkeys(texts) if text not in MISSING]
+    if any(exact(text) is None for text in different):
+        return False
+    spelt: dict[int | float, str] = {}
+    for text in different:
+        other = spelt.setdefault(_value(text), text)
+        if other != text:  # two versions, or one number
+            raise UserError(
+                f"the column {name} for the arms has {other!r} and {text!r}, which say one number: write "
+                "them alike, or declare the arms in a study file."
+            )
+    return True
 
 
 def arm_called(arms: Mapping[str, Mapping[str, object]], name: object) -> str:
@@ -254,17 +268,16 @@ def _seeds(tracked: Tracked, runs: Runs, arms: Texts) -> tuple[Texts, npt.NDArra
 
 def _value(text: str) -> int | float:
     """The number that a text says."""
-    whole, number = _whole(text), as_number(text)
-    assert number is not None
-    return number if whole is None else whole
+    whole = _whole(text)
+    return float(text) if whole is None else whole
 
 
 def _whole(text: str) -> int | None:
     try:
         return int(text) if "_" not in text else None
     except ValueError:  # "3.0", or more digits than Python reads
-        number = as_number(text)
-        return int(number) if number is not None and number.is_integer() and abs(number) < 2**53 else None
+        number = exact(text)
+        return int(number) if number is not None and abs(number) < 2**53 and number == int(number) else None
 
 
 def _counted(frame: pd.DataFrame, runs: Runs) -> tuple[pd.DataFrame, int]:
@@ -338,10 +351,15 @@ def _undeclared(
     return differing, alone
 
 
-def _said(text: str) -> str:
-    """The text, by its value where it is a number."""
-    number = as_number(text)
-    return text if number is None else repr(number)
+def _said(text: str) -> str | Decimal:
+    """The text, by its value where it is a number, "" where it says that there is none.
+
+    "1.10" remains text, since it may be a version, which is not 1.1: no float is printed so, only "1.0".
+    """
+    if text in MISSING:
+        return ""
+    number = None if VERSION.fullmatch(text) else exact(text)
+    return text if number is None else number
 
 
 def _pairs(one: npt.NDArray[np.intp], other: npt.NDArray[np.intp]) -> int:
@@ -351,7 +369,7 @@ def _pairs(one: npt.NDArray[np.intp], other: npt.NDArray[np.intp]) -> int:
 
 def _example(name: str, texts: Texts, cells: pd.DataFrame) -> str:
     """Two arms that differ in the parameter, under one seed where there is one."""
-    said = [_said(text) for text in texts]
+    said = pd.Series([_said(text) for text in texts], index=cells.index, dtype=object)
     known = cells.assign(text=texts, said=said).sort_values("seed", kind="stable")
     for _, own in known.groupby("seed", sort=False):
         if own["said"].nunique() > 1:

@@ -141,7 +141,7 @@ def _delimiter(text: str) -> str:
 
 def _of_frame(frame: pd.DataFrame, name: str) -> Runs:
     if any(one is not None for one in frame.index.names):
-        frame = frame.reset_index()
+        frame, name = frame.reset_index(allow_duplicates=True), f"{name} with its index"
     columns = [[as_text(one) for one in frame.iloc[:, n].tolist()] for n in range(frame.shape[1])]
     return _runs([str(one).strip() for one in frame.columns], columns, range(len(frame)), name)
 

@@ -16,9 +16,9 @@ ROUNDED = 1e-4
 """A metric is the mean of its items where it lies this close, relative to the largest value."""
 
 
-def as_items(frame: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
+def as_items(frame: pd.DataFrame, measures: Sequence[str], where: str = "run.items") -> pd.DataFrame:
     """What a run keeps as `ITEM_COLUMNS`, labels as text; without a column measure they are of the only one
-    of `measures`, without a column group their group is "".
+    of `measures`, without a column group their group is "". `where` is what errors call the frame.
     """
     given = frame.assign(**{"group": ""} if "group" not in frame else {})
     if "measure" not in given and len(measures) == 1:
@@ -26,18 +26,16 @@ def as_items(frame: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
     if missing := [name for name in ITEM_COLUMNS if name not in given]:
         why = " (it may go without one where the study has one measure)" if "measure" in missing else ""
         raise UserError(
-            f"run.items wants the columns item and value, and may have measure and group, but the frame has "
+            f"{where} wants the columns item and value, and may have measure and group, but the frame has "
             f"no {', '.join(missing)}{why}: add it."
         )
     for name in ("measure", "group", "item"):
         if given[name].isna().any():
-            raise UserError(
-                f"run.items wants a {name} in every row, but {given[name].isna().sum()} have none."
-            )
+            raise UserError(f"{where} wants a {name} in every row, but {given[name].isna().sum()} have none.")
     try:
         values = given["value"].astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise UserError(f"run.items wants numbers as values, but {error}: give numbers.") from error
+        raise UserError(f"{where} wants numbers as values, but {error}: give numbers.") from error
     return given[list(ITEM_COLUMNS[:3])].astype(str).assign(value=values).reset_index(drop=True)
 
 

@@ -1,12 +1,13 @@
 """Runs of an MLflow experiment that others fill: they are read, and nothing is ever written."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
-from math import isfinite, nan
+from math import copysign, inf, isfinite, nan
 from pathlib import Path
 from urllib.parse import quote
 
@@ -102,7 +103,7 @@ class ForeignRuns:
                     run.info.run_id,
                     run.info.status,
                     run.data.params,
-                    run.data.metrics,
+                    {name: _unclipped(value) for name, value in run.data.metrics.items()},
                     run.data.tags.get("mlflow.parentRunId", ""),
                     run.data.tags.get("mlflow.source.git.commit", ""),
                 )
@@ -113,7 +114,7 @@ class ForeignRuns:
         """The best finite value in the curve of the metric; NaN where there is none."""
         with self._errors():
             history = self.client.get_metric_history(run_id, metric)
-        values = [point.value for point in history if isfinite(point.value)]
+        values = [point.value for point in history if isfinite(_unclipped(point.value))]
         return float((min if better == "lower" else max)(values, default=nan))
 
     def parquet(self, run_id: str, name: str) -> pd.DataFrame:
@@ -161,3 +162,8 @@ class ForeignRuns:
             f"MLflow at {place} cannot be read ({why(error, self.address)}): check MLFLOW_TRACKING_URI, or "
             "name the folder of mlflow.db with --store."
         )
+
+
+def _unclipped(value: float) -> float:
+    """The value as it was logged: MLflow's database keeps the largest float in place of infinity."""
+    return copysign(inf, value) if abs(value) >= sys.float_info.max else value
