@@ -307,7 +307,7 @@ def _read(path: Path) -> dict[str, float]:
 
 
 def _contradicts(text: str, value: Any) -> bool:
-    """Whether a parameter says another number, or the opposite, of the setting. Texts may be spelt otherwise."""
+    """Whether a parameter says another number than the setting, or the opposite. Texts may differ."""
     if isinstance(value, bool):
         return text.casefold() in ("true", "false", "1", "0") and not matches(text, value)
     number = as_number(text) if isinstance(value, int | float) else None
