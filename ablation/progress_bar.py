@@ -13,7 +13,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from ablation.formatting import duration
+from ablation.formatting import count, duration
 from ablation.study import Study
 
 if TYPE_CHECKING:
@@ -69,5 +69,5 @@ class Reporter:
         for cell, reason in standing.failed.items():
             reasons.setdefault(reason, []).append(cell)
         for reason, cells in reasons.items():
-            more = f" and {len(cells) - 1} more cells" if len(cells) > 1 else ""
+            more = f" and {count(len(cells) - 1, 'more cell')}" if len(cells) > 1 else ""
             self.console.print(Text.assemble(("  failed ", "red"), f"{cells[0]}{more}: {reason}"))

@@ -151,7 +151,7 @@ def test_what_it_does_wrong_is_said_of_its_cell(place: Path, body: str, reason: 
     text = STUDY.format(pause=0.0).replace("    for step in range", f"    {body}\n    for step in range")
     (place / "studies" / "trivial.py").write_text(text)
     printed = said(place, "run", "trivial", "--seeds", "1", "--workers", "1", code=1)
-    assert f"failed slow, seed 0: {reason}" in printed
+    assert f"failed baseline, seed 0 and 1 more cell: {reason}" in printed
 
 
 def test_what_diverges_is_a_result(place: Path) -> None:

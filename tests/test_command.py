@@ -222,7 +222,7 @@ def test_what_the_child_logged_stays_and_what_it_did_not_is_added(store: Store) 
             client.log_metric(run.run_id, name, 0.5, step=3)
         client.set_tag(run.run_id, "mlflow.runName", "its own")
         client.set_terminated(run.run_id, "FAILED")
-        assert run.logged() == {"same": 0.5, "other": 0.5}
+        assert run.logged() == ({"same": 0.5, "other": 0.5}, {"lr": "0.10"})
         run.finish({"same": 0.5, "other": 0.7, "new": 1.0})
     found = client.get_run(run.run_id)
     assert found.data.params == {"lr": "0.10", "width": "2", "seed": "0"}

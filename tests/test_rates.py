@@ -17,7 +17,7 @@ from scipy import stats
 
 from ablation import Claim, Difference, Measure, Replication, Study
 from ablation.report.data_files import verdicts_csv
-from ablation.report.export import StudyResults
+from ablation.report.export import Results
 from ablation.report.formats import render
 from ablation.report.table import tabulate
 from ablation.stats.crossed import sampled
@@ -30,7 +30,7 @@ MOST_FALSE = int(stats.binom.isf(0.001, STUDIES, ALPHA))
 ARMS = ("old", "equal", "better")
 COMPONENTS = ("by_seed", "by_cluster", "rest")
 
-Results = Mapping[str, np.ndarray]
+World = Mapping[str, np.ndarray]
 """By arm: the values of the seeds, (seeds,), or of seeds and items, (seeds, items)."""
 POOL, TEST = 120, 30
 
@@ -53,7 +53,7 @@ def study(replication: Any, matters: float) -> Study:
     )
 
 
-def exported(one: Study, world: Results) -> dict[str, tuple[str, str]]:
+def exported(one: Study, world: World) -> dict[str, tuple[str, str]]:
     """By arm: its word in table.csv, and that of its claim in verdicts.csv."""
     seeds = len(world["old"])
     cells = pd.DataFrame(
@@ -61,26 +61,26 @@ def exported(one: Study, world: Results) -> dict[str, tuple[str, str]]:
         columns=["arm", "seed", "score"],
     ).assign(state="complete", fingerprint="", run_id="")
     items = pd.concat(of_items(world), ignore_index=True) if one.of_items else None
-    analysis = StudyResults(one, cells, items=items).analysis
+    analysis = Results(one, cells, items=items).analysis
     table = {row["arm"]: row["verdict"] for row in read(render(tabulate(analysis), "csv"))}
     claims = {row["claim"].split()[0]: row["verdict"] for row in read(verdicts_csv(analysis))}
     return {arm: (table[arm], claims[arm]) for arm in claims}
 
 
-def of_items(world: Results) -> Iterator[pd.DataFrame]:
+def of_items(world: World) -> Iterator[pd.DataFrame]:
     for arm, values in world.items():
         seeds, items = values.shape
         rows = {"seed": np.repeat(np.arange(seeds), items), "item": list(map(str, range(items))) * seeds}
         yield pd.DataFrame(rows | {"value": values.ravel()}).assign(arm=arm, measure="score", group="")
 
 
-def trained(rng: np.random.Generator, shift: float) -> Results:
+def trained(rng: np.random.Generator, shift: float) -> World:
     """Ten trainings on one split: a seed moves all arms, and each by itself."""
     seed = rng.normal(size=10)
     return {arm: seed + rng.normal(size=10) + shift * (arm == "better") for arm in ARMS}
 
 
-def split_anew(rng: np.random.Generator, shift: float) -> Results:
+def split_anew(rng: np.random.Generator, shift: float) -> World:
     """One pool of `POOL` examples, split ten times anew into training and test set; minus the squared error.
 
     Each arm fits a line through one feature of its own. The features tell equally much of the outcome, but
@@ -95,7 +95,7 @@ def split_anew(rng: np.random.Generator, shift: float) -> Results:
     return dict(zip(ARMS, -errors.mean(axis=2), strict=True))
 
 
-def right_or_wrong(rng: np.random.Generator, shift: float) -> Results:
+def right_or_wrong(rng: np.random.Generator, shift: float) -> World:
     """Eight trainings answer sixty questions: hard for all or for one arm, and some trainings are worse."""
 
     def answers(arm: str) -> np.ndarray:
@@ -106,13 +106,13 @@ def right_or_wrong(rng: np.random.Generator, shift: float) -> Results:
     return {arm: answers(arm) for arm in ARMS}
 
 
-def alike(rng: np.random.Generator, shift: float) -> Results:
+def alike(rng: np.random.Generator, shift: float) -> World:
     """Five trainings, which move all their eighty items alike."""
     item = rng.normal(size=80)
     return {arm: item + rng.normal(size=(5, 1)) + shift * (arm == "better") for arm in ARMS}
 
 
-def predicted(one: Study, worlds: list[Results], alpha: float) -> tuple[float, float]:
+def predicted(one: Study, worlds: list[World], alpha: float) -> tuple[float, float]:
     """The true effect of "better", and the power that follows from it and the spread that its worlds have."""
     differences = [world["better"] - world["old"] for world in worlds]
     delta = float(np.mean(differences))

@@ -201,14 +201,21 @@ def test_arms_with_equal_inputs_share_them_in_the_gallery(
     assert len(set(names)) == len(names)
 
 
-def test_torch_and_torchvision_that_do_not_match_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torch_and_torchvision_that_do_not_match_are_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     ((said, fine),) = EMOJI.examine()
     assert fine
     assert "loads torchvision" in said
-    monkeypatch.setitem(sys.modules, "torchvision", None)
-    ((said, fine),) = EMOJI.examine()
+    (tmp_path / "torchvision.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    with monkeypatch.context() as other:
+        other.delitem(sys.modules, "torchvision", raising=False)
+        other.syspath_prepend(tmp_path)
+        ((said, fine),) = EMOJI.examine()
     assert not fine
     assert "does not load torchvision" in said
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    assert [*EMOJI.examine()] == [("the extra emoji lacks torchvision", False)]
 
 
 def test_caveats_and_resolution_are_those_of_the_cells(faces: Path) -> None:
