@@ -125,7 +125,7 @@ def predicted(one: Study, worlds: list[World], alpha: float) -> tuple[float, flo
     return delta, t_power(delta / true.error(), true.degrees(), alpha)
 
 
-WORLDS: dict[str, tuple[Any, Callable[[np.random.Generator, float], Results], float]] = {
+WORLDS: dict[str, tuple[Any, Callable[[np.random.Generator, float], World], float]] = {
     "training": ("training", trained, 1.7),
     "split": (Replication("split", TEST / (POOL - TEST)), split_anew, 0.85),
     "items": ("items", right_or_wrong, 2.8),
