@@ -61,8 +61,8 @@ def test_what_replicates_is_said_of_an_experiment_that_anybody_wrote() -> None:
     )
     analysis = analyse(study, frame, 5)
     assert analysis.caveats[:2] == (
-        "What replicates is the training alone, on one fixed split (assumed, since the study does not declare "
-        "what a seed varies): conclusions are about its test set.",
+        "What replicates is the training alone, on one fixed split (assumed, since the study does not "
+        "declare what a seed varies): conclusions are about its test set.",
         "Intervals are 95 % Student t intervals over seeds, taken as independent replications.",
     )
     assert "paired t-test" in analysis.caveats[2]
