@@ -184,6 +184,7 @@ class Scheduler:
         and none once a server did not come back: what is in work then still ends.
         """
         waiting = iter(cells)
+        self.progress.cost_left = sum(self.costs.values())
         try:
             while (self.costs and not self.gone) or self.running:
                 while not self.gone and len(self.running) < min(workers, len(self.costs)):
@@ -221,6 +222,7 @@ class Scheduler:
 
     def _finish(self, engine: Engine, future: "Future[Outcome]", ticket: _Ticket) -> None:
         error, cost = future.exception(), self.costs.pop((ticket.cell.arm, ticket.cell.seed))
+        self.progress.cost_left -= cost
         outcome = None if error else future.result()
         if outcome is not None and not outcome.diverged:
             self.ledger.complete(ticket.trial, outcome.metrics)
@@ -258,7 +260,6 @@ class Scheduler:
 
     def _tell(self, ticket: _Ticket) -> None:
         self.progress.last = ticket.cell.name
-        self.progress.cost_left = sum(self.costs.values())
         self.notify(self.progress)
 
 
