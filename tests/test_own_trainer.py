@@ -230,3 +230,14 @@ def test_the_better_end_of_a_measure_belongs_to_the_plan() -> None:
     )
     assert lower != higher
     assert plan_of(small(replication="training"), {}) == plan_of(small(), {})
+
+
+def test_a_module_that_changes_after_the_study_was_declared_trains_no_cell(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(place)
+    (place / "module_that_changes.py").write_text(TRAINER)
+    experiment = small(train="module_that_changes:fit").experiment
+    (place / "module_that_changes.py").write_text(TRAINER.replace("/ 1000", "/ 10"))
+    with pytest.raises(UserError, match="the file of module_that_changes:fit changed while the study ran"):
+        experiment.train({"rate": 0.5}, 0, None)  # type: ignore[arg-type]
