@@ -10,8 +10,11 @@ from ablation import Function, Measure, Replication, Study, UserError, catalogue
 from ablation.experiment import hash_of_source
 from ablation.runner.recorded_plan import plan_of
 from ablation.runner.results import results
+from ablation.runner.scheduler import run_study
+from ablation.runner.tuning import tuning_of
 from ablation.tracking.read import cell_runs
 from ablation.tracking.store import Store
+from engines import InlineEngine
 from verbs import call
 
 TRAINER = """
@@ -241,3 +244,18 @@ def test_a_module_that_changes_after_the_study_was_declared_trains_no_cell(
     (place / "module_that_changes.py").write_text(TRAINER.replace("/ 1000", "/ 10"))
     with pytest.raises(UserError, match="the file of module_that_changes:fit changed while the study ran"):
         experiment.train({"rate": 0.5}, 0, None)  # type: ignore[arg-type]
+
+
+def test_values_that_other_code_was_tuned_with_are_not_taken_without_a_word(place: Path) -> None:
+    tuned = STUDY.replace("seeds=2", 'seeds=2, tuned=Tuned("rate", 0.1, 1.0, 2, "error")')
+    tuned = tuned.replace("import Measure", "import Measure, Tuned").replace(
+        'baseline={"rate": 0.5}', 'baseline={"rate": 0.5, "width": 1}'
+    )
+    tuned = tuned.replace('{"rate": 0.1}', '{"width": 2}').replace("matters", "validation=True, matters")
+    (place / "mine.py").write_text(tuned)
+    study, store = catalogue.load(str(place / "mine.py")), Store(place / "mlruns")
+    run_study(tuning_of(study), store, InlineEngine(), workers=1)
+    (place / "my_trainer.py").write_text(TRAINER.replace("/ 1000", "/ 10"))
+    asked = "the code that mine-tuning trains with changed since it has runs"
+    assert asked in said(place, "run", "mine.py", code=2)
+    assert "4 trained" in said(place, "run", "mine.py", "--code", "same", "--workers", "1")
