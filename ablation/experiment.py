@@ -256,32 +256,38 @@ class Function(Experiment):
         return str(getattr(self.function, "__qualname__", type(self.function).__qualname__))
 
     def train(self, settings: Any, seed: int, run: Run) -> Mapping[str, float]:
-        """Call the function, with `run` where it takes a third argument."""
+        """Call the function, with `run` where it asks for it."""
         function = self.function
         if isinstance(function, str):
             if self._followed and _version(function) != self.code_version:
                 raise UserError(f"the file of {function} changed while the study ran: run it again.")
             function = _imported(function)
-        arguments = (settings, seed, run)[: len(inspect.signature(function).parameters)]
-        return function(*arguments)
+        # A third argument with a default and another name is the function's own, such as rounds=10.
+        if _takes(function, 2) and "run" not in inspect.signature(function).parameters:
+            return function(settings, seed)
+        return function(settings, seed, run)
 
     def check(self, settings: Any, seed: int, measures: Sequence[str]) -> None:
         """Refuse a function that takes neither two nor three arguments, or that is not there."""
         function = _imported(self.function) if isinstance(self.function, str) else self.function
-        try:
-            inspect.signature(function).bind(*range(2))
-        except TypeError:
-            try:
-                inspect.signature(function).bind(*range(3))
-            except TypeError:
-                raise UserError(
-                    f"train wants a function(settings, seed) or function(settings, seed, run), but "
-                    f"{self.name}{inspect.signature(function)} takes other arguments: change them."
-                ) from None
+        if not (_takes(function, 2) or _takes(function, 3)):
+            raise UserError(
+                f"train wants a function(settings, seed) or function(settings, seed, run), but "
+                f"{self.name}{inspect.signature(function)} takes other arguments: change them."
+            )
 
     def code(self) -> str:
         """The version of the code."""
         return self.code_version
+
+
+def _takes(function: Callable[..., Any], arguments: int) -> bool:
+    """Whether it can be called with so many of them, by position."""
+    try:
+        inspect.signature(function).bind(*range(arguments))
+    except TypeError:
+        return False
+    return True
 
 
 def _imported(name: str) -> Callable[..., Mapping[str, float]]:

@@ -15,7 +15,6 @@ from typing import Any, TypeVar, get_args, get_origin
 from ablation.errors import UserError, check_known
 from ablation.texts import unfit
 
-Setting = bool | int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
 AnySettings = TypeVar("AnySettings")
 MISSING = frozenset(["", "nan", "NaN", "NA", "N/A", "<NA>", "null", "None"])
 """How a text says that there is no value."""

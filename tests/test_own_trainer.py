@@ -259,3 +259,14 @@ def test_values_that_other_code_was_tuned_with_are_not_taken_without_a_word(plac
     asked = "the code that mine-tuning trains with changed since it has runs"
     assert asked in said(place, "run", "mine.py", code=2)
     assert "4 trained" in said(place, "run", "mine.py", "--code", "same", "--workers", "1")
+
+
+def test_a_function_gets_its_run_where_it_asks_for_it_alone() -> None:
+    def called(train: object) -> object:
+        return Function(train, code_version="1").train({}, 7, "the run")["x"]  # type: ignore[arg-type]
+
+    assert called(lambda settings, seed, run: {"x": run}) == "the run"
+    assert called(lambda settings, seed, run=None: {"x": run}) == "the run"
+    assert called(lambda settings, seed, other: {"x": other}) == "the run"
+    assert called(lambda settings, seed, epochs=10: {"x": epochs}) == 10
+    assert called(lambda settings, seed, *, epochs=10: {"x": epochs}) == 10
