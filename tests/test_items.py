@@ -19,7 +19,7 @@ from ablation.runner.scheduler import run_study
 from ablation.runner.verify import verify
 from ablation.stats.analysis import Analysis, analyse
 from ablation.stats.crossed import sampled
-from ablation.stats.power import power_of
+from ablation.stats.power import piloted, power_of
 from ablation.stats.statistics import t_detectable
 from ablation.tracking.read import cell_runs
 from ablation.tracking.store import Store
@@ -274,7 +274,13 @@ def test_the_test_belongs_to_what_replicates() -> None:
 def test_the_plan_says_what_is_known_before_runs() -> None:
     found = power_of(study(), 5)
     assert found.detectable == pytest.approx(t_detectable(4, 0.05) / np.sqrt(5))
-    assert "where all test items show the same difference" in found.sentences[-1]
+    assert "where all test items show the same difference" in " ".join(found.sentences)
+    assert "fewer than 10 clusters of test items no test is made" in found.sentences[-1]
+    cells, items = frames(two_arms(0.01 * draw(np.random.default_rng(8), 5, 60, 0, 50)))
+    (one,) = power_of(study(), 5, piloted(study(), cells, items)).outlooks
+    assert one.needed is None
+    assert one.clusters is not None
+    assert f"It takes about {one.clusters:,} clusters of test items to find it" in one.sentence
 
 
 def keeps_items(settings: dict[str, Any], seed: int, run: Run) -> dict[str, float]:

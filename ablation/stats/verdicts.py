@@ -20,13 +20,12 @@ from ablation.formatting import a, change, count, difference_digits, listing, nu
 from ablation.stats.cells import Seed, common, lacking
 from ablation.stats.crossed import FEWEST_CLUSTERS, Sample
 from ablation.stats.effects import FEWEST_SEEDS, Contrast, contrasts
+from ablation.stats.power import seeds_that_find
 from ablation.stats.statistics import (
-    EXACT_UP_TO,
     WANTED_POWER,
     Estimate,
     equal,
     least_p,
-    seeds_needed,
     smallest_detectable,
     t_detectable,
 )
@@ -238,7 +237,7 @@ def _needed(study: Study, found: Contrast) -> str:
         return _needed_of_items(study, found, found.sample)
     alpha, seeds = study.alpha / len(study.claims), len(found.seeds)
     sd = float(np.std(found.differences, ddof=1))
-    needed = seeds_needed(study.measures[found.rule.measure], sd, study.ratio, alpha)
+    needed = seeds_that_find(study, sd, study.measures[found.rule.measure], alpha)
     find = f"find an effect of {_sesoi(study, found)} ({percent(WANTED_POWER)} power)"
     if needed is None and study.ratio:
         return (
@@ -247,8 +246,6 @@ def _needed(study: Study, found: Contrast) -> str:
         )
     if needed is None:
         return f"At the observed spread, it would take more than 10,000 seeds to {find}"
-    while least_p(needed, study.test) >= alpha and needed < EXACT_UP_TO:
-        needed += 1
     if needed > seeds:
         return f"At the observed spread, about {count(needed, 'seed')} would {find}"
     enough = f"At the observed spread, {count(seeds, 'seed')} {find}"
