@@ -1,16 +1,23 @@
 """The command line: mistakes get one sentence and code 2 and write nothing; the verbs show what is there."""
 
+import io
+import json
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from unittest.mock import ANY
 
 import pytest
+from rich.console import Console
 
 from ablation import catalogue, cli
 from ablation.report.export import summarise
 from ablation.runner.scheduler import run_study
+from ablation.terminal import say
 from ablation.tracking.store import Store
 from engines import InlineEngine, folder_of
 
@@ -127,7 +134,7 @@ def test_the_verbs_on_a_finished_study(ablation: Run, store: Store, tmp_path: Pa
     run_study(study, store, InlineEngine(), workers=1)
     summarise(study, store)
     place = ("--store", store.root)
-    assert "2 cells are there; 0 cells to train" in ablation("plan", path, *place)[1]
+    assert "All 2 cells are there: nothing is to train." in ablation("plan", path, *place)[1]
     assert "complete" in ablation("status", path, *place)[1]
     for format, sign in (("md", "|"), ("tex", r"\toprule"), ("csv", "mean"), ("html", "<table")):
         code, table, _ = ablation("table", path, "--format", format, *place)
@@ -237,3 +244,62 @@ def test_the_command_ends_with_all_it_said_in_the_pipe_and_its_code(
     assert said in " ".join((ended.stdout + ended.stderr).split())
     assert (ended.stdout == "") == (code == 2)
     assert "leaked" not in ended.stderr  # as triton says where its objects outlive the interpreter
+
+
+def test_what_programs_read_is_json(ablation: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = str(tmp_path / "store")
+    (tmp_path / "studies").mkdir()
+    path = write_study(tmp_path / "studies")
+    (tmp_path / "studies" / "broken.py").write_text("study = 1")
+
+    def said(*words: str) -> Any:
+        code, out, complaint = ablation(*words, "--json")
+        assert (code, complaint) == (0, "")
+        return json.loads(out)
+
+    assert said("status", "--store", store) == {"broken": ANY, "mine": None}
+    broken, mine = said("list")
+    assert broken == {"study": "broken", "problem": ANY}
+    assert (mine["study"], mine["arms"], mine["baseline"]) == ("mine", ["baseline", "fast"], "baseline")
+    planned = said("plan", "mine", "--store", store, "--seeds", "5")
+    assert (planned["cells"]["lacking"], planned["outlooks"]) == (10, [])
+    run_study(catalogue.load(str(path)), Store(tmp_path / "store"), InlineEngine(), 1, seeds=5)
+    planned = said("plan", "mine", "--store", store, "--seeds", "5")
+    assert planned["cells"]["lacking"] == 0
+    assert planned["outlooks"] == []  # every seed gives the same difference
+    cells = said("status", "mine", "--store", store)["mine"]
+    assert cells[0] == {"arm": "baseline", "seed": 0, "state": "complete"}
+    assert len(cells) == 10
+
+
+def test_a_shell_completes_verbs_and_studies(tmp_path: Path) -> None:
+    (tmp_path / "studies").mkdir()
+    write_study(tmp_path / "studies")
+
+    def completed(*words: str) -> str:
+        asked = {"COMP_WORDS": " ".join(["ablation", *words]), "COMP_CWORD": str(len(words))}
+        environment = os.environ | asked | {"_ABLATION_COMPLETE": "complete_bash"}
+        code = "import sys; sys.argv = ['ablation']; from ablation.cli import command; command()"
+        return subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout.strip()
+
+    assert completed("pl") == "plan"
+    assert completed("plan", "mi") == "mine"
+
+
+def test_a_sentence_wraps_at_words_on_a_terminal_and_stays_whole_in_a_pipe() -> None:
+    words = " ".join(["unbroken-words"] * 12)
+    for wide, lines in ((True, 4), (False, 1)):
+        out = io.StringIO()
+        say(words, indent=4, to=Console(file=out, width=60, force_terminal=wide, color_system=None))
+        said = out.getvalue().splitlines()
+        assert len(said) == lines
+        assert all(set(line.split()) == {"unbroken-words"} for line in said)
+        assert all(line.startswith("    unbroken") for line in said)

@@ -40,7 +40,7 @@ FLOORS = [
         "tracking",
         "runner",
         "report",
-        "progress_bar",
+        "terminal",
         "launch",
         "cli",
     ),
@@ -68,7 +68,7 @@ OWNERS = {
     "matplotlib": {"report", "emoji"},
     "jinja2": {"report", "emoji"},
     "typer": {"cli", "emoji.cli"},
-    "rich": {"progress_bar", "cli", "emoji.cli"},
+    "rich": {"terminal", "cli", "emoji.cli"},
 }
 
 PUBLIC = {

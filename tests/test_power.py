@@ -34,7 +34,7 @@ def test_power_warns_of_what_cannot_succeed() -> None:
     assert enough.detectable < math.inf
     assert "exploratory" in power_of(a_study(), 3).warnings[0]
     assert "Smoke" in power_of(a_study().smoke(), 2).warnings[0]
-    assert "and no number of seeds finds it if it is above" in " ".join(power_of(a_study(), 5).sentences)
+    assert "no number of seeds finds it" in " ".join(power_of(a_study(), 5).sentences)
 
 
 def test_before_any_run_the_spread_that_suffices_is_said_in_the_unit_of_the_measure() -> None:

@@ -25,7 +25,6 @@ OBJECTS = 100_000  # new ones, after which the garbage collector looks for cycle
 app = typer.Typer(
     help="Run ablation studies, compare their runs in MLflow, and export tables with intervals and verdicts.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 for verb in (
@@ -86,5 +85,7 @@ def command() -> None:
 
 
 def _say(sentence: str) -> int:
-    print(sentence, file=sys.stderr)
+    from ablation.terminal import errors, say
+
+    say(sentence, to=errors)
     return 2

@@ -1,6 +1,6 @@
 """The verbs on studies: list, plan, run, status, verify, table, export, report."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
@@ -14,10 +14,12 @@ from ablation.cli.options import (
     Code,
     EngineName,
     Gpus,
+    Json,
     Quick,
     Seeds,
     StoreFolder,
     StudyName,
+    StudyNames,
     Workers,
 )
 from ablation.errors import UserError
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
     from ablation.runner.engines import Executor
     from ablation.runner.recorded_plan import CodeChange
+    from ablation.runner.time_estimate import Workload
+    from ablation.stats.power import Power
     from ablation.tracking.store import Store
 
 NONE = (
@@ -44,14 +48,34 @@ def list_(
     builtin: Annotated[
         bool, typer.Option("--builtin", help="The studies that come with the package instead.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Name every study of this folder with its question, its arms and its number of cells."""
-    from ablation.cli.show import show_studies
+    from ablation.cli.show import show_json, show_studies
 
     names = catalogue.builtin() if builtin else catalogue.paths()
-    show_studies(_loaded(names))
+    studies = _loaded(names)
+    if as_json:
+        show_json([_listed(name, study) for name, study in studies.items()])
+        return
+    show_studies(studies)
     if not names:
         typer.echo(NONE)
+
+
+def _listed(name: str, study: Study | UserError) -> dict[str, object]:
+    if isinstance(study, UserError):
+        return {"study": name, "problem": str(study)}
+    return {
+        "study": name,
+        "question": study.question,
+        "arms": list(study.settings),
+        "baseline": study.reference,
+        "measures": study.measures,
+        "claims": [claim.text for claim in study.claims],
+        "seeds": None if study.runs is not None else study.seeds,
+        "part": study.part,
+    }
 
 
 def plan(
@@ -60,29 +84,62 @@ def plan(
     workers: Workers = None,
     store: StoreFolder = DEFAULT_STORE,
     quick: Quick = False,
+    as_json: Json = False,
 ) -> None:
-    """Say what a run would do: cells, time, and the smallest effect that the seeds can detect."""
-    from ablation.cli.show import show_existing, show_plan
+    """Say what a run would do: cells, time, and the smallest effect that the seeds can find."""
+    from ablation.cli.show import show_json, show_plan
     from ablation.report.export import read
     from ablation.runner.engines.local import cores
     from ablation.runner.existing_runs import paired_seeds
+    from ablation.runner.ledger import Ledger
     from ablation.runner.time_estimate import workload
-    from ablation.stats.power import power_of
+    from ablation.stats.power import piloted, power_of
+    from ablation.terminal import busy
 
-    declared = _load(study, quick)
-    if declared.runs is not None:
-        cells = read(declared, _store(store), seeds).cells
-        show_existing(declared, power_of(declared, max(paired_seeds(declared, cells), 1)))
-        return
-    count = seeds or declared.seeds
-    work = workload(declared, _store(store), count, workers or cores())
-    show_plan(declared, power_of(declared, count), work)
+    declared, place = _load(study, quick), _store(store)
+    with busy("Reading the runs that are there"):
+        work = (
+            None if declared.runs else workload(declared, place, seeds or declared.seeds, workers or cores())
+        )
+        ledger = None if declared.runs else Ledger.open(place, declared)
+        found = read(declared, place) if declared.runs or (ledger and ledger.has_results) else None
+        pilot = piloted(found.study, found.cells, found.items) if found else []
+        # Of runs that exist there are as many seeds as the arms share.
+        existing = max(paired_seeds(declared, found.cells), 1) if declared.runs and found else 0
+        power = power_of(declared, existing or seeds or declared.seeds, pilot)
+    if as_json:
+        show_json(_planned(declared, power, work))
+    else:
+        show_plan(declared, power, work)
+
+
+def _planned(study: Study, power: "Power", work: "Workload | None") -> dict[str, object]:
+    own = (said for one in study.settings.values() for said in study.experiment.warnings(one))
+    return {
+        "study": study.name,
+        "question": study.question,
+        "cells": work and asdict(work),
+        "outlooks": [
+            {
+                "claim": one.text,
+                "measure": one.rule.measure,
+                "seeds_there": one.pilot,
+                "seeds": one.seeds,
+                "detectable": one.detectable,
+                "matters": one.matters,
+                "power": one.power,
+                "seeds_needed": one.needed,
+                "clusters_needed": one.clusters,
+            }
+            for one in power.outlooks
+        ],
+        "sentences": power.sentences,
+        "warnings": [*dict.fromkeys([*power.warnings, *own])],
+    }
 
 
 def run(
-    studies: Annotated[
-        list[str], typer.Argument(metavar="STUDY...", help="Names from `ablation list`, or study files.")
-    ],
+    studies: StudyNames,
     seeds: Seeds = None,
     workers: Workers = None,
     store: StoreFolder = DEFAULT_STORE,
@@ -144,8 +201,8 @@ def _run(
 
 def _train(study: Study, store: "Store", seeds: int | None, how: "Executor", code: "CodeChange") -> bool:
     """Train what is lacking and show it as it comes; whether a cell failed."""
-    from ablation.progress_bar import Reporter
     from ablation.runner.scheduler import run_study
+    from ablation.terminal import Reporter
 
     with Reporter(study, how.cells) as reporter:
         progress = run_study(study, store, how.make, how.cells, seeds, reporter.notify, code)
@@ -168,8 +225,8 @@ def _search_each(
 
 def _search(study: Study, store: "Store", how: "Executor", code: "CodeChange") -> int:
     from ablation.cli.show import show_front
-    from ablation.progress_bar import Reporter
     from ablation.runner.search import run_search, search_results, searched
+    from ablation.terminal import Reporter
 
     whole = searched(study)
     with Reporter(whole, how.cells) as reporter:
@@ -188,25 +245,40 @@ def status(
     ] = None,
     store: StoreFolder = DEFAULT_STORE,
     quick: Quick = False,
+    as_json: Json = False,
 ) -> None:
     """Show how far each study is: complete, failed, running and missing cells."""
-    from ablation.cli.show import show_status
+    from ablation.cli.show import show_json, show_status
     from ablation.runner.tuning import progress_of
+    from ablation.terminal import busy
 
     names = [study] if study else list(catalogue.paths())
     place = _store(store)
     states: dict[str, pd.DataFrame | UserError | None] = {}
-    for name in names:
-        try:
-            declared = _load(name, quick)
-            states[declared.name] = progress_of(declared, place)
-        except UserError as error:
-            if study:
-                raise
-            states[name] = error
+    with busy("Reading the runs"):
+        for name in names:
+            try:
+                declared = _load(name, quick)
+                states[declared.name] = progress_of(declared, place)
+            except UserError as error:
+                if study:
+                    raise
+                states[name] = error
+    if as_json:
+        show_json({name: _standing(cells) for name, cells in states.items()})
+        return
     show_status(states, detailed=study is not None)
     if not names:
         typer.echo(NONE)
+
+
+def _standing(cells: "pd.DataFrame | UserError | None") -> object:
+    """The cells of a study by arm, seed and state; None where it was not run."""
+    if cells is None:
+        return None
+    if isinstance(cells, UserError):
+        return {"problem": str(cells)}
+    return cells[["arm", "seed", "state"]].to_dict("records")
 
 
 def verify(study: StudyName, store: StoreFolder = DEFAULT_STORE, quick: Quick = False) -> int:

@@ -206,17 +206,15 @@ def _before_any_run(study: Study, seeds: int, detectable: float, limit: float) -
         f"No runs tell the spread yet. {these} find an effect ({percent(WANTED_POWER)} power) of "
         f"{detectable:.2f} standard deviations of the paired differences{where}."
     )
-    for name, matters in study.measures.items():
+    judged = [claim.rule.measure for claim in study.claims] or [*study.measures]
+    for name in dict.fromkeys(judged):
+        matters = study.measures[name]
         digits = difference_digits(study.measure(name).digits, matters)
         bound = number(matters / detectable, digits + 1)
-        never = (
-            f", and no number of seeds finds it if it is above {number(matters / limit, digits + 1)}"
-            if limit
-            else ""
-        )
+        never = f"; above {number(matters / limit, digits + 1)} no number of seeds finds it" if limit else ""
         yield (
-            f"{study.label(name)}: {number(matters, digits)} matters; that is found if the standard "
-            f"deviation is at most {bound}{never}."
+            f"{study.label(name)}: an effect of {number(matters, digits)}, the smallest that matters, is "
+            f"found if that standard deviation is at most {bound}{never}."
         )
     if study.of_items:
         yield (
