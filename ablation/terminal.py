@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
 from rich.text import Text
 
 from ablation.formatting import count, duration
@@ -20,12 +20,19 @@ console = Console(highlight=False, markup=False)
 errors = Console(highlight=False, markup=False, stderr=True)
 
 
-def say(text: "Text | str" = "", style: str = "", indent: int = 0, to: Console = console) -> None:
-    """Print `text`, indented: wrapped at words on a terminal, on one line in a file or a pipe."""
-    if to.is_terminal:
-        to.print(Padding(text, (0, 0, 0, indent), style=style, expand=False), no_wrap=False)
+def say(
+    text: "Text | str" = "", style: str = "", indent: int = 0, lead: str = "", to: Console = console
+) -> None:
+    """Print `text`, indented: wrapped at words on a terminal, on one line in a file or a pipe.
+
+    lead: what stands before its first line alone, as in a list.
+    """
+    if to.is_terminal and text:
+        lines = Table.grid()
+        lines.add_row(" " * indent + lead, text, style=style)
+        to.print(lines)
     else:
-        to.print(" " * indent, text, sep="", style=style, soft_wrap=True)
+        to.print(" " * indent * bool(text), lead, text, sep="", style=style, soft_wrap=True)
 
 
 def whole(text: str, to: Console = console) -> None:
@@ -46,8 +53,8 @@ def busy(what: str) -> Iterator[None]:
 class Reporter:
     """Shows a running study: one bar on a terminal, with the cells that fail above it; else a line a cell."""
 
-    def __init__(self, study: Study, workers: int) -> None:
-        self.study, self.workers = study, workers
+    def __init__(self, study: Study, workers: int, noun: str = "cells") -> None:
+        self.study, self.workers, self.noun = study, workers, noun
         words = "{task.fields[cells]}", "{task.fields[left]}"
         self._bar = Progress(
             SpinnerColumn(), BarColumn(bar_width=None), TextColumn(words[0]), TextColumn(words[1]),
@@ -71,7 +78,7 @@ class Reporter:
         if standing.cost:  # at the mean speed of the cells that were computed
             seconds = standing.seconds / standing.cost * standing.cost_left / self.workers
             left = f"about {duration(seconds)} left" if seconds >= 1 else ""
-        words = [f"{standing.done}/{standing.total}"]
+        words = [f"{standing.done}/{standing.total} {self.noun}"]
         cached = standing.there + standing.reused
         words += [f"{cached} cached"] if cached else []
         words += [f"{len(standing.failed)} failed"] if standing.failed else []
@@ -86,19 +93,18 @@ class Reporter:
             tail = f"  ·  {left}" if left else ""
             say(f"{standing.done:>3}/{standing.total}  {standing.last}{tail}", indent=2)
         elif standing.there:
-            say(f"{standing.there} of {standing.total} cells are there already", indent=2)
+            say(f"{standing.there} of {standing.total} {self.noun} are there already", indent=2)
 
     def summary(
         self,
         standing: "Standing",
-        noun: str = "cells",
         why_reused: str = "the same fingerprint was in the store",
     ) -> None:
         """Say what was trained, what was reused and what failed."""
         words = [f"{standing.trained} trained", f"{standing.there} there before"]
         if standing.reused:
             words.append(f"{standing.reused} reused: {why_reused}")
-        say(f"{standing.total} {noun}: {', '.join(words)}, {len(standing.failed)} failed", indent=2)
+        say(f"{standing.total} {self.noun}: {', '.join(words)}, {len(standing.failed)} failed", indent=2)
         reasons: dict[str, list[str]] = {}
         for cell, reason in standing.failed.items():
             reasons.setdefault(reason, []).append(cell)

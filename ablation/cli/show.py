@@ -114,7 +114,7 @@ def show_table(analysis: "Analysis") -> None:
     say(analysis.conclusion, "bold")
     say()
     for caveat in (*table.notes, *analysis.caveats):
-        say(f"· {caveat}", "dim", indent=2)
+        say(caveat, "dim", indent=2, lead="· ")
 
 
 def show_front(study: Study, trials: "pd.DataFrame") -> None:
@@ -206,10 +206,11 @@ def show_verified(found: "Verified") -> None:
         shown += [f"another {name}" for name in found.files if not shown]
         said = f"{'near' if found.kept else 'DIFFERS'}: {', '.join(shown)}"
     where = f" (its origin differs in: {', '.join(found.elsewhere)})" if found.elsewhere else ""
-    say(f"{'ok  ' if found.kept else 'LOOK'}  {found.cell.arm}, seed {found.cell.seed}: {said}{where}")
+    lead = "ok    " if found.kept else "LOOK  "
+    say(f"{found.cell.arm}, seed {found.cell.seed}: {said}{where}", lead=lead)
 
 
 def show_findings(findings: "Sequence[Finding]") -> None:
     """A line a finding, marked where it is not fine."""
     for finding in findings:
-        say(f"{'ok  ' if finding.fine else 'LOOK'}  {finding.what}")
+        say(finding.what, lead="ok    " if finding.fine else "LOOK  ")

@@ -229,9 +229,9 @@ def _search(study: Study, store: "Store", how: "Executor", code: "CodeChange") -
     from ablation.terminal import Reporter
 
     whole = searched(study)
-    with Reporter(whole, how.cells) as reporter:
+    with Reporter(whole, how.cells, "trials") as reporter:
         progress = run_search(study, store, how.make, how.cells, reporter.notify, code)
-    reporter.summary(progress, "trials", "their runs were in the store")
+    reporter.summary(progress, "their runs were in the store")
     found = search_results(study, store)
     if found is not None:
         show_front(study, found)

@@ -184,7 +184,7 @@ def _about_pilot(outlooks: Sequence[Outlook]) -> str:
     low, high = (sqrt((pilot - 1) / stats.chi2.ppf(q, pilot - 1)) for q in (0.975, 0.025))
     return (
         f"The spread is that of {count(pilot, 'seed')} that ran; the true one may be {low:.1f} to {high:.1f} "
-        f"times as large. “Find” means {_times(WANTED_POWER)}."
+        f"times as large. To find an effect is to find it {_times(WANTED_POWER)}."
     )
 
 
