@@ -81,7 +81,7 @@ PUBLIC = {
         "ablation.study",
     ),
     *("ablation.seeds", "ablation.texts", "ablation.formatting", "ablation.files", "ablation.tracking"),
-    *("ablation.report.gallery", "ablation.cli.options"),
+    *("ablation.report.gallery", "ablation.cli.options", "ablation.terminal"),
 }
 """The modules that an experiment may import beside `ablation` itself: docs/extending.md says what each is."""
 

@@ -88,6 +88,11 @@ def best_run(store: "Store") -> str:
     from ablation.tracking import standing
 
     runs = standing(store)
+    if runs.empty and len(smoke := standing(store, quick=True)):
+        raise UserError(
+            f"{store.root} has finished runs of a smoke budget alone, whose networks have learned next to "
+            f"nothing: run a study without --quick, or name one of them, as in --run {smoke.run_id[0]}."
+        )
     if runs.empty:
         raise UserError(f"{store.root} has no finished run with weights: run a study first.")
     better, falls = ("gain", False) if "gain" in runs and runs.gain.notna().any() else ("test_mse", True)
