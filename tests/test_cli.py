@@ -263,11 +263,11 @@ def test_what_programs_read_is_json(ablation: Run, tmp_path: Path, monkeypatch: 
     assert broken == {"study": "broken", "problem": ANY}
     assert (mine["study"], mine["arms"], mine["baseline"]) == ("mine", ["baseline", "fast"], "baseline")
     planned = said("plan", "mine", "--store", store, "--seeds", "5")
-    assert (planned["cells"]["lacking"], planned["outlooks"]) == (10, [])
+    assert (planned["cells"]["lacking"], planned["effects"]) == (10, [])
     run_study(catalogue.load(str(path)), Store(tmp_path / "store"), InlineEngine(), 1, seeds=5)
     planned = said("plan", "mine", "--store", store, "--seeds", "5")
     assert planned["cells"]["lacking"] == 0
-    assert planned["outlooks"] == []  # every seed gives the same difference
+    assert planned["effects"] == []  # every seed gives the same difference
     cells = said("status", "mine", "--store", store)["mine"]
     assert cells[0] == {"arm": "baseline", "seed": 0, "state": "complete"}
     assert len(cells) == 10

@@ -277,7 +277,7 @@ def test_the_plan_says_what_is_known_before_runs() -> None:
     assert "where all test items show the same difference" in " ".join(found.sentences)
     assert "fewer than 10 clusters of test items no test is made" in found.sentences[-1]
     cells, items = frames(two_arms(0.01 * draw(np.random.default_rng(8), 5, 60, 0, 50)))
-    (one,) = power_of(study(), 5, piloted(study(), cells, items)).outlooks
+    (one,) = power_of(study(), 5, piloted(study(), cells, items)).effects
     assert one.needed is None
     assert one.clusters is not None
     assert f"It takes about {one.clusters:,} clusters of test items to find it" in one.sentence

@@ -55,17 +55,17 @@ def planned(sd: float, seeds: int, **changes: object) -> Power:
 
 def test_runs_tell_what_more_seeds_would_find() -> None:
     few, many = planned(0.002, 8, test="t"), planned(0.002, 60, test="t")
-    first = few.outlooks[0]
+    first = few.effects[0]
     assert not first.suffices
     assert (first.pilot, first.seeds, first.matters) == (8, 8, 0.002)
     assert first.needed is not None
     assert 8 < first.needed <= 60
     assert first.sentence in few.warnings
     assert f"It takes about {first.needed} seeds to find it 80 times in 100." in first.sentence
-    assert planned(0.002, first.needed, test="t").outlooks[0].suffices
-    assert not planned(0.002, first.needed - 1, test="t").outlooks[0].suffices
-    assert many.outlooks[0].suffices
-    assert many.outlooks[0].sentence in many.sentences
+    assert planned(0.002, first.needed, test="t").effects[0].suffices
+    assert not planned(0.002, first.needed - 1, test="t").effects[0].suffices
+    assert many.effects[0].suffices
+    assert many.effects[0].sentence in many.sentences
     assert (
         "The spread is that of 8 seeds that ran; the true one may be 0.7 to 2.0 times as large."
         in " ".join(many.sentences)
@@ -79,7 +79,7 @@ def test_a_study_that_no_seeds_can_settle_is_told_so_in_its_unit() -> None:
         r"“larger is sharper”: 1000 seeds find an effect of 0\.0\d+ or more in Test MSE; the smallest", said
     )
     assert "this cannot succeed without more data" in said
-    assert found.outlooks[0].needed is None
+    assert found.effects[0].needed is None
     independent = planned(0.01, 10, test="t", measures={"test_mse": 1e-6, "test_accuracy": 0.05})
     assert "10,000 seeds would not do" in independent.warnings[0]
     assert "less than 1 times" not in planned(0.004, 8, test="t").warnings[0]
@@ -89,5 +89,5 @@ def test_what_does_not_vary_and_a_smoke_budget_tell_no_spread() -> None:
     study = a_study()
     frame = a_frame(study, 8, lambda arm, s: 0.02, lambda arm, s: 0.5)
     assert piloted(study, frame) == []
-    assert planned(0.004, 3).outlooks == ()
+    assert planned(0.004, 3).effects == ()
     assert "No runs tell the spread yet" in " ".join(power_of(study, 5, piloted(study, frame)).sentences)

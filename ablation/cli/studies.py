@@ -119,7 +119,7 @@ def _planned(study: Study, power: "Power", work: "Workload | None") -> dict[str,
         "study": study.name,
         "question": study.question,
         "cells": work and asdict(work),
-        "outlooks": [
+        "effects": [
             {
                 "claim": one.text,
                 "measure": one.rule.measure,
@@ -131,7 +131,7 @@ def _planned(study: Study, power: "Power", work: "Workload | None") -> dict[str,
                 "seeds_needed": one.needed,
                 "clusters_needed": one.clusters,
             }
-            for one in power.outlooks
+            for one in power.effects
         ],
         "sentences": power.sentences,
         "warnings": [*dict.fromkeys([*power.warnings, *own])],

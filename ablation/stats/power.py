@@ -29,7 +29,7 @@ from ablation.study import Study
 
 
 @dataclass(frozen=True)
-class Outlook:
+class EffectPower:
     """What the planned seeds find of one effect, at the spread of the runs that are there.
 
     text: the claim, or "ARM on MEASURE" where the study has none. pilot: how many seeds tell the spread.
@@ -63,7 +63,7 @@ class Power:
     `detectable` is the smallest true effect found with 80 % power at Holm's first step, in standard
     deviations of the paired differences, inf where there are too few seeds for the test; `limit` is what
     it tends to with ever more seeds. Where test items are a sample, both leave their spread out, which no
-    declaration tells. `least_p` is the smallest p-value that the test can give. `outlooks` say the same in
+    declaration tells. `least_p` is the smallest p-value that the test can give. `effects` say the same in
     the unit of the measure, where runs tell the spread.
     """
 
@@ -73,7 +73,7 @@ class Power:
     least_p: float
     sentences: tuple[str, ...]
     warnings: tuple[str, ...]
-    outlooks: tuple[Outlook, ...] = ()
+    effects: tuple[EffectPower, ...] = ()
 
 
 def power_of(study: Study, seeds: int, pilot: Sequence[tuple[str, Contrast]] = ()) -> Power:
@@ -83,15 +83,15 @@ def power_of(study: Study, seeds: int, pilot: Sequence[tuple[str, Contrast]] = (
     detectable = smallest_detectable(seeds, study.ratio, alpha, least)
     limit = detectable_limit(study.ratio, alpha)
     tested = seeds >= FEWEST_SEEDS and not isinf(detectable) and not study.quick
-    outlooks = tuple(_outlook(study, seeds, alpha, *one) for one in pilot) if tested else ()
+    effects = tuple(_power_of_one(study, seeds, alpha, *one) for one in pilot) if tested else ()
     sentences = [*_sentences(study, seeds, comparisons)]
-    if outlooks:
-        sentences += [_about_pilot(outlooks), *(one.sentence for one in outlooks if one.suffices)]
+    if effects:
+        sentences += [_about_pilot(effects), *(one.sentence for one in effects if one.suffices)]
     elif seeds >= FEWEST_SEEDS:
         sentences += _before_any_run(study, seeds, detectable, limit)
     warnings = [*_warnings(study, seeds, alpha, least)]
-    warnings += [one.sentence for one in outlooks if not one.suffices]
-    return Power(comparisons, detectable, limit, least, tuple(sentences), tuple(warnings), outlooks)
+    warnings += [one.sentence for one in effects if not one.suffices]
+    return Power(comparisons, detectable, limit, least, tuple(sentences), tuple(warnings), effects)
 
 
 def piloted(
@@ -130,7 +130,7 @@ def seeds_that_find(study: Study, sd: float, delta: float, alpha: float) -> int 
     return needed
 
 
-def _outlook(study: Study, seeds: int, alpha: float, text: str, found: Contrast) -> Outlook:
+def _power_of_one(study: Study, seeds: int, alpha: float, text: str, found: Contrast) -> EffectPower:
     rule, matters = found.rule, study.measures[found.rule.measure]
     pilot, clusters = len(found.differences), None
     if found.sample is not None:
@@ -144,11 +144,11 @@ def _outlook(study: Study, seeds: int, alpha: float, text: str, found: Contrast)
             power(matters, sd, seeds, study.ratio, alpha),
             seeds_that_find(study, sd, matters, alpha),
         )
-    outlook = Outlook(text, rule, pilot, seeds, detectable, matters, chance, needed, clusters)
-    return Outlook(**vars(outlook) | {"sentence": _said(study, outlook)})
+    one = EffectPower(text, rule, pilot, seeds, detectable, matters, chance, needed, clusters)
+    return EffectPower(**vars(one) | {"sentence": _said(study, one)})
 
 
-def _said(study: Study, one: Outlook) -> str:
+def _said(study: Study, one: EffectPower) -> str:
     """What is found of one effect, and where that does not suffice, what would."""
     measure = study.measure(one.rule.measure)
     digits = difference_digits(measure.digits, one.matters)
@@ -178,9 +178,9 @@ def _times(share: float) -> str:
     return f"{100 * share:.0f} times in 100"
 
 
-def _about_pilot(outlooks: Sequence[Outlook]) -> str:
+def _about_pilot(effects: Sequence[EffectPower]) -> str:
     """How far the spread is known, by the chi-square interval of a standard deviation."""
-    pilot = min(one.pilot for one in outlooks)
+    pilot = min(one.pilot for one in effects)
     low, high = (sqrt((pilot - 1) / stats.chi2.ppf(q, pilot - 1)) for q in (0.975, 0.025))
     return (
         f"The spread is that of {count(pilot, 'seed')} that ran; the true one may be {low:.1f} to {high:.1f} "
