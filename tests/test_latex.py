@@ -98,7 +98,7 @@ def tables() -> dict[str, Table]:
         )
     for font in ("scriptsize", "small", "normalsize"):
         for measures in (3, 5):
-            found[f"{font}, {measures} measures"] = a_table(9, measures, Layout(font=font))  # type: ignore[arg-type]
+            found[f"{font}, {measures} measures"] = a_table(9, measures, Layout(font=font))
     return found | {
         "a measure": a_table(1, 1),
         "two seeds": a_table(3, 3, seeds=2),
@@ -137,7 +137,8 @@ def compiled(folder: Path, page: str, sources: Mapping[str, str]) -> list[str]:
 @cache
 def sources() -> dict[str, str]:
     """Tables and notes, and then the appendices, which want one column."""
-    found, last = {}, {"": r"\onecolumn"}
+    found: dict[str, str] = {}
+    last = {"": r"\onecolumn"}
     for name, table in tables().items():
         more = supplements(table)
         found |= {name: render(table, "tex"), f"{name}, notes": more["notes.tex"]}

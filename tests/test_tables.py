@@ -169,7 +169,7 @@ def test_a_difference_to_another_arm_says_to_which_in_every_format() -> None:
     for text in (render(table, "md"), render(table, "html"), supplements(table)["appendix.tex"]):
         assert text.count("to bare a") == 2
         assert other in " ".join(text.split())
-    assert "compared with middle, or with the arm named below it, paired by seed" in render(table, "tex")
+    assert latex("compared with “middle”, or with the arm named below it, paired by") in render(table, "tex")
     rows = Page(MarkdownIt().enable("table").render(render(table, "md"))).rows
     assert [row[0] for row in rows if row[3].endswith(" to bare a")] == ["bare b"] * 2
     assert [row[0] for row in Page(render(table, "html")).rows if row[3].endswith("to bare a")] == [

@@ -272,7 +272,7 @@ def _legend(table: Table, interval: Interval) -> str:
 
 
 def _reference(study: Study) -> str:
-    return "the baseline" if study.reference.lower() == "baseline" else study.reference
+    return "the baseline" if study.reference.lower() == "baseline" else f"“{study.reference}”"
 
 
 def _other_seeds_words(rows: Sequence[Entry]) -> str:
