@@ -143,12 +143,55 @@ def test_the_verbs_on_a_finished_study(ablation: Run, store: Store, tmp_path: Pa
     assert "no table format 'pdf'" in refused(ablation("table", path, "--format", "pdf", *place))
     code, said, _ = ablation("export", path, "--to", tmp_path / "out", *place)
     assert code == 0
-    names = ["table.md", "table.tex", "table.csv", "table.html"]
+    names = ["table.md", "table.tex", "table.csv", "table.html", "appendix.tex", "notes.tex", "notes.md"]
     names += ["runs.csv", "verdicts.csv", "provenance.json"]
     names += [f"{figure}.{kind}" for figure in ("effects", "measures", "curves") for kind in ("png", "pdf")]
     assert sorted(names) == folder_of(tmp_path / "out")
     assert all(name in said for name in names)
     assert "none is left RUNNING" in ablation("doctor", *place)[1]
+
+
+def test_table_shows_what_is_asked_for(
+    ablation: Run, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_study(tmp_path, '{"fast, wide": {"rate": 0.3}, "slow": {"rate": 0.2}}')
+    run_study(catalogue.load(str(path)), store, InlineEngine(), workers=1)
+    words = ("table", path, "--store", store.root)
+    found = json.loads(ablation(*words, "--json")[1])
+    assert [one["arm"] for one in found["effects"]] == ["baseline", "fast, wide", "slow"]
+    assert found["conclusion"] in ablation(*words)[1]
+    only = json.loads(ablation(*words, "--json", "--arms", "fast, wide", "--arms", "slow,baseline")[1])
+    assert [one["arm"] for one in only["effects"]] == ["fast, wide", "slow", "baseline"]
+    text = ablation(*words, "--format", "tex", "--digits", "1", "--font", "small", "--transpose")[1]
+    assert text.count(r"\\") == 2
+    assert "\\small" in text
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    code, grid, _ = ablation(*words)
+    assert code == 0
+    assert "|" not in grid
+    assert grid.index(found["conclusion"]) < grid.index("Miss (lower is better")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--json", "--format", "md"], "each say where the table goes: leave all but one out"),
+        (["--to", "out", "--json"], "each say where the table goes: leave all but one out"),
+        (["--digits", "2", "--format", "csv"], "CSV and JSON are exact: leave them out"),
+        (["--font", "small"], "--font and --transpose are for LaTeX: add --format tex"),
+        (["--font", "huge", "--format", "tex"], "there is no font 'huge'"),
+        (["--interval", "sd"], "there is no interval 'sd'"),
+        (["--arms", "fst"], "there is no arm 'fst' (did you mean 'fast'"),
+        (["--measures", "mis"], "did you mean 'miss'"),
+    ],
+    ids=" ".join,
+)
+def test_options_of_table_that_do_not_go_together_are_refused(
+    ablation: Run, store: Store, tmp_path: Path, words: list[str], message: str
+) -> None:
+    path = write_study(tmp_path)
+    run_study(catalogue.load(str(path)), store, InlineEngine(), workers=1)
+    assert message in refused(ablation("table", path, "--store", store.root, *words))
 
 
 def test_a_quick_run_is_marked_in_every_output(ablation: Run, store: Store, tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ FRAME = a_frame(STUDY, 5, noisy(CENTRE, 0.001), lambda arm, s: 0.1 + 0.2 * s)
 WHOLE = Results(STUDY, FRAME)
 CURVES = some_curves(STUDY, 5)
 NAMES = [
-    *("table.md", "table.tex", "table.csv", "table.html", "runs.csv", "verdicts.csv", "provenance.json"),
+    *("table.md", "table.tex", "table.csv", "table.html", "appendix.tex", "notes.tex", "notes.md"),
+    *("runs.csv", "verdicts.csv", "provenance.json"),
     *("effects.png", "effects.pdf", "measures.png", "measures.pdf", "curves.png", "curves.pdf"),
 ]
 
@@ -212,9 +213,9 @@ def test_a_smoke_budget_is_marked_in_every_file(tmp_path: Path, monkeypatch: pyt
     quick = STUDY.smoke()
     write_files(Results(quick, a_frame(quick, 2, noisy(CENTRE, 0.001))), CURVES, tmp_path / "quick")
     assert [figure.get_suptitle() for figure in drawn] == ["Smoke budget: these numbers mean nothing."] * 6
-    for name in ("table.md", "table.tex", "table.html"):
+    for name, times in (("table.md", 2), ("table.html", 2), ("table.tex", 1), ("appendix.tex", 1)):
         text = (tmp_path / "quick" / name).read_text(encoding="utf-8")
-        assert text.count("Smoke budget: these numbers mean nothing.") == 2
+        assert text.count("Smoke budget: these numbers mean nothing.") == times
     for name in ("table.csv", "runs.csv", "verdicts.csv"):
         assert {row["quick"] for row in rows((tmp_path / "quick" / name).read_text("utf-8"))} == {"true"}
     assert json.loads((tmp_path / "quick" / "provenance.json").read_text())["quick"] is True

@@ -16,7 +16,7 @@ from typing import cast
 import typer
 from typer.core import TyperGroup
 
-from ablation.cli import new, store, studies
+from ablation.cli import new, store, studies, tables
 from ablation.errors import UserError
 
 INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
@@ -28,8 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for verb in (
-    *(new.new, studies.list_, studies.plan, studies.run, studies.status, studies.verify, studies.table),
-    *(studies.export, store.ui, store.doctor, studies.report),
+    *(new.new, studies.list_, studies.plan, studies.run, studies.status, studies.verify, tables.table),
+    *(tables.export, store.ui, store.doctor, studies.report),
 ):
     app.command(verb.__name__.rstrip("_"))(verb)
 

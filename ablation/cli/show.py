@@ -20,10 +20,10 @@ from ablation.terminal import console, say, whole
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ablation.report.table import Table as StudyTable
     from ablation.runner.doctor import Finding
     from ablation.runner.time_estimate import Workload
     from ablation.runner.verify import Verified
-    from ablation.stats.analysis import Analysis
     from ablation.stats.cells import Seed
     from ablation.stats.power import Power
     from ablation.tracking.store import Store
@@ -88,32 +88,36 @@ def show_warnings(study: Study, power: "Power") -> None:
         say(warning, "yellow", indent=2)
 
 
-def show_table(analysis: "Analysis") -> None:
-    """The study's table for a terminal, a block a measure, with verdicts and caveats."""
-    from ablation.report.table import tabulate
-
-    table = tabulate(analysis)
+def show_table(found: "StudyTable") -> None:
+    """Question, conclusion, verdicts, and a grid a measure, fitted to the terminal; then the notes."""
+    interval = found.spread("range")
     console.print()
-    for panel in table.panels:
-        title = f"{panel.label} ({panel.better} is better, SESOI {panel.sesoi})"
-        grid = Table("arm", "n", "mean", "difference", "verdict", title=title, **_PLAIN)
-        for row in panel.rows:
-            mean = Text(f"{row.mean} [{row.low}, {row.high}]", "bold" if row.best else "")
-            difference = f"{row.difference} [{row.difference_low}, {row.difference_high}] {row.to}".rstrip()
-            verdict = " ".join(filter(None, (row.verdict, row.mark)))
-            rest = ["baseline"] if row.baseline else [difference, verdict]
-            grid.add_row(row.arm, row.n, mean, *map(Text, rest))
-        console.print(grid, "")
-    for judged in analysis.verdicts:
+    if found.warning:
+        say(found.warning, "yellow")
+        say()
+    say(found.study.question)
+    say()
+    say(found.analysis.conclusion, "bold")
+    for judged in found.analysis.verdicts:
         say()
         say(Text.assemble((judged.word.upper(), "bold"), f": “{judged.claim.text}”"))
         say(judged.reason, indent=2)
         if judged.detail:
             say(judged.detail, "dim", indent=2)
     say()
-    say(analysis.conclusion, "bold")
-    say()
-    for caveat in (*table.notes, *analysis.caveats):
+    if found.empty:
+        say(found.empty)
+        say()
+    for panel in () if found.empty else found.panels:
+        title = f"{panel.label} ({panel.better} is better, smallest effect that matters {panel.sesoi})"
+        grid = Table("arm", "n", "mean", "difference", "verdict", title=title, **_PLAIN)
+        for row in panel.rows:
+            mean = Text(f"{row.mean} {row.spread(interval)}", "bold" if row.best else "")
+            difference = f"{row.difference} {row.difference_spread(interval)} {row.to}".rstrip()
+            rest = ["baseline"] if row.baseline else [difference, row.verdict]
+            grid.add_row(row.arm, row.n + row.seeds_mark, mean, *map(Text, rest))
+        console.print(grid, "")
+    for caveat in (*found.notes, *found.analysis.caveats):
         say(caveat, "dim", indent=2, lead="· ")
 
 

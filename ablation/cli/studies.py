@@ -1,9 +1,8 @@
-"""The verbs on studies: list, plan, run, status, verify, table, export, report."""
+"""The verbs on studies: list, plan, run, status, verify, report."""
 
 from dataclasses import asdict, replace
-from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,8 +22,6 @@ from ablation.cli.options import (
     Workers,
 )
 from ablation.errors import UserError
-from ablation.experiment import Replication
-from ablation.measures import Better, Measure
 from ablation.study import Study
 
 if TYPE_CHECKING:
@@ -186,7 +183,7 @@ def _run(
     if study.runs is not None:
         found = read(study, place, seeds)
         typer.echo(f"{name}: its runs exist already, and nothing is run.")
-        show_table(found.analysis)
+        show_table(found.table)
         return 0
     show_warnings(study, power_of(study, seeds or study.seeds))
     study = with_tuned_values(study, place, anew=code == "new")
@@ -194,7 +191,7 @@ def _run(
         _train(tuning_of(study), place, None, how, code)
         study = with_tuned_values(replace(study, chosen={}), place, anew=code == "new")
     failed = _train(study, place, seeds, how, code)
-    show_table(summarise(study, place, seeds or study.seeds).analysis)
+    show_table(summarise(study, place, seeds or study.seeds).table)
     show_links(place, name, study.quick)
     return 1 if failed else 0
 
@@ -293,143 +290,6 @@ def verify(study: StudyName, store: StoreFolder = DEFAULT_STORE, quick: Quick = 
     if not kept:
         raise UserError(f"{study} has no complete cell to run again: run it first.")
     return 0 if all(kept) else 1
-
-
-def table(
-    study: Annotated[
-        str,
-        typer.Argument(
-            metavar="STUDY|RUNS",
-            help="A name from `ablation list`, or a study file. With --arm: runs that exist already, a "
-            "CSV or Parquet file or mlflow:EXPERIMENT.",
-        ),
-    ],
-    format: Annotated[str, typer.Option("--format", help="md, tex, csv or html.")] = "md",
-    arm: Annotated[
-        list[str] | None,
-        typer.Option("--arm", help="Of RUNS: a column whose values tell the arms apart; may be repeated."),
-    ] = None,
-    baseline: Annotated[
-        str,
-        typer.Option("--baseline", help="Of RUNS: the arm to compare with, or its value of the first --arm."),
-    ] = "",
-    measure: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--measure",
-            metavar="NAME:BETTER:MATTERS",
-            help="Of RUNS: a measure, higher or lower, and its smallest effect that matters, as in "
-            "accuracy:higher:0.01; may be repeated.",
-        ),
-    ] = None,
-    seed: Annotated[str, typer.Option("--seed", help="Of RUNS: the column of the seeds.")] = "seed",
-    allow: Annotated[
-        list[str] | None,
-        typer.Option("--allow", help="Of RUNS: a parameter that may differ between arms; may be repeated."),
-    ] = None,
-    replication: Annotated[
-        str,
-        typer.Option(
-            "--replication",
-            metavar="training|split:SHARE",
-            help="Of RUNS: what a seed varies: training alone, or the split too, with n_test / n_train.",
-        ),
-    ] = "",
-    to: Annotated[
-        Path | None,
-        typer.Option("--to", help="Write all that `export` writes into this folder, instead of printing."),
-    ] = None,
-    seeds: Seeds = None,
-    store: StoreFolder = DEFAULT_STORE,
-    quick: Quick = False,
-) -> None:
-    """Print the table of a study, or of runs that exist: means, intervals, differences, verdicts, caveats."""
-    from ablation.launch import analyse
-    from ablation.report.export import read
-    from ablation.report.formats import render
-    from ablation.report.table import tabulate
-
-    place = _store(store)
-    if arm or measure or baseline or allow or replication or seed != "seed":
-        if seeds is not None or quick:
-            raise UserError(f"the runs of {study} exist already: leave out --seeds and --quick.")
-        if not (arm and measure and baseline):
-            raise UserError(
-                f"{study} wants --arm, --measure and --baseline to be analysed without a study file: add "
-                "what is lacking."
-            )
-        measures = dict(map(_measure, measure))
-        reading = analyse(
-            study,
-            arm=arm,
-            baseline=baseline,
-            measures=measures,
-            seed=seed,
-            allow=allow or (),
-            replication=_replication(replication),
-            store=store,
-        )
-    elif study.startswith("mlflow:") or study.endswith((".csv", ".parquet")):
-        raise UserError(
-            f"{study} is no study file but runs: add --arm, --measure and --baseline, or name it in a study "
-            "file with runs=Tracked(...)."
-        )
-    else:
-        reading = read(_load(study, quick), place, seeds)
-    if to is None:
-        typer.echo(render(tabulate(reading.analysis), format), nl=False)
-        return
-    for path in reading.export(to):
-        typer.echo(path)
-
-
-def _replication(text: str) -> Replication | None:
-    """What replicates as --replication has it."""
-    kind, _, share = text.partition(":")
-    try:
-        if kind == "split" and float(share) > 0:
-            return Replication("split", float(share))
-    except ValueError:
-        kind = ""
-    if text not in ("", "training"):
-        raise UserError(
-            f"--replication wants training, or split:SHARE with n_test / n_train, but got {text!r}."
-        )
-    return Replication() if text else None
-
-
-def _measure(text: str) -> tuple[str, Measure]:
-    """A measure as --measure has it."""
-    name, better, matters = (*text.rsplit(":", 2), "", "")[:3]
-    try:
-        number = float(matters)
-    except ValueError:
-        number = 0.0
-    if better not in get_args(Better) or not 0 < number < inf:
-        raise UserError(
-            "--measure wants a name, higher or lower, and the smallest effect that matters, as in "
-            f"accuracy:higher:0.01, but got {text!r}."
-        )
-    return name, Measure(cast(Better, better), matters=number)
-
-
-def export(
-    studies: Annotated[
-        list[str], typer.Argument(metavar="STUDY...", help="Names from `ablation list`, or study files.")
-    ],
-    to: Annotated[Path, typer.Option("--to", help="Folder for the files; made where it is missing.")],
-    seeds: Seeds = None,
-    store: StoreFolder = DEFAULT_STORE,
-    quick: Quick = False,
-) -> None:
-    """Write tables (md, tex, csv, html), figures (png, pdf), runs.csv and provenance.json."""
-    from ablation.report.export import publish
-
-    declared = [_load(name, quick) for name in studies]
-    for one in declared:
-        # One study fills the folder itself; several get a folder each.
-        for path in publish(one, _store(store), to if len(declared) == 1 else to / one.name, seeds):
-            typer.echo(path)
 
 
 def report(

@@ -1,5 +1,6 @@
 """A study to a folder: tables, figures, every run, and the way back from each number to its runs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from math import isfinite
@@ -10,7 +11,7 @@ import pandas as pd
 
 from ablation.errors import UserError
 from ablation.files import folder, replace, write
-from ablation.formatting import SMOKE, count
+from ablation.formatting import SMOKE, count, listing, short_commit
 from ablation.report import figures
 from ablation.report.data_files import (
     effects_frame,
@@ -20,10 +21,12 @@ from ablation.report.data_files import (
     verdicts_csv,
     verdicts_frame,
 )
-from ablation.report.formats import FORMATS, render
+from ablation.report.formats import FORMATS, render, supplements
 from ablation.report.search import write_search
-from ablation.report.table import Table, tabulate
+from ablation.report.table import Layout, Table, tabulate
 from ablation.runner.existing_runs import existing, existing_items
+from ablation.runner.ledger import Ledger
+from ablation.runner.recorded_plan import CODE
 from ablation.runner.results import learning_curves, opened, results
 from ablation.runner.search import search_results
 from ablation.runner.tables import Runs
@@ -36,6 +39,10 @@ from ablation.tracking.read import items_of
 from ablation.tracking.store import Store
 
 SAME_CODE = "The runs come from {} versions of the experiment's code, which were declared to be the same."
+OTHER_CODE = (
+    "The code that {} trains with has changed since these runs: they are of version {}{}, and the code is "
+    "now {}."
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,9 +72,12 @@ class Results:
         """The study's table, with its verdicts, its conclusion and its caveats; every number is text."""
         return tabulate(self.analysis)
 
-    def text(self, format: str = "md") -> str:
-        """The table as "md", "tex", "csv" or "html", as `ablation table --format` prints it."""
-        return render(self.table, format)
+    def text(self, format: str = "md", **layout: Any) -> str:
+        """The table as "md", "tex", "csv" or "html", as `ablation table --format` prints it.
+
+        layout: what `Layout` takes: measures, arms, digits, interval, font, transpose.
+        """
+        return render(tabulate(self.analysis, Layout(**layout)), format)
 
     def __str__(self) -> str:
         return self.text()
@@ -124,12 +134,13 @@ class Results:
         """New figures by name: "effects", "measures" and "curves". Reads the store."""
         return _figures(self, self.curves)
 
-    def export(self, to: Path | str) -> list[Path]:
+    def export(self, to: Path | str, **layout: Any) -> list[Path]:
         """Write tables (md, tex, csv, html), figures, runs, verdicts and provenance into the folder `to`.
 
-        The paths of the files. Raises `UserError` where there is no cell, or the folder cannot be written.
+        layout: of the tables, as in `text`. The paths of the files. Raises `UserError` where there is no
+        cell, or the folder cannot be written.
         """
-        paths = write_files(self, self.curves, Path(to))
+        paths = write_files(self, self.curves, Path(to), Layout(**layout))
         trials = search_results(self.study, self.store) if self.store else None
         return paths if trials is None else paths + write_search(self.study, trials, Path(to))
 
@@ -152,8 +163,18 @@ def read(study: Study, store: Store, seeds: int | None = None) -> Results:
     # A run that another study computed may have items of measures that this one does not name.
     own = items[items["measure"].isin(list(study.measures))]
     ledger = opened(study, store)
-    remarks = (SAME_CODE.format(len(ledger.same_code) + 1),) if ledger.same_code else ()
-    return Results(study, cells, tuple(ledger.seed_counts), own, remarks, store)
+    return Results(study, cells, tuple(ledger.seed_counts), own, tuple(_on_code(study, ledger, cells)), store)
+
+
+def _on_code(study: Study, ledger: Ledger, cells: pd.DataFrame) -> Iterator[str]:
+    """Sentences on the code that made the runs, where it is not one and the present one."""
+    if ledger.same_code:
+        yield SAME_CODE.format(len(ledger.same_code) + 1)
+    then, now = ledger.plan["versions"].get(CODE, ""), study.experiment.code()
+    if then and now not in ("", then, *ledger.same_code):
+        commits = cells["code"].dropna().unique() if "code" in cells else ()
+        where = f", commit {listing([short_commit(one) for one in commits if one])}" if any(commits) else ""
+        yield OTHER_CODE.format(study.name, then, where, now)
 
 
 def read_existing(study: Study, store: Store, runs: Runs | None = None) -> Results:
@@ -181,7 +202,12 @@ def publish(study: Study, store: Store, to: Path, seeds: int | None = None) -> l
     return read(study, store, seeds).export(to)
 
 
-def write_files(found: Results, curves: pd.DataFrame, to: Path) -> list[Path]:
+def write_files(
+    found: Results,
+    curves: pd.DataFrame,
+    to: Path,
+    layout: Layout = Layout(),  # noqa: B008
+) -> list[Path]:
     """Write tables, figures, runs.csv, verdicts.csv and provenance.json into `to`; return their paths.
 
     `curves` has the columns arm, seed, step, metric and value. Where there are items, items.csv lists them,
@@ -191,7 +217,8 @@ def write_files(found: Results, curves: pd.DataFrame, to: Path) -> list[Path]:
     if found.cells.empty:
         raise UserError(f"study {found.study.name!r} has no cells to export: run it first.")
     analysis = found.analysis
-    texts = {f"table.{format}": render(found.table, format) for format in FORMATS}
+    table = tabulate(analysis, layout)
+    texts = {f"table.{format}": render(table, format) for format in FORMATS} | supplements(table)
     texts["runs.csv"] = runs_csv(found.study, found.cells, analysis.seeds)
     texts["verdicts.csv"] = verdicts_csv(analysis)
     texts["provenance.json"] = provenance_json(analysis, _provenance(found.cells))
