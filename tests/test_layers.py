@@ -59,6 +59,7 @@ OWNERS = {
     "requests": {"tracking"},
     "tenacity": {"tracking"},
     "optuna": {"runner"},
+    "optuna_dashboard": {"cli"},
     "pebble": {"runner"},
     "ray": {"runner.engines.ray"},
     "cloudpickle": {"runner"},

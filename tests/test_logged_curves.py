@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ablation import Measure, Run, Study
-from ablation.report.export import read
+from ablation.report.export import read, summarise
 from ablation.report.figures import recorded_curves
 from ablation.runner.results import learning_curves
 from ablation.runner.scheduler import run_study
@@ -73,8 +73,9 @@ def test_the_first_run_of_each_arm_is_asked_and_no_other(ran: Store, monkeypatch
     assert asked == cells.run_id[cells.seed == 0].tolist()
 
 
-def test_the_charts_of_mlflow_begin_with_the_first_of_them(ran: Store) -> None:
+def test_the_charts_of_mlflow_are_those_that_were_logged(ran: Store) -> None:
+    summarise(a_study(), ran)
     experiment = ran.client.get_experiment_by_name("own")
-    state = json.loads(experiment.tags["mlflow.sharedViewState.cells"])["state"].removeprefix("deflate;")
-    columns = json.loads(zlib.decompress(base64.b64decode(state)))["selectedColumns"]
-    assert columns[-2:] == ["metrics.`error`", "metrics.`accuracy`"]
+    view = json.loads(experiment.tags["mlflow.sharedViewState.mean_over_seeds"])["state"]
+    charts = json.loads(zlib.decompress(base64.b64decode(view.removeprefix("deflate;"))))["compareRunCharts"]
+    assert [one["metricKey"] for one in charts] == ["accuracy", "validation_loss", "train_loss", "error"]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ablation.stats.cells import Seed
     from ablation.stats.power import Power
     from ablation.tracking.store import Store
-    from ablation.tracking.views import Page
+    from ablation.tracking.views import StudyPages
 
 _PLAIN: Any = {"title_justify": "left", "box": None, "header_style": "underline", "padding": (0, 1, 0, 0)}
 
@@ -191,13 +191,16 @@ def _seeds(seeds: "list[Seed]") -> str:
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
 
 
-def show_pages(server: str, studies: "Mapping[str, Sequence[Page]]") -> None:
-    """The links of every study, below `server`."""
-    console.print(f"MLflow at {server} (end it with Ctrl-C)\n")
-    for name, pages in studies.items():
-        console.print(Text(name, "bold"))
-        for page in pages:
-            console.print(f"  {page.title:16} {server}{page.path}")
+def show_pages(server: str, studies: "Mapping[str, StudyPages]") -> None:
+    """The address of MLflow's pages, then what is found and the links of every study, below `server`."""
+    console.print(f"All studies: {server}/ (end it with Ctrl-C)")
+    for name, study in studies.items():
+        console.print(Text(f"\n{name}", "bold"))
+        if study.finding:
+            console.print(f"  {study.finding}")
+        width = max(len(page.title) for page in study.pages) + 2
+        for page in study.pages:
+            console.print(f"  {page.title:{width}}{server}{page.path}")
 
 
 def show_verified(found: "Verified") -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
-from math import isfinite
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -13,6 +13,7 @@ from ablation.errors import UserError
 from ablation.files import folder, replace, write
 from ablation.formatting import SMOKE, count, listing, short_commit
 from ablation.report import figures
+from ablation.report.arms import arm_summaries
 from ablation.report.data_files import (
     effects_frame,
     items_csv,
@@ -34,9 +35,10 @@ from ablation.runner.tuning import with_tuned_values
 from ablation.settings import flat
 from ablation.stats.analysis import Analysis, analyse
 from ablation.study import Study
-from ablation.tracking.arms import record_arm
-from ablation.tracking.read import items_of
+from ablation.tracking.arms import record_arms
+from ablation.tracking.read import items_of, logged_curves
 from ablation.tracking.store import Store
+from ablation.tracking.views import describe, save_views
 
 SAME_CODE = "The runs come from {} versions of the experiment's code, which were declared to be the same."
 OTHER_CODE = (
@@ -184,17 +186,31 @@ def read_existing(study: Study, store: Store, runs: Runs | None = None) -> Resul
 
 
 def summarise(study: Study, store: Store, seeds: int | None = None) -> Results:
-    """Write a summary run for every arm into MLflow, in place of older ones; the results that they show."""
+    """Write what the study found into MLflow: its description, views and a summary run an arm; the results.
+
+    Each summary run keeps the table and the figure of the effects; older ones are replaced.
+    """
     found = read(study, store, seeds)
-    analysis = found.analysis
-    experiment = store.experiment(study.name, {})
-    for arm, one in analysis.study.settings.items():
-        settings = flat(one)
-        params = {name: settings[name] for name in study.columns}
-        other = analysis.study.reference_of(arm)
-        note = f"{arm}: means over seeds, their intervals, and differences to {other}.\n\n"
-        record_arm(store, experiment, arm, params, _numbers(analysis, arm), note + analysis.conclusion)
+    analysis, place = found.analysis, store.experiment(study.name, {})
+    warning = f"{SMOKE} " if study.quick else ""
+    describe(store, place, found.study, warning + analysis.conclusion)
+    if not study.experiment.curves:  # whatever the runs logged over steps
+        complete = found.cells[found.cells.state == "complete"].drop_duplicates("arm")
+        save_views(store, place, found.study, logged_curves(store, complete.run_id))
+    with TemporaryDirectory() as scratch:
+        write = partial(_write_shown, found, Path(scratch))
+        record_arms(store, place, arm_summaries(analysis), found.text("html"), write)
     return found
+
+
+def _write_shown(found: Results, to: Path) -> list[Path]:
+    """Write the files that MLflow shows beside every arm into `to`; their paths."""
+    (to / "table.html").write_text(found.text("html"))
+    figure = figures.effects(found.analysis)
+    if found.study.quick:
+        figures.warn(figure, SMOKE)
+    figures.save(figure, to / "effects.png")
+    return [to / "table.html", to / "effects.png"]
 
 
 def publish(study: Study, store: Store, to: Path, seeds: int | None = None) -> list[Path]:
@@ -240,18 +256,6 @@ def _figures(found: Results, curves: pd.DataFrame) -> figures.Figures:
     for figure in drawn.values() if found.study.quick else ():
         figures.warn(figure, SMOKE)
     return drawn
-
-
-def _numbers(analysis: Analysis, arm: str) -> dict[str, float]:
-    """The arm's finite numbers: mean, interval and difference of each measure, and the least n of them."""
-    numbers: dict[str, float] = {}
-    for name in analysis.study.measures:
-        mean, effect = analysis.means[arm, name], analysis.effect(arm, name)
-        numbers |= {name: mean.mean, f"{name} low": mean.low, f"{name} high": mean.high}
-        numbers["n"] = min(numbers.get("n", mean.n), float(mean.n))
-        if effect is not None:
-            numbers[f"{name} difference"] = effect.estimate.mean
-    return {name: value for name, value in numbers.items() if isfinite(value)}
 
 
 def _provenance(cells: pd.DataFrame) -> dict[str, Any]:

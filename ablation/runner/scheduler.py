@@ -1,6 +1,6 @@
 """Run what a study still lacks: check it, find the lacking cells, keep workers busy, note how each ends."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -8,7 +8,6 @@ from time import monotonic
 from typing import TypeVar
 
 from ablation.errors import UserError
-from ablation.experiment import SIDES, panel_of
 from ablation.runner.engines import Engine
 from ablation.runner.ledger import Ledger
 from ablation.runner.recorded_plan import (
@@ -26,13 +25,12 @@ from ablation.runner.results import results
 from ablation.runner.worker import Outcome, Task, packed
 from ablation.study import Cell, Study
 from ablation.tracking.availability import ServerUnavailable, is_unavailable, user_errors
-from ablation.tracking.read import logged_curves, mark_killed_if_free, running
-from ablation.tracking.recording import Label, metric_key
+from ablation.tracking.read import curve_names, mark_killed_if_free, running
+from ablation.tracking.recording import Label
 from ablation.tracking.store import Store
-from ablation.tracking.views import save_views
+from ablation.tracking.views import described, save_views
 
 TRIES = 3  # of a cell whose worker was killed
-NOTE_LETTERS = 5000  # that MLflow's tables have room for
 
 AnyLedger = TypeVar("AnyLedger", bound=Ledger)
 
@@ -113,9 +111,6 @@ def run_study(
             cells = engine.order(study.experiment, lacking)
             begun = ((key, cell, ledger.begin(cell, key)) for key, cell in cells.items())
             scheduler.work(begun, engine, workers)
-            if not study.experiment.curves and scheduler.complete:
-                with suppress(ServerUnavailable), user_errors():  # the next run saves them
-                    _save_views(study, store, place, logged_curves(store, [scheduler.complete]))
         return progress
 
 
@@ -133,18 +128,10 @@ def running_alone(
     with store.sole(f"study-{study.name}", what):
         ledger = kind.create(store, study)
         check(ledger)  # another process may have run it meanwhile
-        place = store.experiment(study.name, _tags(study))
-        declared = [f"{side}_{name}" for name in study.experiment.curves for side in SIDES]
-        _save_views(study, store, place, declared)
+        place = store.experiment(study.name, described(study))
+        save_views(store, place, study, curve_names(study.experiment))
         ledger.abandon()
         yield ledger, place
-
-
-def _save_views(study: Study, store: Store, place: str, curves: Sequence[str]) -> None:
-    """Save the views of a study with its measures and the first panel of its curves."""
-    measures = [metric_key(study.experiment, name) for name in study.measures]
-    first = [name for name in curves if panel_of(name) == panel_of(curves[0])]
-    save_views(store, place, study.columns, measures, first)
 
 
 @dataclass
@@ -160,8 +147,7 @@ class _Ticket:
 class Scheduler:
     """The cells in work, and what happens when one comes back.
 
-    costs: of every cell that has not ended, by arm and seed; a cell that trains costs 1. complete: the id of
-    the last run that is.
+    costs: of every cell that has not ended, by arm and seed; a cell that trains costs 1.
     """
 
     study: Study
@@ -174,8 +160,10 @@ class Scheduler:
     costs: dict[tuple[str, int], float]
     same_code: bool = False
     gone: bool = False
-    complete: str = ""
     running: dict["Future[Outcome]", _Ticket] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.order = {arm: number for number, arm in enumerate(self.study.settings)}
 
     def work(self, cells: Iterable[tuple[str, Cell, int]], engine: Engine, workers: int) -> None:
         """Keep `workers` of the cells in work to the last; whatever happens, leave nothing RUNNING.
@@ -206,7 +194,10 @@ class Scheduler:
         version = self.versions[study.experiment.source(cell.settings)]
         training = training_of(study, cell, self.versions)
         key = ticket.fingerprint
-        label = Label(study.name, cell.arm, cell.seed, key, version, training, study.quick, self.same_code)
+        order = self.order.get(cell.arm, ticket.trial)  # the trials of a search are no arms of its study
+        label = Label(
+            study.name, cell.arm, cell.seed, key, version, training, study.quick, self.same_code, order
+        )
         work = packed(study.experiment, cell.settings)
         task = Task(work, label, self.place, self.store.root, tuple(study.measures), of_items=study.of_items)
         self.running[engine.submit(task)] = ticket
@@ -226,7 +217,6 @@ class Scheduler:
         outcome = None if error else future.result()
         if outcome is not None and not outcome.diverged:
             self.ledger.complete(ticket.trial, outcome.metrics)
-            self.complete = outcome.run_id
             if outcome.reused:
                 self.progress.reused += 1
             else:
@@ -293,10 +283,3 @@ def _trainings_first(
     costs = {(cell.arm, cell.seed): 1.0 for cell in first.values()}
     costs |= {(cell.arm, cell.seed): study.experiment.reused_cost for cell in rest.values()}
     return first | rest, costs
-
-
-def _tags(study: Study) -> dict[str, str]:
-    note = f"**{study.question}**\n\n> {study.source}"
-    if study.claims:
-        note += "\n\nClaims:" + "".join(f"\n- {claim.text}" for claim in study.claims)
-    return {"mlflow.note.content": note[:NOTE_LETTERS], "mlflow.experimentKind": "custom_model_development"}

@@ -1,47 +1,75 @@
-"""One summary run an arm, so that MLflow's own compare page compares arms: mean, interval, n, difference."""
+"""One summary run an arm, so that MLflow's own pages compare arms: what a study's table says of it."""
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from hashlib import sha256
+from pathlib import Path
 
 from mlflow.entities import Metric, Param
 
-from ablation.tracking.store import ROLE_ARM, Store
+from ablation.tracking.sender import log_all
+from ablation.tracking.store import ORDER, ROLE_ARM, Store
+from ablation.tracking.views import arm_runs
 
 
-def record_arm(
-    store: Store,
-    experiment: str,
-    arm: str,
-    params: Mapping[str, object],
-    metrics: Mapping[str, float],
-    note: str,
+@dataclass(frozen=True)
+class ArmSummary:
+    """What is recorded of an arm: its settings, numbers, words by tag, and a note in Markdown."""
+
+    arm: str
+    params: Mapping[str, object]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    note: str
+
+
+def record_arms(
+    store: Store, experiment: str, arms: Sequence[ArmSummary], table: str, write: Callable[[], Sequence[Path]]
 ) -> None:
-    """Write the arm's summary run in place of older ones, unless one of them already says the same."""
-    content = json.dumps([arm, {k: str(v) for k, v in params.items()}, metrics, note], sort_keys=True)
-    digest = sha256(content.encode()).hexdigest()[:16]
-    written = False
-    summaries = store.client.search_runs([experiment], f"tags.role = '{ROLE_ARM}'")
-    for run in (one for one in summaries if one.data.tags["arm"] == arm):
-        same = run.data.tags.get("content") == digest and run.info.status == "FINISHED"
-        if written or not same:
+    """Write the summary run of every arm, in their order, in place of older ones that say something else.
+
+    table: the text on which the files depend that `write` writes, to be kept with each run; it is called only
+    where a run is written.
+    """
+    older = arm_runs(store, [experiment]).get(experiment, [])
+    kept: dict[str, str] = {}
+    wanted = {_digest(number, arm, table): (number, arm) for number, arm in enumerate(arms)}
+    for run in older:
+        digest = run.data.tags.get("content", "")
+        if digest in wanted and digest not in kept and run.info.status == "FINISHED":
+            kept[digest] = run.info.run_id
+        else:
             store.client.delete_run(run.info.run_id)
-        written = written or same
-    if written:
-        return
+    lacking = {digest: each for digest, each in wanted.items() if digest not in kept}
+    files = write() if lacking else ()
+    for digest, (number, arm) in lacking.items():
+        _record(store, experiment, number, arm, digest, files)
+
+
+def _digest(number: int, arm: ArmSummary, table: str) -> str:
+    content = json.dumps([number, asdict(arm), table], sort_keys=True, default=str)
+    return sha256(content.encode()).hexdigest()[:16]
+
+
+def _record(
+    store: Store, experiment: str, number: int, arm: ArmSummary, digest: str, files: Sequence[Path]
+) -> None:
     tags = {
         "role": ROLE_ARM,
-        "arm": arm,
+        "arm": arm.arm,
+        ORDER: f"{number:05}",
         "content": digest,
-        "mlflow.runName": arm,
-        "mlflow.note.content": note,
+        "mlflow.runName": arm.arm,
+        "mlflow.note.content": arm.note,
     }
-    run = store.client.create_run(experiment, tags=tags)
+    run_id = str(store.client.create_run(experiment, tags={**tags, **arm.tags}).info.run_id)
     now = int(time.time() * 1000)
-    store.client.log_batch(
-        run.info.run_id,
-        params=[Param(name, str(value)) for name, value in params.items()],
-        metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
+    params = [Param(name, str(value)) for name, value in arm.params.items()]
+    log_all(
+        store.client, run_id, params, [Metric(name, value, now, 0) for name, value in arm.metrics.items()]
     )
-    store.client.set_terminated(run.info.run_id, "FINISHED")
+    for file in files:
+        store.client.log_artifact(run_id, str(file))
+    store.client.set_terminated(run_id, "FINISHED")

@@ -35,7 +35,7 @@ from ablation.tracking.journal_on_disk import FAILED, FILES, FINISHED, KILLED, R
 from ablation.tracking.origin import Origin, origin
 from ablation.tracking.read import ITEMS, OPEN, SAME_CODE, SECTIONS, end_running
 from ablation.tracking.sender import Undelivered, awaited, begin, deliver, end, send_points
-from ablation.tracking.store import ROLE_CELL, Store
+from ablation.tracking.store import ORDER, ROLE_CELL, Store
 
 FLUSH_SECONDS = 2.0  # so that quick steps cost one request in two seconds
 WORK_A_WAIT = 10  # times as long as we waited for a server that is away, we work before we ask it again
@@ -48,7 +48,10 @@ SOURCE = {"mlflow.source.name": "ablation run", "mlflow.source.type": "LOCAL"}
 
 @dataclass(frozen=True)
 class Label:
-    """What places a run in its study. version: of its data; training: the fingerprint of what it trains."""
+    """What places a run in its study. version: of its data; training: the fingerprint of what it trains.
+
+    order: the number of its arm in the study.
+    """
 
     study: str
     arm: str
@@ -58,6 +61,7 @@ class Label:
     training: str
     quick: bool = False
     same_code: bool = False
+    order: int = 0
 
     def tags(self) -> dict[str, str]:
         """As MLflow's tags; all of a run's place in its study can be searched by them."""
@@ -66,6 +70,7 @@ class Label:
                 "study": self.study,
                 "arm": self.arm,
                 "seed": str(self.seed),
+                ORDER: f"{self.seed:010}.{self.order:05}",
                 "role": ROLE_CELL,
                 "fingerprint": self.fingerprint,
                 "data": self.version,

@@ -30,6 +30,8 @@ OWN = "the folder's own database"
 PROBE_SECONDS = 2.0  # in the middle of a training
 PAGE = 1000  # runs or experiments asked for at once
 ROLE_CELL, ROLE_ARM = "cell", "arm"
+ORDER = "order"
+"""The tag of a run by which MLflow's pages are ordered: the seed, then the number of its arm in the study."""
 FORMAT, TAG = "3", "ablation.store"
 """The format of a store, and the tag of every study's experiment that has it
 (docs/decisions/0027-public-interfaces.md).
