@@ -30,7 +30,7 @@ app = typer.Typer(
 )
 for verb in (
     *(new.new, studies.list_, studies.plan, studies.run, studies.status, studies.verify, studies.table),
-    *(studies.export, store.ui, store.doctor, studies.report),
+    *(studies.export, studies.figures, store.ui, store.doctor, studies.report),
 ):
     app.command(verb.__name__.rstrip("_"))(verb)
 

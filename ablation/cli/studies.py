@@ -1,4 +1,4 @@
-"""The verbs on studies: list, plan, run, status, verify, table, export, report."""
+"""The verbs on studies: list, plan, run, status, verify, table, export, figures, report."""
 
 from dataclasses import replace
 from math import inf
@@ -360,16 +360,51 @@ def export(
             typer.echo(path)
 
 
+def figures(
+    studies: Annotated[
+        list[str], typer.Argument(metavar="STUDY...", help="Names from `ablation list`, or study files.")
+    ],
+    to: Annotated[Path, typer.Option("--to", help="Folder for the files; made where it is missing.")],
+    style: Annotated[
+        Path | None, typer.Option("--style", help="A style file of matplotlib of your own (.mplstyle).")
+    ] = None,
+    seeds: Seeds = None,
+    store: StoreFolder = DEFAULT_STORE,
+    quick: Quick = False,
+) -> None:
+    """Write the figures alone (png, pdf), as wide as a column and as a page, each with its caption."""
+    from ablation.report.drawing import own_style
+    from ablation.report.export import read
+    from ablation.report.figure_files import write_figures
+
+    own = own_style(style) if style else {}
+    declared = [_load(name, quick) for name in studies]
+    for one in declared:
+        found = read(one, _store(store), seeds)
+        # One study fills the folder itself; several get a folder each.
+        place = to if len(declared) == 1 else to / one.name
+        for path in write_figures(found.analysis, found.cells, found.curves, place, own):
+            typer.echo(path)
+
+
 def report(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[STUDY...]",
+            help="Names from `ablation list`, or study files; all studies of this folder if not given.",
+        ),
+    ] = None,
+    *,
     to: Annotated[Path, typer.Option("--to", help="Folder for the page; made where it is missing.")],
     seeds: Seeds = None,
     store: StoreFolder = DEFAULT_STORE,
     quick: Quick = False,
 ) -> None:
-    """Write all studies, run or not, as one page (index.html) and as report.md with its figures."""
+    """Write studies, run or not, as one page (index.html) and as report.md with its figures."""
     from ablation.report.page import report as write
 
-    studies = _loaded(catalogue.paths(), quick)
+    studies = _loaded(catalogue.paths(), quick) if not names else {name: _load(name, quick) for name in names}
     if not studies:
         raise UserError(NONE)
     for path in write(studies, _store(store), to, seeds):

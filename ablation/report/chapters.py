@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 
 from ablation.claims import Claim
 from ablation.formatting import (
-    SMOKE,
     bracket,
     count,
     difference_digits,
@@ -23,6 +22,7 @@ from ablation.formatting import (
     plan_size,
 )
 from ablation.report import figures
+from ablation.report.drawing import encoded
 from ablation.report.gallery import Gallery, Png
 from ablation.report.table import Table, tabulate
 from ablation.stats.analysis import Analysis
@@ -31,8 +31,6 @@ from ablation.stats.verdicts import Verdict
 from ablation.study import Study
 
 NOT_RUN, NO_RESULT = "not run yet", "no result"
-LEGEND_ROW = 0.17
-"""Inches: what a row of a legend takes from the axes above it."""
 RUN_COLUMNS = ["arm", "seed", "state", "fingerprint", "run_id", "started", "code"]
 
 
@@ -90,8 +88,12 @@ class Evidence:
         analysis, level = self.analysis, self.analysis.level_words
         labels = {name: analysis.study.label(name) for name in analysis.study.measures}
 
-        def group(title: str, caption: str, drawn: Mapping[str, Figure]) -> FigureGroup:
-            by_text = {f"{title}: {label}": figure for label, figure in drawn.items()}
+        def group(title: str, caption: str, drawn: Mapping[str, Sequence[Figure]]) -> FigureGroup:
+            by_text = {
+                f"{title}: {label}{f', continued ({n})' if n > 1 else ''}": figure
+                for label, parts in drawn.items()
+                for n, figure in enumerate(parts, 1)
+            }
             return FigureGroup(title, caption, self._pngs(title.split()[-1].lower(), by_text))
 
         groups = (
@@ -99,7 +101,7 @@ class Evidence:
                 "Effects",
                 f"Difference to the baseline, mean and {level} interval; the band is the smallest effect "
                 "that matters.",
-                {label: _effects(analysis, name) for name, label in labels.items()},
+                {label: figures.effects(analysis, [name]) for name, label in labels.items()},
             ),
             group(
                 "Measures",
@@ -109,7 +111,10 @@ class Evidence:
             group(
                 "Learning curves",
                 "Mean over seeds; the band goes from the least to the greatest seed, and training has none.",
-                {panel[0]: _curves(panel) for panel in figures.recorded_curves(analysis, self.curves)},
+                {
+                    panel[0]: figures.curves(analysis, [panel])
+                    for panel in figures.recorded_curves(analysis, self.curves)
+                },
             ),
             FigureGroup(
                 "Further figures", " ".join(self.figures), self._pngs("figure", self.figures), own=True
@@ -119,10 +124,8 @@ class Evidence:
 
     def _pngs(self, name: str, drawn: Mapping[str, Figure]) -> tuple[Png, ...]:
         """drawn[alt] is a figure, and `alt` its text for whoever cannot see it."""
-        for figure in drawn.values() if self.analysis.study.quick else ():
-            figures.warn(figure, SMOKE.replace(": ", ":\n"))
         return tuple(
-            Png(f"{name}-{index}.png", alt, figures.encoded(figure, ".png"))
+            Png(f"{name}-{index}.png", alt, encoded(figure, ".png"))
             for index, (alt, figure) in enumerate(drawn.items(), 1)
         )
 
@@ -262,18 +265,3 @@ def _judged(study: Study, verdict: Verdict) -> ClaimText:
         interval=bracket(estimate.low, estimate.high, digits, signed=True) if estimate.n > 1 else "",
         reason=verdict.reason,
     )
-
-
-def _effects(analysis: Analysis, name: str) -> Figure:
-    figure = figures.effects(analysis, [name])
-    for axes in figure.axes:
-        # One panel alone has no room for the longer of its labels in a line.
-        axes.set_xlabel(axes.get_xlabel().replace(" or ", "\nor "))
-    return figure
-
-
-def _curves(panel: tuple[str, figures.Curves]) -> Figure:
-    figure = figures.curves([panel])
-    rows = len(figure.legends[0].get_texts()) / 2
-    figure.set_figheight(figure.get_figheight() + LEGEND_ROW * rows)
-    return figure

@@ -10,8 +10,7 @@ import pandas as pd
 
 from ablation.errors import UserError
 from ablation.files import folder, replace, write
-from ablation.formatting import SMOKE, count
-from ablation.report import figures
+from ablation.formatting import count
 from ablation.report.data_files import (
     effects_frame,
     items_csv,
@@ -20,6 +19,9 @@ from ablation.report.data_files import (
     verdicts_csv,
     verdicts_frame,
 )
+from ablation.report.drawing import PAGE, Figures, Look
+from ablation.report.figure_files import figure_files
+from ablation.report.figures import drawn
 from ablation.report.formats import FORMATS, render
 from ablation.report.search import write_search
 from ablation.report.table import Table, tabulate
@@ -120,9 +122,12 @@ class Results:
         return learning_curves(self.study, self.cells, self.store)
 
     @property
-    def figures(self) -> figures.Figures:
-        """New figures by name: "effects", "measures" and "curves". Reads the store."""
-        return _figures(self, self.curves)
+    def figures(self) -> Figures:
+        """New figures by name, as wide as a page: "effects", "measures" and "curves". Reads the store.
+
+        What is higher than a page goes on in "effects_2".
+        """
+        return drawn(self.analysis, self.cells, self.curves, Look(PAGE))
 
     def export(self, to: Path | str) -> list[Path]:
         """Write tables (md, tex, csv, html), figures, runs, verdicts and provenance into the folder `to`.
@@ -197,22 +202,10 @@ def write_files(found: Results, curves: pd.DataFrame, to: Path) -> list[Path]:
     texts["provenance.json"] = provenance_json(analysis, _provenance(found.cells))
     if found.items is not None and len(found.items):
         texts["items.csv"] = items_csv(found.items)
-    drawn = _figures(found, curves)
+    drawn_files = figure_files(analysis, found.cells, curves)
     folder(to)
-    writers = {name: partial(write, text) for name, text in texts.items()}
-    writers |= {f"{n}.{suffix}": partial(figures.save, drawn[n]) for n in drawn for suffix in ("png", "pdf")}
+    writers = {name: partial(write, text) for name, text in texts.items()} | drawn_files
     return [replace(to / name, writer) for name, writer in writers.items()]
-
-
-def _figures(found: Results, curves: pd.DataFrame) -> figures.Figures:
-    drawn = figures.Figures(
-        effects=figures.effects(found.analysis),
-        measures=figures.measures(found.analysis, found.cells),
-        curves=figures.curves(figures.recorded_curves(found.analysis, curves)),
-    )
-    for figure in drawn.values() if found.study.quick else ():
-        figures.warn(figure, SMOKE)
-    return drawn
 
 
 def _numbers(analysis: Analysis, arm: str) -> dict[str, float]:
