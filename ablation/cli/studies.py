@@ -407,7 +407,7 @@ def report(
     studies = _loaded(catalogue.paths(), quick) if not names else {name: _load(name, quick) for name in names}
     if not studies:
         raise UserError(NONE)
-    for path in write(studies, _store(store), to, seeds):
+    for path in write(studies, _store(store), to, seeds, whole=not names):
         if path.suffix != ".png":
             typer.echo(path)
 

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isfinite
+from pathlib import PurePath
 from shlex import quote
 from typing import Any
 
@@ -31,14 +33,37 @@ from ablation.stats.verdicts import Verdict
 from ablation.study import Study
 
 NOT_RUN, NO_RESULT = "not run yet", "no result"
+FORMS = {"supported": "filled", "refuted": "filled", "equivalent": "diamond", "inconclusive": "hollow"}
+"""How the point of a verdict is drawn."""
 RUN_COLUMNS = ["arm", "seed", "state", "fingerprint", "run_id", "started", "code"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the effect of a claim stands, in units of the smallest effect that matters, above 0 as claimed.
+
+    NaN where there is no number. form: how its point is drawn, one of `FORMS`, or "cross" where nothing is
+    tested.
+    """
+
+    low: float
+    mean: float
+    high: float
+    form: str
+
+    @property
+    def numbers(self) -> str:
+        """As in "+2.1 [+0.4, +3.8]"."""
+        spread = f" {bracket(self.low, self.high, 1, signed=True)}" if isfinite(self.low) else ""
+        return f"{number(self.mean, 1, signed=True)}{spread}"
 
 
 @dataclass(frozen=True)
 class ClaimText:
     """A claim with its verdict's word, or `NOT_RUN` or `NO_RESULT`; "" where there is nothing to say.
 
-    about: the measure, and what its effect is called. effect, interval: its numbers.
+    about: the measure, and what its effect is called. effect, interval: its numbers; place: the same among
+    all claims, None where there are none.
     """
 
     text: str
@@ -48,6 +73,7 @@ class ClaimText:
     effect: str = ""
     interval: str = ""
     reason: str = ""
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -195,8 +221,8 @@ class Chapter:
 
     @property
     def title(self) -> str:
-        """Its heading."""
-        return heading(self.name)
+        """Its heading; a file is called without its folder."""
+        return heading(PurePath(self.name).stem if self.name.endswith(".py") else self.name)
 
     @property
     def part(self) -> str:
@@ -210,9 +236,24 @@ class Chapter:
         return {number: f"Part {number}: {title}" for number, title in declared.items()}
 
     @property
+    def introduction(self) -> str:
+        """What its experiment says of the text whose claims are studied."""
+        return self.study.experiment.about if self.study else ""
+
+    @property
     def anchor(self) -> str:
         """The name as a fragment of an address and the beginning of a file's name; no two are alike."""
         return re.sub(r"[^\w-]", lambda odd: f".{ord(odd[0]):x}", self.name, flags=re.ASCII)
+
+    @property
+    def unrun(self) -> bool:
+        """Whether there is nothing to show yet, and no problem either."""
+        return self.evidence is None and not self.problem
+
+    @property
+    def words(self) -> dict[str, int]:
+        """How many of its claims have each word, else its own word; in the order of the claims."""
+        return dict(Counter(claim.word for claim in self.claims) or {self.word: 1})
 
     @property
     def word(self) -> str:
@@ -238,7 +279,7 @@ class Chapter:
         search = f" && {run} --search{quick}" if self.study.search else ""
         return f"{run} --seeds {self.seeds}{quick}{search}"
 
-    @property
+    @cached_property
     def claims(self) -> list[ClaimText]:
         """The claims of the study, with what its runs say of them."""
         if self.evidence:
@@ -247,7 +288,7 @@ class Chapter:
         return [_claim(self.study, claim, self.word) for claim in self.study.claims] if self.study else []
 
 
-def _claim(study: Study, claim: Claim, word: str, **found: str) -> ClaimText:
+def _claim(study: Study, claim: Claim, word: str, **found: Any) -> ClaimText:
     rule = claim.rule
     about = f"{study.label(rule.measure)}, {rule.effect_words}"
     return ClaimText(claim.text, word, rule.sentence(study), about, **found)
@@ -264,4 +305,13 @@ def _judged(study: Study, verdict: Verdict) -> ClaimText:
         effect=number(estimate.mean, digits, signed=True) if estimate.n else "",
         interval=bracket(estimate.low, estimate.high, digits, signed=True) if estimate.n > 1 else "",
         reason=verdict.reason,
+        place=_place(study, verdict) if estimate.n else None,
     )
+
+
+def _place(study: Study, verdict: Verdict) -> Place:
+    rule, estimate = verdict.claim.rule, verdict.estimate
+    unit = study.measures[rule.measure] * (-1 if rule.direction == "down" else 1)
+    low, high = sorted((estimate.low / unit, estimate.high / unit))
+    form = FORMS[verdict.word] if verdict.p_holm is not None else "cross"
+    return Place(low, estimate.mean / unit, high, form)

@@ -86,7 +86,8 @@ class Panel:
     """One pair of axes: its title, its height in inches, and what draws it; `header` begins rows of its own.
 
     y: the limits of the vertical axis where it has numbers; the panels below one header share them. right:
-    inches beside the axes for words. under: what stands below the numbers of the horizontal axis.
+    inches beside the axes for words. under: what stands below the numbers of the horizontal axis, which are
+    whole numbers where it has `whole` ones.
     """
 
     title: str
@@ -96,6 +97,7 @@ class Panel:
     y: tuple[float, float] | None = None
     right: float = 0.0
     under: str = ""
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,7 @@ class _Rows:
         axes = figure.add_axes((left / across, bottom / up, self.width / across, panel.height / up))
         panel.draw(axes)
         literal([axes.set_title(title, loc="left", pad=3)])
-        _number(axes, "x", self.width)
+        _number(axes, "x", self.width, panel.whole)
         if panel.y is not None:
             axes.set_ylim(*panel.y)
             _number(axes, "y", panel.height)
@@ -331,22 +333,27 @@ def _width_of_numbers(panel: Panel) -> float:
     return max((extent(text, mpl.rcParams["ytick.labelsize"])[0] for text in found), default=0.0) + 0.1
 
 
-def _number(axes: Axes, which: Literal["x", "y"], length: float) -> None:
+def _number(axes: Axes, which: Literal["x", "y"], length: float, whole: bool = False) -> None:
     """Write as many numbers on the axis as its `length` in inches has room for."""
     low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
     size = mpl.rcParams["xtick.labelsize" if which == "x" else "ytick.labelsize"]
-    found = ticks(low, high, length, which == "x", size)
+    found = ticks(low, high, length, which == "x", size, whole)
     (axes.set_xticks if which == "x" else axes.set_yticks)([*found.values()], [*found])
 
 
-def ticks(low: float, high: float, length: float, along: bool, size: Any) -> dict[str, float]:
+def ticks(
+    low: float, high: float, length: float, along: bool, size: Any, whole: bool = False
+) -> dict[str, float]:
     """Round numbers between `low` and `high` by their words; `along`: that stand beside each other.
 
-    length: inches. As many as have room, and one if there is room for one.
+    whole: whole numbers, if the axis has two. length: inches. As many as have room, and one if there is room
+    for one.
     """
     kept: dict[str, float] = {}
     for most in (5, 4, 3, 2):
-        values = [value for value in MaxNLocator(most).tick_values(low, high) if low <= value <= high]
+        values = [
+            value for value in MaxNLocator(most, integer=whole).tick_values(low, high) if low <= value <= high
+        ]
         texts = _number_words(values)
         places = [(value - low) / (high - low) * length for value in values]
         halves = [extent(text, size)[0 if along else 1] / 2 for text in texts]

@@ -93,7 +93,7 @@ def _effects(analysis: Analysis) -> Caption:
     ns: dict[str, list[int]] = {}
     for effect in analysis.effects:
         ns.setdefault(effect.arm, []).append(effect.estimate.n)
-    rows = tuple((arm, _n(ns.get(arm, [])), runs) for arm, runs in _runs(analysis).items())
+    rows = tuple((arm, _n(ns[arm]) if arm in ns else "", runs) for arm, runs in _runs(analysis).items())
     other = ", or to the arm named below it" if analysis.others else ""
     every = [n for of_arm in ns.values() for n in of_arm]
     return Caption(

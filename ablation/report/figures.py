@@ -342,7 +342,7 @@ def _all_arms(arms: Sequence[str], look: Look, label: str, lines: Curves) -> Pan
             literal([axes.text(1 + 0.18 / beside, y / height, labels[arm], **words)])
 
     right = max(extent(text, size)[0] for text in labels.values()) + 0.22
-    return Panel(label, height, draw, y=limits, right=right)
+    return Panel(label, height, draw, y=limits, right=right, whole=True)
 
 
 def _moved_apart(ends: Mapping[str, float], rooms: Mapping[str, float], height: float) -> dict[str, float]:
@@ -373,7 +373,7 @@ def _small_multiples(baseline: str, arms: Sequence[str], label: str, lines: Curv
         axes.set_xlim(*steps)
 
     others = [arm for arm in arms if arm != baseline and any(arm == one for one, _ in lines)]
-    return [Panel(arm, 0.85, partial(draw, arm), header=label, y=limits) for arm in others]
+    return [Panel(arm, 0.85, partial(draw, arm), label, limits, whole=True) for arm in others]
 
 
 def _draw_curve(axes: Axes, table: pd.DataFrame, side: str, color: Any, marker: str, place: int = 0) -> None:
