@@ -10,7 +10,7 @@ import pytest
 
 from ablation import Study, Tuned
 from ablation.errors import UserError
-from ablation.report import figures
+from ablation.report import drawing
 from ablation.report.data_files import items_csv, provenance_json, runs_csv, verdicts_csv
 from ablation.report.export import Results, write_files
 from ablation.stats.analysis import analyse
@@ -25,6 +25,8 @@ NAMES = [
     *("table.md", "table.tex", "table.csv", "table.html", "appendix.tex", "notes.tex", "notes.md"),
     *("runs.csv", "verdicts.csv", "provenance.json"),
     *("effects.png", "effects.pdf", "measures.png", "measures.pdf", "curves.png", "curves.pdf"),
+    *("effects_page.png", "effects_page.pdf", "measures_page.png", "measures_page.pdf"),
+    *("curves_page.png", "curves_page.pdf", "effects.md", "measures.md", "curves.md"),
 ]
 
 
@@ -64,7 +66,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
         path.write_text("half a")
         raise OSError("no space left")
 
-    monkeypatch.setattr(figures, "save", half)
+    monkeypatch.setattr(drawing, "save", half)
     with pytest.raises(OSError, match="no space left"):
         write_files(WHOLE, CURVES, tmp_path)
     assert (tmp_path / "measures.png").read_text() == "old"
@@ -209,10 +211,10 @@ def test_a_study_without_one_complete_run_can_be_exported(tmp_path: Path, state:
 
 def test_a_smoke_budget_is_marked_in_every_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = []
-    monkeypatch.setattr(figures, "save", lambda figure, path: (drawn.append(figure), path.write_text("x")))
+    monkeypatch.setattr(drawing, "save", lambda figure, path: (drawn.append(figure), path.write_text("x")))
     quick = STUDY.smoke()
     write_files(Results(quick, a_frame(quick, 2, noisy(CENTRE, 0.001))), CURVES, tmp_path / "quick")
-    assert [figure.get_suptitle() for figure in drawn] == ["Smoke budget: these numbers mean nothing."] * 6
+    assert [figure.get_suptitle() for figure in drawn] == ["Smoke budget: these numbers mean nothing."] * 12
     for name, times in (("table.md", 2), ("table.html", 2), ("table.tex", 1), ("appendix.tex", 1)):
         text = (tmp_path / "quick" / name).read_text(encoding="utf-8")
         assert text.count("Smoke budget: these numbers mean nothing.") == times

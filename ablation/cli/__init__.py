@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 for verb in (
     *(new.new, studies.list_, studies.plan, studies.run, studies.status, studies.verify, tables.table),
-    *(tables.export, store.ui, store.doctor, studies.report),
+    *(tables.export, tables.figures, store.ui, store.doctor, studies.report),
 ):
     app.command(verb.__name__.rstrip("_"))(verb)
 

@@ -293,18 +293,26 @@ def verify(study: StudyName, store: StoreFolder = DEFAULT_STORE, quick: Quick = 
 
 
 def report(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[STUDY...]",
+            help="Names from `ablation list`, or study files; all studies of this folder if not given.",
+        ),
+    ] = None,
+    *,
     to: Annotated[Path, typer.Option("--to", help="Folder for the page; made where it is missing.")],
     seeds: Seeds = None,
     store: StoreFolder = DEFAULT_STORE,
     quick: Quick = False,
 ) -> None:
-    """Write all studies, run or not, as one page (index.html) and as report.md with its figures."""
+    """Write studies, run or not, as one page (index.html) and as report.md with its figures."""
     from ablation.report.page import report as write
 
-    studies = _loaded(catalogue.paths(), quick)
+    studies = _loaded(catalogue.paths(), quick) if not names else {name: _load(name, quick) for name in names}
     if not studies:
         raise UserError(NONE)
-    for path in write(studies, _store(store), to, seeds):
+    for path in write(studies, _store(store), to, seeds, whole=not names):
         if path.suffix != ".png":
             typer.echo(path)
 

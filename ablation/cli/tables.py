@@ -1,4 +1,4 @@
-"""The verbs that show what a study found: table, export."""
+"""The verbs that show what a study found: table, export, figures."""
 
 import sys
 from collections.abc import Collection, Sequence
@@ -260,4 +260,31 @@ def export(
     for one in declared:
         # One study fills the folder itself; several get a folder each.
         for path in publish(one, _store(store), to if len(declared) == 1 else to / one.name, seeds):
+            typer.echo(path)
+
+
+def figures(
+    studies: Annotated[
+        list[str], typer.Argument(metavar="STUDY...", help="Names from `ablation list`, or study files.")
+    ],
+    to: Annotated[Path, typer.Option("--to", help="Folder for the files; made where it is missing.")],
+    style: Annotated[
+        Path | None, typer.Option("--style", help="A style file of matplotlib of your own (.mplstyle).")
+    ] = None,
+    seeds: Seeds = None,
+    store: StoreFolder = DEFAULT_STORE,
+    quick: Quick = False,
+) -> None:
+    """Write the figures alone (png, pdf), as wide as a column and as a page, each with its caption."""
+    from ablation.report.drawing import own_style
+    from ablation.report.export import read
+    from ablation.report.figure_files import write_figures
+
+    own = own_style(style) if style else {}
+    declared = [_load(name, quick) for name in studies]
+    for one in declared:
+        found = read(one, _store(store), seeds)
+        # One study fills the folder itself; several get a folder each.
+        place = to if len(declared) == 1 else to / one.name
+        for path in write_figures(found.analysis, found.cells, found.curves, place, own):
             typer.echo(path)

@@ -53,6 +53,11 @@ class EmojiExperiment(Experiment):
     packages = ("torch", "torchvision", "datasets", "scikit-learn", "pillow")
     preload = ("ablation.emoji.run_files", "ablation.emoji.determinism", "torch._dynamo")
     sheet = "reconstructions.png"
+    about = (
+        "The report is a student's: an autoencoder of emoji at 64x64 pixels, the same network trained "
+        "jointly with a classifier, and composites such as a cat with heart-shaped eyes. Its claims and the "
+        "experiments that it proposes are quoted, and put to the test."
+    )
     outline = {  # noqa: RUF012
         "1": "MSE autoencoder",
         "2": "Encoder-classifier",

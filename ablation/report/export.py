@@ -12,7 +12,6 @@ import pandas as pd
 from ablation.errors import UserError
 from ablation.files import folder, replace, write
 from ablation.formatting import SMOKE, count, listing, short_commit
-from ablation.report import figures
 from ablation.report.arms import arm_summaries
 from ablation.report.data_files import (
     effects_frame,
@@ -22,6 +21,10 @@ from ablation.report.data_files import (
     verdicts_csv,
     verdicts_frame,
 )
+from ablation.report.drawing import PAGE, Figures, Look, save
+from ablation.report.figure_files import figure_files
+from ablation.report.figures import drawn
+from ablation.report.figures import effects as forest_plots
 from ablation.report.formats import FORMATS, render, supplements
 from ablation.report.search import write_search
 from ablation.report.table import Layout, Table, tabulate
@@ -132,9 +135,12 @@ class Results:
         return learning_curves(self.study, self.cells, self.store)
 
     @property
-    def figures(self) -> figures.Figures:
-        """New figures by name: "effects", "measures" and "curves". Reads the store."""
-        return _figures(self, self.curves)
+    def figures(self) -> Figures:
+        """New figures by name, as wide as a page: "effects", "measures" and "curves". Reads the store.
+
+        What is higher than a page goes on in "effects_2".
+        """
+        return drawn(self.analysis, self.cells, self.curves, Look(PAGE))
 
     def export(self, to: Path | str, **layout: Any) -> list[Path]:
         """Write tables (md, tex, csv, html), figures, runs, verdicts and provenance into the folder `to`.
@@ -206,11 +212,11 @@ def summarise(study: Study, store: Store, seeds: int | None = None) -> Results:
 def _write_shown(found: Results, to: Path) -> list[Path]:
     """Write the files that MLflow shows beside every arm into `to`; their paths."""
     (to / "table.html").write_text(found.text("html"))
-    figure = figures.effects(found.analysis)
-    if found.study.quick:
-        figures.warn(figure, SMOKE)
-    figures.save(figure, to / "effects.png")
-    return [to / "table.html", to / "effects.png"]
+    paths = [to / "table.html"]
+    for n, figure in enumerate(forest_plots(found.analysis, look=Look(PAGE)), 1):
+        paths.append(to / ("effects.png" if n == 1 else f"effects_{n}.png"))
+        save(figure, paths[-1])
+    return paths
 
 
 def publish(study: Study, store: Store, to: Path, seeds: int | None = None) -> list[Path]:
@@ -240,22 +246,10 @@ def write_files(
     texts["provenance.json"] = provenance_json(analysis, _provenance(found.cells))
     if found.items is not None and len(found.items):
         texts["items.csv"] = items_csv(found.items)
-    drawn = _figures(found, curves)
+    drawn_files = figure_files(analysis, found.cells, curves)
     folder(to)
-    writers = {name: partial(write, text) for name, text in texts.items()}
-    writers |= {f"{n}.{suffix}": partial(figures.save, drawn[n]) for n in drawn for suffix in ("png", "pdf")}
+    writers = {name: partial(write, text) for name, text in texts.items()} | drawn_files
     return [replace(to / name, writer) for name, writer in writers.items()]
-
-
-def _figures(found: Results, curves: pd.DataFrame) -> figures.Figures:
-    drawn = figures.Figures(
-        effects=figures.effects(found.analysis),
-        measures=figures.measures(found.analysis, found.cells),
-        curves=figures.curves(figures.recorded_curves(found.analysis, curves)),
-    )
-    for figure in drawn.values() if found.study.quick else ():
-        figures.warn(figure, SMOKE)
-    return drawn
 
 
 def _provenance(cells: pd.DataFrame) -> dict[str, Any]:
