@@ -1,6 +1,7 @@
 """How `make docs` makes a site of these pages: Sphinx, with every warning an error."""
 
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
@@ -14,6 +15,7 @@ project = html_title = "ablation"
 version = ablation.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc"]
 html_theme = "furo"
+html_css_files = html_static_path = ["site.css"]
 html_copy_source = html_show_sphinx = html_show_copyright = False
 myst_heading_anchors = 4
 suppress_warnings = [
@@ -22,6 +24,7 @@ suppress_warnings = [
 nb_execution_mode = "off"  # a test executes the notebook, and compares what it gives
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+python_maximum_signature_line_length = 80
 default_role = "code"  # docstrings are Markdown
 
 BELOW = {"decisions/README": "0*", "results/README": "*/table"}
@@ -35,8 +38,10 @@ def complete(app: Sphinx, name: str, source: list[str]) -> None:
     if name in BELOW:
         source[0] += f"\n```{{toctree}}\n:hidden:\n:glob:\n\n{BELOW[name]}\n```\n"
     if name.startswith("results/") and name.endswith("/table"):
-        figures = sorted((DOCS / name).parent.glob("*.png"))
-        source[0] += "".join(f"\n![{figure.stem}]({figure.name})\n" for figure in figures)
+        found = {figure.stem for figure in (DOCS / name).parent.glob("*.png")}
+        shown = sorted(one for one in found if f"{one}_page" not in found)  # of two widths the larger
+        shown.sort(key=lambda one: one.startswith("curves"))
+        source[0] += "".join(f"\n![{figure}]({figure}.png)\n" for figure in shown)
 
 
 def to_included(app: Sphinx, page: nodes.document) -> None:
@@ -48,6 +53,13 @@ def to_included(app: Sphinx, page: nodes.document) -> None:
                 link.attributes.update(refdomain="doc", reftarget=name, reftargetid=None)
 
 
+def readable(*arguments: Any) -> tuple[str, str] | None:
+    """The signature with `{}` for what a dataclass calls `<factory>`, which Sphinx cannot parse."""
+    *_, signature, returned = arguments
+    return (signature.replace("<factory>", "{}"), returned) if signature else None
+
+
 def setup(app: Sphinx) -> None:
     app.connect("source-read", complete)
     app.connect("doctree-read", to_included)
+    app.connect("autodoc-process-signature", readable)
