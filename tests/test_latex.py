@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -99,10 +100,13 @@ def tables() -> dict[str, Table]:
     for font in ("scriptsize", "small", "normalsize"):
         for measures in (3, 5):
             found[f"{font}, {measures} measures"] = a_table(9, measures, Layout(font=font))
+    sixty = a_table(60, 3, odd=True)
+    many = replace(sixty, panels=tuple(replace(one, rows=one.rows * 10) for one in sixty.panels))
     return found | {
         "a measure": a_table(1, 1),
         "two seeds": a_table(3, 3, seeds=2),
-        "sixty arms": a_table(60, 3, odd=True),
+        "sixty arms": sixty,
+        "more floats than LaTeX keeps": many,
         "sixty arms, wide": a_table(60, 5, odd=True),
         "twenty measures": a_table(4, 20),
         "twenty measures, turned": a_table(4, 20, Layout(transpose=True)),
@@ -183,6 +187,12 @@ def test_one_column_up_to_three_measures_and_two_beyond() -> None:
     assert {one.environment for one in floats(a_table(3, 3))} == {"table"}
     assert {one.environment for one in floats(a_table(3, 4))} == {"table*"}
     assert all(len(floats(tables()[path.parent.name])) <= 3 for path in RESULTS)
+
+
+def test_floats_are_put_out_before_latex_has_too_many() -> None:
+    table = tables()["more floats than LaTeX keeps"]
+    assert len(floats(table)) > 18
+    assert render(table, "tex").count(r"\clearpage") == (len(floats(table)) - 1) // 12
 
 
 def test_equal_tables_give_equal_bytes() -> None:

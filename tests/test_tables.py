@@ -308,6 +308,17 @@ def test_a_layout_shows_less_and_says_so_and_changes_no_p_value() -> None:
     assert [row.best for row in best.rows] == [False, True]
 
 
+def test_a_measure_without_a_better_direction_has_no_best_mean() -> None:
+    study = a_study(measures={"effective_rank": 1.0}, claims=())
+    frame = a_frame(study, 5, lambda arm, s: 0.0).assign(
+        effective_rank=[float(n % 3 + n % 2) for n in range(15)]
+    )
+    table = tabulate(analyse(study, frame, 5))
+    assert not any(row.best for row in table.panels[0].rows)
+    for text in (render(table, "md"), render(table, "html"), supplements(table)["appendix.tex"]):
+        assert "no direction is better" in text
+
+
 def test_an_interval_is_printed_as_asked_for() -> None:
     analysis = a_table().analysis
     pm, range_ = (tabulate(analysis, Layout(interval=one)) for one in ("pm", "range"))

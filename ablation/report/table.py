@@ -101,6 +101,11 @@ class Panel:
     sesoi: str
     rows: tuple[Entry, ...]
 
+    @property
+    def direction(self) -> str:
+        """Which way is better, in words."""
+        return "no direction is better" if self.better == "neither" else f"{self.better} is better"
+
 
 @dataclass(frozen=True)
 class Table:
