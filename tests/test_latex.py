@@ -56,6 +56,7 @@ def a_table(
     odd: bool = False,
     question: str = "Is it better?",
     digits: int = 4,
+    baseline: str = "",
 ) -> Table:
     """Invented runs of so many arms beside the baseline, in so many measures; odd: names of `NAMES`."""
     names = [f"arm {n}" for n in range(arms)]
@@ -67,7 +68,7 @@ def a_table(
         question=question,
         source=question,
         train=unused,
-        baseline={"x": -1},
+        baseline={"x": names.index(baseline) if baseline else -1},
         arms={name: {"x": n} for n, name in enumerate(names)},
         measures={
             f"m{n}": Measure("lower", label, digits, matters=size / 10) for n, label in enumerate(labels)
@@ -113,6 +114,7 @@ def tables() -> dict[str, Table]:
         "ranges": a_table(12, 6, Layout(interval="range"), odd=True),
         "fifteen digits": a_table(4, 4, Layout(digits=15, interval="range")),
         "large numbers": a_table(4, 4, size=1e60),
+        "an odd baseline": a_table(6, 2, odd=True, baseline=NAMES[3]),
         "a long question": a_table(4, 2, question=" ".join([ODD, LONG] * 30)),
     }
 
