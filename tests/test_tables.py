@@ -99,7 +99,7 @@ def compact(table: Table) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for line in render(table, "tex").splitlines():
         if " & " in line and not line.startswith(" &"):
-            name, *cells = line.removesuffix(r" \\").split(" & ")
+            name, *cells = line.removesuffix(r" \\").replace(r"\fit{\endgraf}{ }", " ").split(" & ")
             plain = [re.sub(r"\\(?:textbf|rlap)|[{}^$\\]", "", cell.replace(r"\pm", "±")) for cell in cells]
             found.setdefault(name.partition(" \\par")[0], []).extend(plain)
     return found

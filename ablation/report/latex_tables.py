@@ -83,13 +83,13 @@ class Column:
         """Em of a mean and its interval in one line."""
         return max(*(_mean_width(e) + SPACE + width(_spread(self, e)) for e in self.whole), self.narrow)
 
-    def cell(self, row: int) -> str:
-        """The entry of a row."""
+    def cell(self, row: int, between: str) -> str:
+        """The entry of a row; `between`: what stands between its mean and its interval."""
         e = self.entries[row]
         mean = breakable(e.mean, self.narrow)
         found = rf"\textbf{{{mean}}}" if e.best else mean
         if spread := _spread(self, e):
-            found += f" {breakable(spread, self.narrow)}"
+            found += between + breakable(spread, self.narrow)
         return found + _superscript(e.mark + e.seeds_mark)
 
 
@@ -171,8 +171,9 @@ class Block:
     @property
     def body(self) -> list[str]:
         """The rows."""
+        between = " " if self.fits_roomy else r"\fit{\endgraf}{ }"
         return [
-            " & ".join([row.latex(self.stub), *(column.cell(n) for column in self.columns)])
+            " & ".join([row.latex(self.stub), *(column.cell(n, between) for column in self.columns)])
             for n, row in enumerate(self.rows)
         ]
 
