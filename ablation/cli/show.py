@@ -109,7 +109,7 @@ def show_table(found: "StudyTable") -> None:
         say(found.empty)
         say()
     for panel in () if found.empty else found.panels:
-        title = f"{panel.label} ({panel.better} is better, smallest effect that matters {panel.sesoi})"
+        title = f"{panel.label} ({panel.direction}, smallest effect that matters {panel.sesoi})"
         grid = Table("arm", "n", "mean", "difference", "verdict", title=title, **_PLAIN)
         for row in panel.rows:
             mean = Text(f"{row.mean} {row.spread(interval)}", "bold" if row.best else "")
