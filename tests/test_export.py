@@ -54,7 +54,7 @@ def test_two_stores_give_the_same_bytes_but_for_the_runs_names(tmp_path: Path) -
 def test_a_layout_shapes_the_tables_and_leaves_the_appendix_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(figures, "save", lambda figure, path: path.write_text("x"))
+    monkeypatch.setattr(drawing, "save", lambda figure, path: path.write_text("x"))
     WHOLE.export(tmp_path, arms=["small"], digits=1)
     assert (tmp_path / "table.tex").read_text() == WHOLE.text("tex", arms=["small"], digits=1)
     assert [row["arm"] for row in rows((tmp_path / "table.csv").read_text())] == ["small"] * 2
