@@ -9,8 +9,9 @@ ROOT = Path(__file__).parents[1]
 LOOKED_AT = {
     "mlflow": (
         "<3.18",
-        "saved views are in a format that MLflow does not document (tracking/views.py: open `ablation ui` "
-        "in a browser), a new SQLite store is made by the client's first question (tracking/store.py), and "
+        "saved views, and the names under which a browser keeps MLflow's settings, are not documented "
+        "(tracking/views.py, landing.html: test_views.py opens them in Chromium), a new SQLite store is made "
+        "by the client's first question (tracking/store.py), and "
         "workers import its store by name (runner/engines/local.py)",
     ),
     "optuna": (

@@ -145,9 +145,27 @@ def test_the_verbs_on_a_finished_study(ablation: Run, store: Store, tmp_path: Pa
     assert code == 0
     names = ["table.md", "table.tex", "table.csv", "table.html", "appendix.tex", "notes.tex", "notes.md"]
     names += ["runs.csv", "verdicts.csv", "provenance.json"]
-    names += [f"{figure}.{kind}" for figure in ("effects", "measures", "curves") for kind in ("png", "pdf")]
-    assert sorted(names) == folder_of(tmp_path / "out")
-    assert all(name in said for name in names)
+    ends = ("png", "pdf", "md")
+    drawn = [f"{figure}.{end}" for figure in ("effects", "measures", "curves") for end in ends]
+    drawn += [name.replace(".", "_page.") for name in drawn if not name.endswith(".md")]
+    assert sorted(names + drawn) == folder_of(tmp_path / "out")
+    assert all(name in said for name in names + drawn)
+    (tmp_path / "mine.mplstyle").write_text("font.size: 9\n")
+    own = ("--style", tmp_path / "mine.mplstyle")
+    code, said, _ = ablation("figures", path, "--to", tmp_path / "drawn", *own, *place)
+    assert code == 0
+    assert folder_of(tmp_path / "drawn") == sorted(drawn)
+    assert (tmp_path / "drawn" / "effects.pdf").read_bytes() != (
+        tmp_path / "out" / "effects.pdf"
+    ).read_bytes()
+    none = ("--style", tmp_path / "none.mplstyle")
+    assert "wants a style file" in refused(ablation("figures", path, "--to", tmp_path / "x", *none, *place))
+    code, said, _ = ablation("report", path, "--to", tmp_path / "page", *place)
+    assert code == 0
+    text = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    assert text.count("<article") == 1
+    assert ">Mine</a>" in text  # the file without its folder
+    assert "no study 'other'" in refused(ablation("report", "other", "--to", tmp_path / "page", *place))
     assert "none is left RUNNING" in ablation("doctor", *place)[1]
 
 

@@ -51,6 +51,16 @@ def test_two_stores_give_the_same_bytes_but_for_the_runs_names(tmp_path: Path) -
     assert differ == ["provenance.json"]
 
 
+def test_a_layout_shapes_the_tables_and_leaves_the_appendix_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "save", lambda figure, path: path.write_text("x"))
+    WHOLE.export(tmp_path, arms=["small"], digits=1)
+    assert (tmp_path / "table.tex").read_text() == WHOLE.text("tex", arms=["small"], digits=1)
+    assert [row["arm"] for row in rows((tmp_path / "table.csv").read_text())] == ["small"] * 2
+    assert "large &" in (tmp_path / "appendix.tex").read_text()
+
+
 def test_what_was_there_is_overwritten_and_what_is_not_ours_is_left(tmp_path: Path) -> None:
     (tmp_path / "table.md").write_text("stale")
     (tmp_path / "notes.txt").write_text("mine")

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ def a_table(
     odd: bool = False,
     question: str = "Is it better?",
     digits: int = 4,
+    baseline: str = "",
 ) -> Table:
     """Invented runs of so many arms beside the baseline, in so many measures; odd: names of `NAMES`."""
     names = [f"arm {n}" for n in range(arms)]
@@ -66,7 +68,7 @@ def a_table(
         question=question,
         source=question,
         train=unused,
-        baseline={"x": -1},
+        baseline={"x": names.index(baseline) if baseline else -1},
         arms={name: {"x": n} for n, name in enumerate(names)},
         measures={
             f"m{n}": Measure("lower", label, digits, matters=size / 10) for n, label in enumerate(labels)
@@ -99,16 +101,20 @@ def tables() -> dict[str, Table]:
     for font in ("scriptsize", "small", "normalsize"):
         for measures in (3, 5):
             found[f"{font}, {measures} measures"] = a_table(9, measures, Layout(font=font))
+    sixty = a_table(60, 3, odd=True)
+    many = replace(sixty, panels=tuple(replace(one, rows=one.rows * 10) for one in sixty.panels))
     return found | {
         "a measure": a_table(1, 1),
         "two seeds": a_table(3, 3, seeds=2),
-        "sixty arms": a_table(60, 3, odd=True),
+        "sixty arms": sixty,
+        "more floats than LaTeX keeps": many,
         "sixty arms, wide": a_table(60, 5, odd=True),
         "twenty measures": a_table(4, 20),
         "twenty measures, turned": a_table(4, 20, Layout(transpose=True)),
         "ranges": a_table(12, 6, Layout(interval="range"), odd=True),
         "fifteen digits": a_table(4, 4, Layout(digits=15, interval="range")),
         "large numbers": a_table(4, 4, size=1e60),
+        "an odd baseline": a_table(6, 2, odd=True, baseline=NAMES[3]),
         "a long question": a_table(4, 2, question=" ".join([ODD, LONG] * 30)),
     }
 
@@ -183,6 +189,12 @@ def test_one_column_up_to_three_measures_and_two_beyond() -> None:
     assert {one.environment for one in floats(a_table(3, 3))} == {"table"}
     assert {one.environment for one in floats(a_table(3, 4))} == {"table*"}
     assert all(len(floats(tables()[path.parent.name])) <= 3 for path in RESULTS)
+
+
+def test_floats_are_put_out_before_latex_has_too_many() -> None:
+    table = tables()["more floats than LaTeX keeps"]
+    assert len(floats(table)) > 18
+    assert render(table, "tex").count(r"\clearpage") == (len(floats(table)) - 1) // 12
 
 
 def test_equal_tables_give_equal_bytes() -> None:

@@ -99,7 +99,7 @@ def compact(table: Table) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for line in render(table, "tex").splitlines():
         if " & " in line and not line.startswith(" &"):
-            name, *cells = line.removesuffix(r" \\").split(" & ")
+            name, *cells = line.removesuffix(r" \\").replace(r"\fit{\endgraf}{ }", " ").split(" & ")
             plain = [re.sub(r"\\(?:textbf|rlap)|[{}^$\\]", "", cell.replace(r"\pm", "±")) for cell in cells]
             found.setdefault(name.partition(" \\par")[0], []).extend(plain)
     return found
@@ -306,6 +306,17 @@ def test_a_layout_shows_less_and_says_so_and_changes_no_p_value() -> None:
     assert "Shown are" not in "".join(supplements(table).values())
     best = tabulate(analysis, Layout(arms=["small", "middle"])).panels[0]
     assert [row.best for row in best.rows] == [False, True]
+
+
+def test_a_measure_without_a_better_direction_has_no_best_mean() -> None:
+    study = a_study(measures={"effective_rank": 1.0}, claims=())
+    frame = a_frame(study, 5, lambda arm, s: 0.0).assign(
+        effective_rank=[float(n % 3 + n % 2) for n in range(15)]
+    )
+    table = tabulate(analyse(study, frame, 5))
+    assert not any(row.best for row in table.panels[0].rows)
+    for text in (render(table, "md"), render(table, "html"), supplements(table)["appendix.tex"]):
+        assert "no direction is better" in text
 
 
 def test_an_interval_is_printed_as_asked_for() -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 
 from ablation import Claim, Difference, Experiment, Measure, Run, Study
 from ablation.cli import app as command_line
+from ablation.cli.store import open_browser
 from ablation.report.export import summarise
 from ablation.report.landing import landing_page
 from ablation.runner.scheduler import run_study
@@ -207,6 +209,19 @@ def test_the_first_page_answers_and_a_study_without_summary_has_no_arms(store: S
     run_study(noisy_study(seeds=1), store, InlineEngine(), 1)
     assert [page.title for page in study_pages(store)["noisy"].pages] == titles[1:4]
     assert "No finding yet" in landing_page(store)
+    place = ["--store", str(store.root), "--port", str(free_port())]
+    ended = CliRunner().invoke(command_line, ["ui", "noisy", "--compare", *place])
+    assert "not summarised yet" in str(ended.exception)
+    assert ended.output == ""
+
+
+def test_a_study_of_more_runs_than_mlflow_loads_at_once_says_so(
+    ran: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert study_pages(ran)["noisy"].note == ""
+    monkeypatch.setattr("ablation.tracking.views.LOADED", 23)
+    assert "24 runs" in study_pages(ran)["noisy"].note
+    assert "24 runs" in landing_page(ran)
 
 
 def test_views_of_a_study_of_many_arms_and_measures_fit_into_mlflow(store: Store) -> None:
@@ -260,6 +275,28 @@ def test_optunas_dashboard_gets_the_trials_of_the_store(ran: Store, monkeypatch:
     assert Dashboard.called == [((ran.optuna_url,), {"host": "127.0.0.1", "port": port})]
 
 
+@pytest.mark.parametrize(
+    ("terminal", "wanted", "opened"), [(True, True, True), (True, False, False), (False, True, False)]
+)
+def test_the_browser_opens_in_a_terminal_once_the_port_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, terminal: bool, wanted: bool, opened: bool
+) -> None:
+    program, told = tmp_path / "browser", tmp_path / "told"
+    program.write_text(f'#!/bin/sh\nprintf %s "$1" > {told}.part && mv {told}.part {told}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{program} %s")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    port = free_port()
+    opener = open_browser("http://127.0.0.1/studies/#/a?b=1&c=2", wanted, port)
+    assert (opener is not None) == opened
+    if opener is not None:
+        time.sleep(1)
+        assert not told.exists()
+        with socket.create_server(("127.0.0.1", port)):
+            assert opener.wait(60) == 0
+        assert told.read_text() == "http://127.0.0.1/studies/#/a?b=1&c=2"
+
+
 def test_the_links_of_a_tracking_server_are_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = MlflowServer(f"sqlite:///{tmp_path}/server.db", tmp_path / "artifacts", tmp_path / "server.log")
     server.start()
@@ -273,6 +310,7 @@ def test_the_links_of_a_tracking_server_are_its_own(tmp_path: Path, monkeypatch:
         server.stop()
     assert ended.exit_code == 0
     assert f"{server.url}/#/compare-runs" in ended.output
+    assert "Ctrl-C" not in ended.output
     assert "s3cret" not in ended.output
 
 

@@ -109,7 +109,7 @@ def show_table(found: "StudyTable") -> None:
         say(found.empty)
         say()
     for panel in () if found.empty else found.panels:
-        title = f"{panel.label} ({panel.better} is better, smallest effect that matters {panel.sesoi})"
+        title = f"{panel.label} ({panel.direction}, smallest effect that matters {panel.sesoi})"
         grid = Table("arm", "n", "mean", "difference", "verdict", title=title, **_PLAIN)
         for row in panel.rows:
             mean = Text(f"{row.mean} {row.spread(interval)}", "bold" if row.best else "")
@@ -191,9 +191,9 @@ def _seeds(seeds: "list[Seed]") -> str:
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
 
 
-def show_pages(server: str, studies: "Mapping[str, StudyPages]") -> None:
-    """The address of MLflow's pages, then what is found and the links of every study, below `server`."""
-    console.print(f"All studies: {server}/ (end it with Ctrl-C)")
+def show_pages(home: str, server: str, studies: "Mapping[str, StudyPages]") -> None:
+    """Where all studies are listed, then what is found and the links of every study, below `server`."""
+    console.print(f"All studies: {home}")
     for name, study in studies.items():
         console.print(Text(f"\n{name}", "bold"))
         if study.finding:
@@ -201,6 +201,8 @@ def show_pages(server: str, studies: "Mapping[str, StudyPages]") -> None:
         width = max(len(page.title) for page in study.pages) + 2
         for page in study.pages:
             console.print(f"  {page.title:{width}}{server}{page.path}")
+        if study.note:
+            console.print(f"  {study.note}")
 
 
 def show_verified(found: "Verified") -> None:

@@ -64,19 +64,17 @@ def ui(
             f"runs are kept in {place.tracking_shown}, which has no pages of its own: start `mlflow server` "
             "for it, and name that server in MLFLOW_TRACKING_URI."
         )
-    if not place.embedded:
-        pages = _chosen(study_pages(place), study)
-        show_pages(place.tracking_shown, pages)
-        _open(_page_of(place.tracking_shown, pages, study, compare), browser)
-        return
-    _check_free(port)
-    words, environment = command(place, port)
+    if place.embedded:
+        _check_free(port)
+        words, environment = command(place, port)
+    server = f"http://{HOST}:{port}{PLACE}".rstrip("/") if place.embedded else place.tracking_shown
     pages = _chosen(study_pages(place), study)
-    server = f"http://{HOST}:{port}{PLACE}".rstrip("/")
-    show_pages(server, pages)
+    opened = _page_of(server, pages, study, compare)
+    show_pages(f"{server}/ (end it with Ctrl-C)" if place.embedded else server, server, pages)
     sys.stdout.flush()
-    _open(_page_of(server, pages, study, compare), browser, port)
-    os.execve(words[0], words, environment)
+    open_browser(opened, browser, port if place.embedded else None)
+    if place.embedded:
+        os.execve(words[0], words, environment)
 
 
 def _chosen(pages: "dict[str, StudyPages]", study: str | None) -> "dict[str, StudyPages]":
@@ -108,11 +106,12 @@ def _check_free(port: int) -> None:
             raise UserError(f"port {port} is in use on this machine: name another with --port.")
 
 
-def _open(address: str, browser: bool, port: int | None = None) -> None:
-    """Open the browser if this is a terminal: as soon as the port answers, where one is named."""
-    if browser and sys.stdout.isatty():
-        waited = [] if port is None else [str(port)]
-        subprocess.Popen([sys.executable, "-I", "-c", OPEN_WHEN_READY, address, *waited])
+def open_browser(address: str, wanted: bool, port: int | None = None) -> "subprocess.Popen[bytes] | None":
+    """Open the address if this is a terminal: as soon as the port answers, where one is named; what waits."""
+    if not (wanted and sys.stdout.isatty()):
+        return None
+    waited = [] if port is None else [str(port)]
+    return subprocess.Popen([sys.executable, "-I", "-c", OPEN_WHEN_READY, address, *waited])
 
 
 def _dashboard(store: "Store", port: int, browser: bool) -> None:
@@ -130,7 +129,7 @@ def _dashboard(store: "Store", port: int, browser: bool) -> None:
     address = f"http://127.0.0.1:{port}/dashboard"
     typer.echo(f"Optuna's dashboard at {address} (end it with Ctrl-C)")
     sys.stdout.flush()
-    _open(address, browser, port)
+    open_browser(address, browser, port)
     run_server(store.optuna_url, host="127.0.0.1", port=port)
 
 

@@ -73,7 +73,7 @@ class EmojiExperiment(Experiment):
             result = running.run(
                 settings,
                 seed,
-                lambda epoch: run.log(epoch.metrics, epoch.number),
+                lambda epoch: run.log(epoch.metrics, epoch.steps),
                 run.trained,
                 composes(run.measures),
             )
@@ -247,7 +247,7 @@ class EmojiExperiment(Experiment):
         composing = any(composes(run.measures) for _, _, run in training)
 
         def on_epoch(number: int, epoch: "Epoch") -> None:
-            training[number][2].log(epoch.metrics, epoch.number)
+            training[number][2].log(epoch.metrics, epoch.steps)
 
         ended: list[Mapping[str, float] | Exception] = []
         with deterministic():

@@ -73,6 +73,7 @@ class ClaimText:
     effect: str = ""
     interval: str = ""
     reason: str = ""
+    detail: str = ""
     place: Place | None = None
 
 
@@ -305,6 +306,7 @@ def _judged(study: Study, verdict: Verdict) -> ClaimText:
         effect=number(estimate.mean, digits, signed=True) if estimate.n else "",
         interval=bracket(estimate.low, estimate.high, digits, signed=True) if estimate.n > 1 else "",
         reason=verdict.reason,
+        detail=verdict.detail,
         place=_place(study, verdict) if estimate.n else None,
     )
 

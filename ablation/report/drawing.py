@@ -40,8 +40,8 @@ COLUMN, PAGE = 3.3, 6.9
 TALLEST = 9.0
 """Inches: the height of such a page."""
 INK, SOFT, BAND, ALARM = "#22252a", "#6a6f78", "#e2dccf", "#a8431b"
-TEXT, SMALL = 8, 7
-"""Points: the sizes of text."""
+TEXT = 8.5
+"""Points: the size of titles; all other text is "small", which matplotlib makes 0.833 of it."""
 DPI = 200
 SCREEN_DPI = 96  # of a browser
 EDGE, GAP = 0.04, 0.14  # inches: around a figure, and between panels
@@ -247,7 +247,7 @@ def _below(figure: Figure, sheet: Sheet) -> float:
 def warn(figure: Figure, text: str) -> None:
     """Write `text` across the top of `figure`, in the colour of alarm."""
     with style():
-        figure.suptitle(text, fontsize=TEXT, fontweight="bold", color=ALARM)
+        figure.suptitle(text, fontsize="medium", fontweight="bold", color=ALARM)
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -284,11 +284,11 @@ def style(own: Mapping[str, Any] | None = None) -> Iterator[None]:
                 "pdf.fonttype": 42,
                 "axes.prop_cycle": cycler(color=sns.color_palette("colorblind")),
                 "font.size": TEXT,
-                "axes.titlesize": TEXT,
+                "axes.titlesize": "medium",
                 **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor"), INK),
                 **dict.fromkeys(("xtick.color", "ytick.color"), INK),
-                **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), SMALL),
-                **dict.fromkeys(("axes.labelsize", "legend.fontsize"), SMALL),
+                **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), "small"),
+                **dict.fromkeys(("axes.labelsize", "legend.fontsize"), "small"),
                 **dict.fromkeys(("xtick.major.size", "ytick.major.size"), 2.5),
                 **dict.fromkeys(("xtick.major.pad", "ytick.major.pad"), 2.0),
                 **dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 0.7),

@@ -58,7 +58,10 @@ def document(table: Table) -> str:
         "alpha": study.alpha,
         "test": study.test,
         "effects": [dict(zip(COLUMNS, row, strict=True)) for row in exact_rows(table)],
-        "verdicts": [row | {"reason": v.reason} for row, v in zip(verdicts, analysis.verdicts, strict=True)],
+        "verdicts": [
+            row | {"reason": v.reason, "detail": v.detail}
+            for row, v in zip(verdicts, analysis.verdicts, strict=True)
+        ],
         "caveats": analysis.caveats,
         "fixed": study.fixed,
     }

@@ -6,7 +6,7 @@ they stand in two. LaTeX takes the roomy ones where the column of the document h
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
 
@@ -47,7 +47,7 @@ WAITING = 12
 
 @dataclass(frozen=True)
 class Head:
-    """What names a row or a column: its text, what stands smaller below it, and whether it is set upright."""
+    """What names a row or a column: its text, and what stands smaller below it."""
 
     text: str
     below: str = ""
@@ -64,31 +64,32 @@ class Head:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a block: its head, and an entry per row."""
+    """A column of a block: its head, and an entry per row; `whole` are those of all rows of the table."""
 
     head: Head
     entries: tuple[Entry, ...]
+    whole: tuple[Entry, ...]
     interval: Interval
 
     @cached_property
     def narrow(self) -> float:
         """Em of the widest of means, intervals and words of the head."""
-        wide = max(max(_mean_width(e), width(_spread(self, e))) for e in self.entries)
+        wide = max(max(_mean_width(e), width(_spread(self, e))) for e in self.whole)
         word = BOLD * max(map(width, self.head.text.split(" ")))
         return min(max(wide, min(word, MOST_WORD)), MOST_NUMBER)
 
     @cached_property
     def roomy(self) -> float:
         """Em of a mean and its interval in one line."""
-        return max(*(_mean_width(e) + SPACE + width(_spread(self, e)) for e in self.entries), self.narrow)
+        return max(*(_mean_width(e) + SPACE + width(_spread(self, e)) for e in self.whole), self.narrow)
 
-    def cell(self, row: int) -> str:
-        """The entry of a row."""
+    def cell(self, row: int, between: str) -> str:
+        """The entry of a row; `between`: what stands between its mean and its interval."""
         e = self.entries[row]
         mean = breakable(e.mean, self.narrow)
         found = rf"\textbf{{{mean}}}" if e.best else mean
         if spread := _spread(self, e):
-            found += f" {breakable(spread, self.narrow)}"
+            found += between + breakable(spread, self.narrow)
         return found + _superscript(e.mark + e.seeds_mark)
 
 
@@ -170,15 +171,16 @@ class Block:
     @property
     def body(self) -> list[str]:
         """The rows."""
+        between = " " if self.fits_roomy else r"\fit{\endgraf}{ }"
         return [
-            " & ".join([row.latex(self.stub), *(column.cell(n) for column in self.columns)])
+            " & ".join([row.latex(self.stub), *(column.cell(n, between) for column in self.columns)])
             for n, row in enumerate(self.rows)
         ]
 
     def cut(self, start: int, end: int) -> "Block":
         """Some of the rows."""
-        columns = tuple(Column(c.head, c.entries[start:end], c.interval) for c in self.columns)
-        return Block(self.rows[start:end], columns, self.stub, self.gap, self.most)
+        columns = tuple(replace(column, entries=column.entries[start:end]) for column in self.columns)
+        return replace(self, rows=self.rows[start:end], columns=columns)
 
 
 @dataclass(frozen=True)
@@ -212,9 +214,9 @@ def floats(table: Table) -> list[Float]:
 
 def caption(table: Table) -> str:
     """The question, where it is short enough for one, and what the numbers are."""
-    question = table.study.question
+    question, reference = table.study.question, table.study.reference
     first = question if width(question) <= MOST_QUESTION else f"{table.title}."
-    return f"{first} {table.legend(table.spread('pm'))}"
+    return f"{first} {table.legend(table.spread('pm'), _names(table).get(reference, reference))}"
 
 
 def name(text: str, number: int) -> str:
@@ -309,15 +311,11 @@ def _grid(table: Table) -> tuple[tuple[Head, ...], tuple[Column, ...]]:
         for e in table.panels[0].rows
     )
     measures = tuple(Head(short.get(p.label, p.label) + arrows[p.better]) for p in table.panels)
+    by_measure = [panel.rows for panel in table.panels]
+    rows, heads, entries = arms, measures, by_measure
     if table.layout.transpose:
-        columns = tuple(
-            Column(arm, tuple(panel.rows[n] for panel in table.panels), interval)
-            for n, arm in enumerate(arms)
-        )
-        return measures, columns
-    return arms, tuple(
-        Column(head, panel.rows, interval) for head, panel in zip(measures, table.panels, strict=True)
-    )
+        rows, heads, entries = measures, arms, list(zip(*by_measure, strict=True))
+    return rows, tuple(Column(head, own, own, interval) for head, own in zip(heads, entries, strict=True))
 
 
 def _to(short: dict[str, str], entry: Entry) -> str:

@@ -22,8 +22,8 @@ from ablation.stats.pareto import Front, front_of
 from ablation.study import Study
 from ablation.tuning import Search
 
-SIZE = (4.6, 3.6)
-"""Inches: wider than a column, for the bar of colours."""
+SIZE = (drawing.COLUMN, 2.9)
+"""Inches."""
 FEW_LABELS = 8  # trials on a front that are each named beside their point
 
 
@@ -75,7 +75,8 @@ def pareto(trials: pd.DataFrame, study: Study) -> Figure:
         axes.set_xlabel(across)
         axes.set_ylabel(up)
         despine(ax=axes)
-        figure.supxlabel(_caption(trials, found), fontsize=drawing.SMALL, color=drawing.SOFT)
+        words = drawing.wrapped(_caption(trials, found), SIZE[0] - 0.2, "small")
+        figure.supxlabel(words, fontsize="small", color=drawing.SOFT)
     if study.quick:
         drawing.warn(figure, SMOKE)
     return figure
@@ -102,7 +103,7 @@ def _draw(figure: Figure, axes: Axes, trials: pd.DataFrame, members: Any, study:
     bar.ax.yaxis.set_minor_locator(NullLocator())
     if members.sum() <= FEW_LABELS:
         for x, y, number in zip(first[members], second[members], trials.number[members], strict=True):
-            axes.annotate(str(number), (x, y), (5, 4), textcoords="offset points", fontsize=drawing.SMALL)
+            axes.annotate(str(number), (x, y), (5, 4), textcoords="offset points", fontsize="small")
 
 
 def _caption(trials: pd.DataFrame, found: Front) -> str:

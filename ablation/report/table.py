@@ -101,6 +101,11 @@ class Panel:
     sesoi: str
     rows: tuple[Entry, ...]
 
+    @property
+    def direction(self) -> str:
+        """Which way is better, in words."""
+        return "no direction is better" if self.better == "neither" else f"{self.better} is better"
+
 
 @dataclass(frozen=True)
 class Table:
@@ -142,9 +147,9 @@ class Table:
         """How intervals are printed in a format that usually prints them as `usual`."""
         return self.layout.interval or usual
 
-    def legend(self, interval: Interval) -> str:
-        """What n, the interval, bold and the marks of a compact table are, in one sentence."""
-        return _legend(self, interval)
+    def legend(self, interval: Interval, reference: str) -> str:
+        """What n, the interval, bold and the marks of a compact table are; reference: the baseline's name."""
+        return _legend(self, interval, reference)
 
     def whole(self) -> "Table":
         """The same with every arm and every measure."""
@@ -241,7 +246,7 @@ def _spread(interval: Interval, half: str, low: str, high: str) -> str:
     return f"± {half}" if interval == "pm" else f"[{low}, {high}]"
 
 
-def _legend(table: Table, interval: Interval) -> str:
+def _legend(table: Table, interval: Interval, reference: str) -> str:
     analysis, study = table.analysis, table.study
     rows = [row for panel in table.panels for row in panel.rows]
     counts = sorted({int(row.n) for row in rows} - {0})
@@ -260,19 +265,15 @@ def _legend(table: Table, interval: Interval) -> str:
     if analysis.exploratory:
         said.append("no effect is tested")
     else:
+        named = "the baseline" if reference.lower() == "baseline" else f"“{reference}”"
         other = ", or with the arm named below it" if any(row.to for row in rows) else ""
         words = [f"{MARKS[word]} {word}" for word in MARKS if word in {row.verdict for row in rows}]
         words += ["unmarked: inconclusive"] if any(row.verdict == "inconclusive" for row in rows) else []
         said.append(
-            f"compared with {_reference(study)}{other}, {study.pairing} (Holm, p < {study.alpha:g}): "
-            f"{', '.join(words)}"
+            f"compared with {named}{other}, {study.pairing} (Holm, p < {study.alpha:g}): {', '.join(words)}"
         )
     said += [_other_seeds_words(rows)] if any(row.seeds_mark for row in rows) else []
     return "; ".join(said) + "."
-
-
-def _reference(study: Study) -> str:
-    return "the baseline" if study.reference.lower() == "baseline" else f"“{study.reference}”"
 
 
 def _other_seeds_words(rows: Sequence[Entry]) -> str:

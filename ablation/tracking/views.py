@@ -30,11 +30,18 @@ DESCRIBED = ("mean", "difference", "p", "verdict")
 """What a tag of an arm's run says of each measure, as in `verdict.MEASURE`."""
 MODEL, SYSTEM = "Model metrics", "System metrics"
 """What MLflow calls the sections of charts of the metrics without a section, and of those of the machine."""
+LOADED = 100  # runs, at once
+MORE = (
+    f"Charts and means of MLflow begin with the first {LOADED} of {{}} runs, the first seeds of every arm: "
+    "press “Load more” there for the others."
+)
 LETTER, PADDING = 7, 36  # px: of a column's head
 WIDTHS = {"mean": 165, "difference": 195, "p": 80, "verdict": 120, "against": 110}
 SETTING, METRIC = 100, 90
 FIRST = {"attributes.`Run Name`": 190, "runDateAndNestInfo": 70}
 """MLflow's own columns, the name and the age of a run, which stand first; their widths in px."""
+GROUP = {"attributes.`Run Name`": 280}
+"""The first of them, with room for "Group: " and how many runs it has."""
 
 
 LINE = {
@@ -65,12 +72,13 @@ class Page:
 class StudyPages:
     """What MLflow has of a study: the page that answers stands first.
 
-    finding: a sentence or two; "" where its arms have no summary yet.
+    finding: a sentence or two; "" where its arms have no summary yet. note: what its charts lack at first.
     """
 
     question: str
     finding: str
     pages: tuple[Page, ...]
+    note: str = ""
 
     def page(self, title: str) -> Page | None:
         """The page with this title."""
@@ -130,7 +138,7 @@ def _states(study: Study, measures: Mapping[str, str], curves: Sequence[str]) ->
     }
     finished = f"tags.role = '{ROLE_CELL}' and attributes.status = 'FINISHED'"
     of_cell = {"tags.`arm`": 130, "tags.`seed`": 70}
-    means = _state(finished, settings | metrics, group_by="arm")
+    means = _state(finished, GROUP | settings | metrics, group_by="arm")
     means["groupsExpanded"] = {f"tag.arm.{arm}": False for arm in study.settings}
     means |= _charts(measures.values(), curves)
     return {
@@ -194,7 +202,7 @@ def _state(search: str, columns: dict[str, int], group_by: str = "") -> dict[str
         "searchFilter": search,
         "orderByKey": f"tags.`{ORDER}`",
         "orderByAsc": True,
-        "selectedColumns": list(columns),
+        "selectedColumns": [name for name in columns if name not in FIRST],
         "columnOrder": list(FIRST | columns),
         "columnWidths": FIRST | columns,
         "runsHiddenMode": "SHOW_ALL",
@@ -239,8 +247,11 @@ def _pages(experiment: Any, arms: Sequence[Any]) -> StudyPages:
         runs, place = (quote(json.dumps(numbers)) for numbers in (ids, [number]))
         pages.insert(0, Page(ARMS, f"{table}{_key(ARMS)}&{CLASSIC}"))
         pages.append(Page(COMPARE, f"/#/compare-runs?runs={runs}&experiments={place}&{CLASSIC}"))
+    # Known once the arms are summarised: each says how many runs it has.
+    cells = sum(int(run.data.metrics.get("n", 0)) for run in arms)
+    note = MORE.format(cells) if cells > LOADED else ""
     tags = experiment.tags
-    return StudyPages(tags.get(QUESTION, ""), tags.get(FINDING, ""), tuple(pages))
+    return StudyPages(tags.get(QUESTION, ""), tags.get(FINDING, ""), tuple(pages), note)
 
 
 def _key(name: str) -> str:

@@ -444,3 +444,14 @@ def test_pictures_keep_their_pixels_and_their_colours_in_the_dark(shown: Browser
         dark = shown.ask(look_of)
     assert light[0] != dark[0]
     assert light[1:] == dark[1:] == ["pixelated, none"]
+
+
+def test_a_doubtful_gain_is_not_shown_in_bold_and_says_why(browser: Browser, tmp_path: Path) -> None:
+    write_composer(a_composer(doubt="It loses <all>."), tmp_path / "page.html")
+    browser.open(tmp_path / "page.html")
+    assert browser.ask("document.querySelector('.doubt').innerText") == "It loses <all>."
+    assert browser.ask("document.querySelector('#gain b')") is None
+    write_composer(a_composer(), tmp_path / "page.html")
+    browser.open(tmp_path / "page.html")
+    assert browser.ask("document.querySelector('.doubt')") is None
+    assert browser.ask("document.querySelector('#gain b').innerText")

@@ -90,7 +90,7 @@
         "No picture of this is known, so no number says how near the composite comes to it.";
       return;
     }
-    const gain = document.createElement("b");
+    const gain = document.createElement(data.doubtful ? "span" : "b");
     gain.textContent = scene.gains[step];
     at("gain").replaceChildren("Normalised gain ", gain);
     at("truth").textContent = scene.truth;
