@@ -50,7 +50,7 @@ ui: $(VENV)/ready
 docs: $(VENV)/docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs site
 
-# The pictures of the README, of its own study: two minutes. Needs pdflatex.
+# The pictures of the README, of its own study, and what the notebook shows: a minute or two. Needs pdflatex.
 pictures: $(VENV)/docs
 	$(BIN)/python docs/pictures.py
 

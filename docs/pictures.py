@@ -1,7 +1,7 @@
-"""The pictures of the README, of its own study: `make pictures` writes them to docs/pictures.
+"""What the pages show of real runs, made again by `make pictures`: the README's pictures, and the notebook.
 
-run.svg: what a terminal of 80 columns shows of `ablation run`; table.png: the table as LaTeX sets it;
-effects.png: the forest plot. The study is the first block of code of the README.
+In docs/pictures: run.svg, what a terminal of 80 columns shows of `ablation run`; table.png, the table as
+LaTeX sets it; effects.png, the forest plot. Their study is the first block of code of the README.
 """
 
 import os
@@ -14,8 +14,10 @@ import tempfile
 from itertools import groupby
 from pathlib import Path
 
+import nbformat
 import pypdfium2
 import pyte
+from nbclient import NotebookClient
 from rich.console import Console
 from rich.style import Style
 from rich.terminal_theme import TerminalTheme
@@ -138,8 +140,20 @@ def draw_table(folder: Path, to: Path) -> None:
     page.crop((left - around, top - around, right + around, bottom + around)).save(to, optimize=True)
 
 
+def execute(notebook: Path, folder: Path) -> None:
+    """Write into the notebook what its cells give, when they are executed in an empty folder."""
+    read = nbformat.read(notebook, 4)
+    about = dict(read.metadata)
+    place = {"metadata": {"path": str(folder)}}
+    NotebookClient(read, resources=place, record_timing=False).execute()
+    read.metadata = about
+    nbformat.write(read, notebook)
+
+
 def main() -> None:
-    """Run the study of the README in a folder of its own, and draw what comes of it."""
+    """Run the study of the README and the notebook in folders of their own, and keep what comes of them."""
+    with tempfile.TemporaryDirectory() as place:
+        execute(ROOT / "docs" / "notebook.ipynb", Path(place))
     found = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
     assert found
     PICTURES.mkdir(exist_ok=True)
