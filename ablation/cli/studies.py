@@ -20,9 +20,11 @@ from ablation.cli.options import (
     StudyName,
     StudyNames,
     Workers,
+    names_like,
 )
 from ablation.errors import UserError
 from ablation.study import Study
+from ablation.terminal import busy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,7 +93,6 @@ def plan(
     from ablation.runner.ledger import Ledger
     from ablation.runner.time_estimate import workload
     from ablation.stats.power import piloted, power_of
-    from ablation.terminal import busy
 
     declared, place = _load(study, quick), _store(store)
     with busy("Reading the runs that are there"):
@@ -247,7 +248,6 @@ def status(
     """Show how far each study is: complete, failed, running and missing cells."""
     from ablation.cli.show import show_json, show_status
     from ablation.runner.tuning import progress_of
-    from ablation.terminal import busy
 
     names = [study] if study else list(catalogue.paths())
     place = _store(store)
@@ -283,8 +283,12 @@ def verify(study: StudyName, store: StoreFolder = DEFAULT_STORE, quick: Quick = 
     from ablation.cli.show import show_verified
     from ablation.runner.verify import verify as verified
 
-    kept = []
-    for found in verified(_load(study, quick), _store(store)):
+    kept, cells = [], verified(_load(study, quick), _store(store))
+    while True:
+        with busy("Running a cell again"):
+            found = next(cells, None)
+        if found is None:
+            break
         show_verified(found)
         kept.append(found.kept)
     if not kept:
@@ -298,6 +302,7 @@ def report(
         typer.Argument(
             metavar="[STUDY...]",
             help="Names from `ablation list`, or study files; all studies of this folder if not given.",
+            autocompletion=names_like,
         ),
     ] = None,
     *,
@@ -312,7 +317,9 @@ def report(
     studies = _loaded(catalogue.paths(), quick) if not names else {name: _load(name, quick) for name in names}
     if not studies:
         raise UserError(NONE)
-    for path in write(studies, _store(store), to, seeds, whole=not names):
+    with busy("Writing the page"):
+        paths = write(studies, _store(store), to, seeds, whole=not names)
+    for path in paths:
         if path.suffix != ".png":
             typer.echo(path)
 
