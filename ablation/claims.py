@@ -23,8 +23,8 @@ LEAST_LEVELS = 3  # of a trend: two are a difference
 class Rule:
     """A rule on one measure. `effect` names what is estimated, `kind` the rule in exported files.
 
-    another, one_of and refutation are the words of a verdict: "neither shows ANOTHER nor rules out ONE_OF
-    ±0.1", "the difference shows REFUTATION".
+    another, one_of and refutation are words of a verdict's detail: "neither shows ANOTHER nor rules out
+    ONE_OF ±0.1", "the difference shows REFUTATION".
     """
 
     measure: str
@@ -40,6 +40,10 @@ class Rule:
     def effect_words(self) -> str:
         """What the effect is called in a sentence."""
         return self.effect
+
+    def subject(self, study: "Study") -> str:
+        """The effect as the subject of a verdict's sentence, as in "Test MSE of A minus that of B"."""
+        raise NotImplementedError
 
     @property
     def offset(self) -> float:
@@ -98,6 +102,15 @@ class Trend(Rule):
             f"{levels[-1]:g}{around}: the change fitted by one straight line per seed over {scale}."
         )
 
+    def subject(self, study: "Study") -> str:
+        """As in "the change in Test MSE as model.width grows from 64 to 512"."""
+        levels = sorted(study.levels(self.along, self.around).values())
+        around = f", all else as in {self.around}," if self.around else ""
+        return (
+            f"the change in {study.label(self.measure)} as {self.along} grows from {levels[0]:g} to "
+            f"{levels[-1]:g}{around}"
+        )
+
     def check(self, study: "Study") -> None:
         """At least three levels, all numbers, above 0 on a log2 scale."""
         super().check(study)
@@ -145,6 +158,10 @@ class _Pair(Rule):
 
     def weights(self, study: "Study") -> dict[str, float]:
         return {self.arm: 1.0, self.reference(study): -1.0}
+
+    def subject(self, study: "Study") -> str:
+        """As in "Test MSE of A minus that of B"."""
+        return f"{study.label(self.measure)} of {self.arm} minus that of {self.reference(study)}"
 
     def check(self, study: "Study") -> None:
         super().check(study)
@@ -197,6 +214,13 @@ class Interaction(Rule):
         return (
             f"{study.label(self.measure)}: the change from {study.reference} to {self.both} lies {side} the "
             f"changes from it to {self.first} and to {self.second}, added up, {study.pairing}."
+        )
+
+    def subject(self, study: "Study") -> str:
+        """As in "the change in Test MSE by D beyond the changes by B and by C, added up,"."""
+        return (
+            f"the change in {study.label(self.measure)} by {self.both} beyond the changes by {self.first} "
+            f"and by {self.second}, added up,"
         )
 
     def check(self, study: "Study") -> None:
@@ -252,6 +276,10 @@ class Level(Rule):
 
     def weights(self, study: "Study") -> dict[str, float]:
         return {self.arm: 1.0}
+
+    def subject(self, study: "Study") -> str:
+        """As in "Test MSE of A minus 0.02"."""
+        return f"{study.label(self.measure)} of {self.arm} minus {self.value:g}"
 
     def sentence(self, study: "Study") -> str:
         """As in "Test MSE of A is 0.02, give or take 0.001, the smallest that matters."."""

@@ -114,8 +114,9 @@ class Experiment:
     packages: whose versions are recorded. preload: modules that a worker process imports before its first
     task. strata: groups of test items are strata, and the number of a run is the mean over groups of the
     median over items; then effects are clustered by item and seed, too. sheet: the artifact that `gallery`
-    reads. logs_itself: whether another process writes into the run, too: its settings become MLflow's
-    parameters when it ended, where that process logged none of the name.
+    reads. outline[number]: the title of each part of the text whose claims are studied, and about: a sentence
+    that introduces it on the report page. logs_itself: whether another process writes into the run, too: its
+    settings become MLflow's parameters when it ended, where that process logged none of the name.
     """
 
     name: str = "experiment"
@@ -131,6 +132,7 @@ class Experiment:
     strata: bool = False
     sheet: str = ""
     outline: Mapping[str, str] = {}
+    about: str = ""
     logs_itself: bool = False
 
     def with_measures(self, measures: Mapping[str, Measure]) -> "Experiment":

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from ablation.claims import Claim
 from ablation.errors import UserError
 from ablation.measures import Measure
-from ablation.progress_bar import Reporter
 from ablation.report.export import Results, read, read_existing, summarise
 from ablation.runner.engines import Executor, ExecutorConfig, executor
 from ablation.runner.existing_runs import all_runs, arm_called, arms_by_value
@@ -19,6 +18,7 @@ from ablation.runner.recorded_plan import CodeChange
 from ablation.runner.scheduler import Progress, run_study
 from ablation.runner.tuning import tuning_of, wants_tuning, with_tuned_values
 from ablation.study import Study
+from ablation.terminal import Reporter
 from ablation.tracked import Tracked
 from ablation.tracking.store import Store
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from ablation.report.drawing import Figures
     from ablation.report.export import Results
-    from ablation.report.figures import Figures
     from ablation.report.table import Table
 
 Test = Literal["corrected_t", "t", "sign_flip", "crossed"]

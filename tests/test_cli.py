@@ -1,16 +1,23 @@
 """The command line: mistakes get one sentence and code 2 and write nothing; the verbs show what is there."""
 
+import io
+import json
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from unittest.mock import ANY
 
 import pytest
+from rich.console import Console
 
 from ablation import catalogue, cli
 from ablation.report.export import summarise
 from ablation.runner.scheduler import run_study
+from ablation.terminal import say
 from ablation.tracking.store import Store
 from engines import InlineEngine, folder_of
 
@@ -127,7 +134,7 @@ def test_the_verbs_on_a_finished_study(ablation: Run, store: Store, tmp_path: Pa
     run_study(study, store, InlineEngine(), workers=1)
     summarise(study, store)
     place = ("--store", store.root)
-    assert "2 cells are there; 0 cells to train" in ablation("plan", path, *place)[1]
+    assert "All 2 cells are there: nothing is to train." in ablation("plan", path, *place)[1]
     assert "complete" in ablation("status", path, *place)[1]
     for format, sign in (("md", "|"), ("tex", r"\toprule"), ("csv", "mean"), ("html", "<table")):
         code, table, _ = ablation("table", path, "--format", format, *place)
@@ -136,12 +143,73 @@ def test_the_verbs_on_a_finished_study(ablation: Run, store: Store, tmp_path: Pa
     assert "no table format 'pdf'" in refused(ablation("table", path, "--format", "pdf", *place))
     code, said, _ = ablation("export", path, "--to", tmp_path / "out", *place)
     assert code == 0
-    names = ["table.md", "table.tex", "table.csv", "table.html"]
+    names = ["table.md", "table.tex", "table.csv", "table.html", "appendix.tex", "notes.tex", "notes.md"]
     names += ["runs.csv", "verdicts.csv", "provenance.json"]
-    names += [f"{figure}.{kind}" for figure in ("effects", "measures", "curves") for kind in ("png", "pdf")]
-    assert sorted(names) == folder_of(tmp_path / "out")
-    assert all(name in said for name in names)
+    ends = ("png", "pdf", "md")
+    drawn = [f"{figure}.{end}" for figure in ("effects", "measures", "curves") for end in ends]
+    drawn += [name.replace(".", "_page.") for name in drawn if not name.endswith(".md")]
+    assert sorted(names + drawn) == folder_of(tmp_path / "out")
+    assert all(name in said for name in names + drawn)
+    (tmp_path / "mine.mplstyle").write_text("font.size: 9\n")
+    own = ("--style", tmp_path / "mine.mplstyle")
+    code, said, _ = ablation("figures", path, "--to", tmp_path / "drawn", *own, *place)
+    assert code == 0
+    assert folder_of(tmp_path / "drawn") == sorted(drawn)
+    assert (tmp_path / "drawn" / "effects.pdf").read_bytes() != (
+        tmp_path / "out" / "effects.pdf"
+    ).read_bytes()
+    none = ("--style", tmp_path / "none.mplstyle")
+    assert "wants a style file" in refused(ablation("figures", path, "--to", tmp_path / "x", *none, *place))
+    code, said, _ = ablation("report", path, "--to", tmp_path / "page", *place)
+    assert code == 0
+    text = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    assert text.count("<article") == 1
+    assert ">Mine</a>" in text  # the file without its folder
+    assert "no study 'other'" in refused(ablation("report", "other", "--to", tmp_path / "page", *place))
     assert "none is left RUNNING" in ablation("doctor", *place)[1]
+
+
+def test_table_shows_what_is_asked_for(
+    ablation: Run, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_study(tmp_path, '{"fast, wide": {"rate": 0.3}, "slow": {"rate": 0.2}}')
+    run_study(catalogue.load(str(path)), store, InlineEngine(), workers=1)
+    words = ("table", path, "--store", store.root)
+    found = json.loads(ablation(*words, "--json")[1])
+    assert [one["arm"] for one in found["effects"]] == ["baseline", "fast, wide", "slow"]
+    assert found["conclusion"] in ablation(*words)[1]
+    only = json.loads(ablation(*words, "--json", "--arms", "fast, wide", "--arms", "slow,baseline")[1])
+    assert [one["arm"] for one in only["effects"]] == ["fast, wide", "slow", "baseline"]
+    text = ablation(*words, "--format", "tex", "--digits", "1", "--font", "small", "--transpose")[1]
+    assert text.count(r"\\") == 2
+    assert "\\small" in text
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    code, grid, _ = ablation(*words)
+    assert code == 0
+    assert "|" not in grid
+    assert grid.index(found["conclusion"]) < grid.index("Miss (lower is better")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--json", "--format", "md"], "each say where the table goes: leave all but one out"),
+        (["--to", "out", "--json"], "each say where the table goes: leave all but one out"),
+        (["--digits", "2", "--format", "csv"], "CSV and JSON are exact: leave them out"),
+        (["--font", "small"], "--font and --transpose are for LaTeX: add --format tex"),
+        (["--font", "huge", "--format", "tex"], "there is no font 'huge'"),
+        (["--interval", "sd"], "there is no interval 'sd'"),
+        (["--arms", "fst"], "there is no arm 'fst' (did you mean 'fast'"),
+        (["--measures", "mis"], "did you mean 'miss'"),
+    ],
+    ids=" ".join,
+)
+def test_options_of_table_that_do_not_go_together_are_refused(
+    ablation: Run, store: Store, tmp_path: Path, words: list[str], message: str
+) -> None:
+    path = write_study(tmp_path)
+    run_study(catalogue.load(str(path)), store, InlineEngine(), workers=1)
+    assert message in refused(ablation("table", path, "--store", store.root, *words))
 
 
 def test_a_quick_run_is_marked_in_every_output(ablation: Run, store: Store, tmp_path: Path) -> None:
@@ -237,3 +305,62 @@ def test_the_command_ends_with_all_it_said_in_the_pipe_and_its_code(
     assert said in " ".join((ended.stdout + ended.stderr).split())
     assert (ended.stdout == "") == (code == 2)
     assert "leaked" not in ended.stderr  # as triton says where its objects outlive the interpreter
+
+
+def test_what_programs_read_is_json(ablation: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = str(tmp_path / "store")
+    (tmp_path / "studies").mkdir()
+    path = write_study(tmp_path / "studies")
+    (tmp_path / "studies" / "broken.py").write_text("study = 1")
+
+    def said(*words: str) -> Any:
+        code, out, complaint = ablation(*words, "--json")
+        assert (code, complaint) == (0, "")
+        return json.loads(out)
+
+    assert said("status", "--store", store) == {"broken": ANY, "mine": None}
+    broken, mine = said("list")
+    assert broken == {"study": "broken", "problem": ANY}
+    assert (mine["study"], mine["arms"], mine["baseline"]) == ("mine", ["baseline", "fast"], "baseline")
+    planned = said("plan", "mine", "--store", store, "--seeds", "5")
+    assert (planned["cells"]["lacking"], planned["effects"]) == (10, [])
+    run_study(catalogue.load(str(path)), Store(tmp_path / "store"), InlineEngine(), 1, seeds=5)
+    planned = said("plan", "mine", "--store", store, "--seeds", "5")
+    assert planned["cells"]["lacking"] == 0
+    assert planned["effects"] == []  # every seed gives the same difference
+    cells = said("status", "mine", "--store", store)["mine"]
+    assert cells[0] == {"arm": "baseline", "seed": 0, "state": "complete"}
+    assert len(cells) == 10
+
+
+def test_a_shell_completes_verbs_and_studies(tmp_path: Path) -> None:
+    (tmp_path / "studies").mkdir()
+    write_study(tmp_path / "studies")
+
+    def completed(*words: str) -> str:
+        asked = {"COMP_WORDS": " ".join(["ablation", *words]), "COMP_CWORD": str(len(words))}
+        environment = os.environ | asked | {"_ABLATION_COMPLETE": "complete_bash"}
+        code = "import sys; sys.argv = ['ablation']; from ablation.cli import command; command()"
+        return subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout.strip()
+
+    assert completed("pl") == "plan"
+    assert completed("plan", "mi") == "mine"
+
+
+def test_a_sentence_wraps_at_words_on_a_terminal_and_stays_whole_in_a_pipe() -> None:
+    words = " ".join(["unbroken-words"] * 12)
+    for wide, lines in ((True, 4), (False, 1)):
+        out = io.StringIO()
+        say(words, indent=4, to=Console(file=out, width=60, force_terminal=wide, color_system=None))
+        said = out.getvalue().splitlines()
+        assert len(said) == lines
+        assert all(set(line.split()) == {"unbroken-words"} for line in said)
+        assert all(line.startswith("    unbroken") for line in said)

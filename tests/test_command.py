@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from ablation import Command, Diverged, Measure, Study, Tuned, UserError, catalogue
+from ablation.formatting import SMOKE
 from ablation.runner.results import results
 from ablation.runner.scheduler import run_study
 from ablation.runner.verify import verify
@@ -22,6 +23,7 @@ from ablation.tracking.recording import Label, recording
 from ablation.tracking.store import Store
 from doubles_suite import FakeRun
 from engines import InlineEngine
+from verbs import call
 
 BASELINE = {"lr": 0.1, "augment": True, "model": {"drop_out": False, "sizes": [8, 16]}, "note": None}
 PRINTS = 'printf \'{"accuracy": %s}\' {lr} > "$ABLATION_METRICS"'
@@ -425,3 +427,58 @@ def test_the_folder_and_the_files_behind_an_equals_sign_belong_to_a_command(tmp_
     versions.append(Command("run --config=conf.yaml {seed}", folder=tmp_path).code())
     assert versions[0] != versions[1] != ""
     assert Command("run {seed}", folder="one").name != Command("run {seed}", folder="other").name
+
+
+# ---- tuning, search and a smoke budget, as for any trainer
+
+EACH = """
+from ablation import Command, Measure, Search, Study, Tuned
+study = Study(
+    question="Does it learn?", source="a double", baseline={"rate": 0.5, "width": 1, "weight": 1.0}, seeds=5,
+    train=Command("sh train.sh {rate} {width} {weight} {seed}"), arms={"wide": {"width": 2}},
+    measures={
+        "error": Measure("lower", matters=0.01, validation=True),
+        "size": Measure("neither", matters=0.1, validation=True),
+    },
+    tuned=Tuned("rate", 0.1, 1.0, 2, "error"),
+    search=Search({"weight": (0.1, 1.0)}, trials=3, objectives=("error", "size"), reference=(2.0, 2.0)),
+)
+"""
+LEARNS = """awk -v r=$1 -v w=$2 -v z=$3 -v s=$4 \\
+'BEGIN { printf "{\\"error\\": %.6f, \\"size\\": %.6f}", r / w + s / 1e7, 1 - z }' > $ABLATION_METRICS
+"""
+
+
+@pytest.fixture
+def learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A study of a command that is tuned and may be searched: its error is the rate over the width."""
+    (tmp_path / "train.sh").write_text(LEARNS)
+    (tmp_path / "mine.py").write_text(EACH)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_arm_of_a_command_gets_the_best_of_its_tuned_values(learns: Path, store: Store) -> None:
+    ended = call(learns, "run", "mine.py", "--workers", "2", "--seeds", "5", "--store", str(store.root))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    frame = cell_runs(store, "mine")
+    assert len(frame) == 10
+    assert {store.client.get_run(run).data.params["rate"] for run in frame.run_id} == {"0.1"}
+    assert sorted(set(frame.error.round(3))) == [0.05, 0.1]
+    assert "−0.05" in ended.stdout
+
+
+def test_a_command_is_searched(learns: Path, store: Store) -> None:
+    ended = call(learns, "run", "mine.py", "--search", "--store", str(store.root))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "3 trials: 3 trained" in ended.stdout
+    assert "Hypervolume of the front" in ended.stdout
+
+
+def test_a_smoke_run_of_a_command_is_two_seeds_apart_from_the_study(learns: Path, store: Store) -> None:
+    ended = call(learns, "run", "mine.py", "--quick", "--store", str(store.root))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "4 trained" in ended.stdout
+    assert SMOKE in ended.stdout
+    assert sorted(set(cell_runs(store, "mine-quick").seed)) == [0, 1]
+    assert cell_runs(store, "mine").empty

@@ -10,7 +10,7 @@ import pytest
 
 from ablation import Study, Tuned
 from ablation.errors import UserError
-from ablation.report import figures
+from ablation.report import drawing
 from ablation.report.data_files import items_csv, provenance_json, runs_csv, verdicts_csv
 from ablation.report.export import Results, write_files
 from ablation.stats.analysis import analyse
@@ -22,8 +22,11 @@ FRAME = a_frame(STUDY, 5, noisy(CENTRE, 0.001), lambda arm, s: 0.1 + 0.2 * s)
 WHOLE = Results(STUDY, FRAME)
 CURVES = some_curves(STUDY, 5)
 NAMES = [
-    *("table.md", "table.tex", "table.csv", "table.html", "runs.csv", "verdicts.csv", "provenance.json"),
+    *("table.md", "table.tex", "table.csv", "table.html", "appendix.tex", "notes.tex", "notes.md"),
+    *("runs.csv", "verdicts.csv", "provenance.json"),
     *("effects.png", "effects.pdf", "measures.png", "measures.pdf", "curves.png", "curves.pdf"),
+    *("effects_page.png", "effects_page.pdf", "measures_page.png", "measures_page.pdf"),
+    *("curves_page.png", "curves_page.pdf", "effects.md", "measures.md", "curves.md"),
 ]
 
 
@@ -48,6 +51,16 @@ def test_two_stores_give_the_same_bytes_but_for_the_runs_names(tmp_path: Path) -
     assert differ == ["provenance.json"]
 
 
+def test_a_layout_shapes_the_tables_and_leaves_the_appendix_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "save", lambda figure, path: path.write_text("x"))
+    WHOLE.export(tmp_path, arms=["small"], digits=1)
+    assert (tmp_path / "table.tex").read_text() == WHOLE.text("tex", arms=["small"], digits=1)
+    assert [row["arm"] for row in rows((tmp_path / "table.csv").read_text())] == ["small"] * 2
+    assert "large &" in (tmp_path / "appendix.tex").read_text()
+
+
 def test_what_was_there_is_overwritten_and_what_is_not_ours_is_left(tmp_path: Path) -> None:
     (tmp_path / "table.md").write_text("stale")
     (tmp_path / "notes.txt").write_text("mine")
@@ -63,7 +76,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
         path.write_text("half a")
         raise OSError("no space left")
 
-    monkeypatch.setattr(figures, "save", half)
+    monkeypatch.setattr(drawing, "save", half)
     with pytest.raises(OSError, match="no space left"):
         write_files(WHOLE, CURVES, tmp_path)
     assert (tmp_path / "measures.png").read_text() == "old"
@@ -208,13 +221,13 @@ def test_a_study_without_one_complete_run_can_be_exported(tmp_path: Path, state:
 
 def test_a_smoke_budget_is_marked_in_every_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = []
-    monkeypatch.setattr(figures, "save", lambda figure, path: (drawn.append(figure), path.write_text("x")))
+    monkeypatch.setattr(drawing, "save", lambda figure, path: (drawn.append(figure), path.write_text("x")))
     quick = STUDY.smoke()
     write_files(Results(quick, a_frame(quick, 2, noisy(CENTRE, 0.001))), CURVES, tmp_path / "quick")
-    assert [figure.get_suptitle() for figure in drawn] == ["Smoke budget: these numbers mean nothing."] * 6
-    for name in ("table.md", "table.tex", "table.html"):
+    assert [figure.get_suptitle() for figure in drawn] == ["Smoke budget: these numbers mean nothing."] * 12
+    for name, times in (("table.md", 2), ("table.html", 2), ("table.tex", 1), ("appendix.tex", 1)):
         text = (tmp_path / "quick" / name).read_text(encoding="utf-8")
-        assert text.count("Smoke budget: these numbers mean nothing.") == 2
+        assert text.count("Smoke budget: these numbers mean nothing.") == times
     for name in ("table.csv", "runs.csv", "verdicts.csv"):
         assert {row["quick"] for row in rows((tmp_path / "quick" / name).read_text("utf-8"))} == {"true"}
     assert json.loads((tmp_path / "quick" / "provenance.json").read_text())["quick"] is True

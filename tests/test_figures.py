@@ -11,7 +11,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ablation.report import figures
+from ablation.report import drawing, figures
+from ablation.report.drawing import Look
 from ablation.report.figures import recorded_curves
 from ablation.stats.analysis import Analysis, analyse
 from ablation.study import Study
@@ -35,8 +36,8 @@ def odd_analysis() -> tuple[Study, Analysis]:
 
 
 def test_effects_stand_at_their_numbers(analysis: Analysis) -> None:
-    figure = figures.effects(analysis)
-    assert [axes.get_title() for axes in figure.axes] == ["Test MSE", "Test accuracy"]
+    (figure,) = figures.effects(analysis)
+    assert [axes.get_title("left") for axes in figure.axes] == ["Test MSE", "Test accuracy"]
     _zero, interval, point, *_ = figure.axes[0].lines
     effect = analysis.effect("small", "test_mse")
     assert effect is not None
@@ -52,15 +53,16 @@ def test_effects_stand_at_their_numbers(analysis: Analysis) -> None:
 def test_of_many_seeds_the_first_hundred_are_in_grey_and_all_in_the_mean() -> None:
     study = dataclasses.replace(a_study(seeds=103), first_seed=7)
     frame = a_frame(a_study(seeds=110), 110, lambda arm, s: 0.01 + 0.001 * s, lambda arm, s: 0.5)
-    figure = figures.measures(analyse(study, frame, 103), frame)
+    (figure,) = figures.measures(analyse(study, frame, 103), frame)
     values = [0.01 + 0.001 * seed for seed in range(7, 110)]
     assert lines_of(figure) == pytest.approx(np.tile(values[:100], (3, 1)).T)
-    assert [line.get_ydata() for line in figure.axes[0].lines[2::2]] == [[pytest.approx(np.mean(values))]] * 3
-    assert (
-        words_of(figure) == "bars: mean and interval; grey: one line for each of the first 100 of 103 seeds"
-    )
-    few = figures.measures(analyse(STUDY, FRAME, 6), FRAME)
-    assert words_of(few) == "bars: mean and interval; grey: one line per seed"
+    assert [line.get_xdata() for line in figure.axes[0].lines[2::2]] == [[pytest.approx(np.mean(values))]] * 3
+    assert key_of(figure) == [
+        "mean and 95 % interval",
+        "one line for each of the first 100 of 103 seeds",
+    ]
+    (few,) = figures.measures(analyse(STUDY, FRAME, 6), FRAME)
+    assert key_of(few) == ["mean and 95 % interval", "one line per seed"]
     assert lines_of(few).shape == (6, 3)
 
 
@@ -68,26 +70,32 @@ def lines_of(figure: Figure) -> NDArray[np.float64]:
     """The value of every seed in grey in every arm, in the first panel of measures: (seeds, arms)."""
     (seeds,) = figure.axes[0].collections
     assert isinstance(seeds, LineCollection)
-    return np.array([line[:, 1] for line in seeds.get_segments()])
+    return np.array([line[:, 0] for line in seeds.get_segments()])
 
 
-def words_of(figure: Figure) -> str:
-    """What stands under the panels."""
-    return figure._supxlabel.get_text()  # type: ignore[attr-defined, no-any-return]
+def key_of(figure: Figure) -> list[str]:
+    """What the marks mean, in the words of the key."""
+    return [text.get_text().replace("\n", " ") for text in figure.legends[0].get_texts()]
+
+
+def foot_of(figure: Figure) -> str:
+    """The words of all horizontal axes."""
+    return str(figure.get_supxlabel()).replace("\n", " ")
 
 
 def test_an_arm_that_is_set_against_another_names_it() -> None:
     study = a_study(against={"large": "small"}, claims=())
     found = analyse(study, FRAME, 6)
-    axes = figures.effects(found).axes[0]
+    (figure,) = figures.effects(found)
+    axes = figure.axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["small", "large\nto small"]
-    assert axes.get_xlabel().startswith("difference to the baseline or the arm named\n")
+    assert foot_of(figure) == "difference to middle (the baseline), or to the arm named"
     point = axes.lines[-1].get_xdata()[0]
     assert point == pytest.approx(
         found.means["large", "test_mse"].mean - found.means["small", "test_mse"].mean
     )
-    plain = figures.effects(analyse(a_study(claims=()), FRAME, 6)).axes[0]
-    assert plain.get_xlabel().startswith("difference to the baseline\n")
+    (plain,) = figures.effects(analyse(a_study(claims=()), FRAME, 6))
+    assert foot_of(plain) == "difference to middle (the baseline)"
 
 
 def test_curves_leave_out_seeds_beyond_the_plan() -> None:
@@ -99,16 +107,18 @@ def test_curves_leave_out_seeds_beyond_the_plan() -> None:
 
 
 def test_measures_show_every_seed_and_the_mean(analysis: Analysis) -> None:
-    figure = figures.measures(analysis, FRAME)
+    (figure,) = figures.measures(analysis, FRAME)
     axes = figure.axes[0]
     points, *rest = axes.lines
     table = FRAME.pivot(index="seed", columns="arm", values="test_mse")[["small", "middle", "large"]]
     assert lines_of(figure) == pytest.approx(table.to_numpy())
-    assert points.get_ydata() == pytest.approx(table.to_numpy().ravel())
-    assert [line.get_ydata()[0] for line in rest[1::2]] == [
+    assert points.get_xdata() == pytest.approx(table.to_numpy().ravel())
+    assert [line.get_xdata()[0] for line in rest[1::2]] == [
         analysis.means[a, "test_mse"].mean for a in CENTRE
     ]
-    assert axes.get_ylabel() == "lower is better"
+    assert axes.get_xlabel() == "← better"
+    named = [text.get_text().replace("\n", " ") for text in axes.get_yticklabels()]
+    assert named == ["small", "middle (baseline)", "large"]
 
 
 def test_curves_are_means_in_bands_from_least_to_greatest(analysis: Analysis) -> None:
@@ -118,12 +128,14 @@ def test_curves_are_means_in_bands_from_least_to_greatest(analysis: Analysis) ->
     assert (name, list(first.index)) == (("small", "train"), [0, 1, 2])
     assert first.T.to_numpy().tolist() == [[2.5, 3.5, 4.5], [0, 1, 2], [5, 6, 7]]
     assert (other, list(second["mean"])) == (("small", "validation"), [102.5, 103.5, 104.5])
-    figure = figures.curves(panels)
+    (figure,) = figures.curves(analysis, panels)
     dashed, solid = figure.axes[0].lines[:2]
     assert (list(dashed.get_ydata()), dashed.get_linestyle()) == ([2.5, 3.5, 4.5], "--")
     assert (list(solid.get_ydata()), solid.get_linestyle()) == ([102.5, 103.5, 104.5], "-")
-    legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert legend == ["small", "middle", "large", "train", "validation"]
+    assert key_of(figure) == ["train", "validation", "least to greatest seed"]
+    beside = {text.get_text(): text.get_position()[1] for text in figure.axes[0].texts}
+    assert sorted(beside) == ["large", "middle", "small"]
+    assert foot_of(figure) == "step"
 
 
 def test_a_curve_without_sides_is_solid_in_a_band_and_has_no_side_in_the_legend(analysis: Analysis) -> None:
@@ -131,39 +143,34 @@ def test_a_curve_without_sides_is_solid_in_a_band_and_has_no_side_in_the_legend(
     panel, *others = recorded_curves(analysis, train.assign(metric="mse"))
     assert not others
     assert list(panel[1]) == [(arm, "") for arm in CENTRE]
-    figure = figures.curves([panel])
-    assert [line.get_linestyle() for line in figure.axes[0].lines] == ["-"] * 3
+    (figure,) = figures.curves(analysis, [panel])
+    assert [line.get_linestyle() for line in figure.axes[0].lines[:3]] == ["-"] * 3
     assert len(figure.axes[0].collections) == 3
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == list(CENTRE)
+    assert key_of(figure) == ["least to greatest seed"]
     assert recorded_curves(analysis, train.assign(metric="unknown")) == []
 
 
 def test_a_missing_arm_leaves_its_place(analysis: Analysis) -> None:
     gone = analyse(STUDY, FRAME[FRAME["arm"] != "large"], 6)
-    figure = figures.effects(gone)
+    (figure,) = figures.effects(gone)
     assert len(figure.axes[0].get_yticklabels()) == 2
     assert np.isnan(figure.axes[0].lines[-1].get_xdata()).all()
 
 
-def test_a_warning_stands_on_top() -> None:
-    figure = figures.curves(())
-    figures.warn(figure, "Beware")
-    assert figure.get_suptitle() == "Beware"
-
-
 def test_without_curves_the_figure_says_so(analysis: Analysis) -> None:
-    figure = figures.curves(recorded_curves(analysis, CURVES.head(0)))
+    (figure,) = figures.curves(analysis, recorded_curves(analysis, CURVES.head(0)))
     assert [text.get_text() for text in figure.texts] == ["Nothing was recorded."]
 
 
 def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
     study, analysis = odd_analysis()
-    figure = figures.curves(recorded_curves(analysis, some_curves(study, 5)))
-    texts = figure.legends[0].get_texts()
-    assert [text.get_text().replace("\n", " ") for text in texts[:3]] == [ODD, "_b", "$x$"]
+    (figure,) = figures.curves(analysis, recorded_curves(analysis, some_curves(study, 5)))
+    texts = figure.axes[0].texts
+    shown = {"".join(text.get_text().split()) for text in texts}
+    assert shown == {"".join(name.split()) for name in (ODD, "_b", "$x$")}
     assert not any(text.get_parse_math() for text in texts)
-    forest = figures.effects(analysis)
-    figures.save(forest, tmp_path / "forest.png")
+    (forest,) = figures.effects(analysis)
+    drawing.save(forest, tmp_path / "forest.png")
     assert not any(text.get_parse_math() for text in forest.axes[0].get_yticklabels())
 
 
@@ -171,7 +178,7 @@ def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
 def test_a_figure_is_saved_byte_for_byte_alike(analysis: Analysis, tmp_path: Path, suffix: str) -> None:
     def saved(name: str) -> bytes:
         path = tmp_path / f"{name}.{suffix}"
-        figures.save(figures.measures(analysis, FRAME), path)
+        drawing.save(*figures.measures(analysis, FRAME), path)
         return path.read_bytes()
 
     assert saved("one") == saved("two")
@@ -184,8 +191,8 @@ def test_many_measures_wrap_and_nothing_global_is_left() -> None:
         measures=dict.fromkeys(("test_mse", "test_accuracy", "test_macro_f1", "probe_accuracy"), 0.01)
     )
     frame = a_frame(study, 5, noisy(CENTRE, 0.001)).assign(test_macro_f1=0.5, probe_accuracy=0.5)
-    figure = figures.effects(analyse(study, frame, 5))
-    assert isinstance(figure, Figure)
-    assert [axes.get_subplotspec().rowspan.start for axes in figure.axes] == [0, 0, 0, 1]
+    (figure,) = figures.effects(analyse(study, frame, 5), look=Look(drawing.PAGE))
+    tops = [round(axes.get_position().y1, 6) for axes in figure.axes]
+    assert [tops.index(top) for top in tops] == [0, 0, 0, 3]
     assert dict(mpl.rcParams) == before
     assert not _pylab_helpers.Gcf.figs

@@ -193,7 +193,7 @@ def test_the_figure_shows_every_complete_trial_and_the_front_as_steps_over_the_w
     steps = np.asarray(axes.lines[0].get_xydata()).tolist()
     assert steps == [[0.02, 3.0], [0.05, 3.0], [0.05, 0.5], [0.2, 0.5], [0.2, 0.1]]
     assert axes.get_xlabel() == "Validation MSE   ← better"
-    assert figure._supxlabel.get_text() == (  # type: ignore[attr-defined]
+    assert figure.get_supxlabel().replace("\n", " ") == (
         "4 trials, 3 of them on the front; 1 more diverged; hypervolume 1.885 up to (0.1, 25); 1 beyond it"
     )
     warned = pareto(TRIALS, dataclasses.replace(study, quick=True))

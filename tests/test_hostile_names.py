@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from ablation import Claim, Difference, Tuned, UserError
-from ablation.report import figures
+from ablation.report import drawing, figures
 from ablation.report.figures import recorded_curves
 from ablation.runner.ledger import Ledger
 from ablation.runner.tuning import tuning_of
@@ -129,14 +130,14 @@ def test_any_name_is_carried_or_refused(name: str) -> None:
     assert shown.isprintable()
 
 
-def drawings(name: str) -> list[Callable[[], object]]:
+def drawings(name: str) -> list[Callable[[], tuple[Figure, ...]]]:
     study = a_study(arms={name: {"model.latent_dim": 64}, "b": {"model.latent_dim": 128}}, claims=())
     frame = a_frame(study, 5, lambda arm, seed: 0.01 * seed)
     analysis = analyse(study, frame, 5)
     return [
         lambda: figures.effects(analysis),
         lambda: figures.measures(analysis, frame),
-        lambda: figures.curves(recorded_curves(analysis, some_curves(study, 5))),
+        lambda: figures.curves(analysis, recorded_curves(analysis, some_curves(study, 5))),
     ]
 
 
@@ -144,5 +145,5 @@ def drawings(name: str) -> list[Callable[[], object]]:
 def test_figures_draw_any_name(name: str, tmp_path: Path) -> None:
     for number, draw in enumerate(drawings(name)):
         for suffix in ("png", "pdf"):
-            figures.save(draw(), tmp_path / f"{number}.{suffix}")  # type: ignore[arg-type]
+            drawing.save(*draw(), tmp_path / f"{number}.{suffix}")
     assert len(list(tmp_path.iterdir())) == 6

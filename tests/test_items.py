@@ -19,7 +19,7 @@ from ablation.runner.scheduler import run_study
 from ablation.runner.verify import verify
 from ablation.stats.analysis import Analysis, analyse
 from ablation.stats.crossed import sampled
-from ablation.stats.power import power_of
+from ablation.stats.power import piloted, power_of
 from ablation.stats.statistics import t_detectable
 from ablation.tracking.read import cell_runs
 from ablation.tracking.store import Store
@@ -203,7 +203,7 @@ def test_items_that_some_runs_lack_are_left_out_and_named() -> None:
     ("keep", "reason"),
     [
         (lambda items: items[items.item.astype(int) < 9], "9 test items, fewer than 10, show too little"),
-        (lambda items: items[items.arm == "old"], r"No test item is common to all runs .* \(24 are in some"),
+        (lambda items: items[items.arm == "old"], r"no test item is common to all runs .* \(24 are in some"),
         (lambda items: items[:0], "kept no test items"),
         (lambda items: None, "kept no test items"),
     ],
@@ -230,7 +230,9 @@ def test_fewer_than_five_seeds_stay_exploratory_however_many_items() -> None:
 def test_the_same_difference_everywhere_is_not_tested() -> None:
     found = analysed(two_arms(np.full((5, 20), 0.25)))
     assert found.effects[0].equal
-    assert found.verdicts[0].reason.startswith("Every test item under every seed gives the same difference")
+    assert found.verdicts[0].reason.startswith(
+        "Not tested: every test item under every seed gives the same difference"
+    )
     assert found.verdicts[0].detectable is None
 
 
@@ -255,10 +257,10 @@ def test_what_is_printed_says_what_replicates() -> None:
 def test_advice_is_in_seeds_or_items_whichever_helps() -> None:
     rng = np.random.default_rng(8)
     items = analysed(two_arms(0.01 * draw(rng, 5, 60, 0, 50))).verdicts[0].reason
-    assert "test items with 5 seeds would detect 0.050" in items
+    assert "test items with 5 seeds would find an effect of 0.050" in items
     assert "seeds with these" not in items
     seeds = analysed(two_arms(0.01 * draw(rng, 5, 60, 10, 0))).verdicts[0].reason
-    assert "seeds with these 60 test items would detect" in seeds
+    assert "seeds with these 60 test items would find" in seeds
     assert "with 5 seeds" not in seeds
 
 
@@ -272,7 +274,13 @@ def test_the_test_belongs_to_what_replicates() -> None:
 def test_the_plan_says_what_is_known_before_runs() -> None:
     found = power_of(study(), 5)
     assert found.detectable == pytest.approx(t_detectable(4, 0.05) / np.sqrt(5))
-    assert "where all test items show the same difference" in found.sentences[-1]
+    assert "where all test items show the same difference" in " ".join(found.sentences)
+    assert "fewer than 10 clusters of test items no test is made" in found.sentences[-1]
+    cells, items = frames(two_arms(0.01 * draw(np.random.default_rng(8), 5, 60, 0, 50)))
+    (one,) = power_of(study(), 5, piloted(study(), cells, items)).effects
+    assert one.needed is None
+    assert one.clusters is not None
+    assert f"It takes about {one.clusters:,} clusters of test items to find it" in one.sentence
 
 
 def keeps_items(settings: dict[str, Any], seed: int, run: Run) -> dict[str, float]:

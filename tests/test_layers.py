@@ -40,7 +40,7 @@ FLOORS = [
         "tracking",
         "runner",
         "report",
-        "progress_bar",
+        "terminal",
         "launch",
         "cli",
     ),
@@ -69,7 +69,7 @@ OWNERS = {
     "matplotlib": {"report", "emoji"},
     "jinja2": {"report", "emoji"},
     "typer": {"cli", "emoji.cli"},
-    "rich": {"progress_bar", "cli", "emoji.cli"},
+    "rich": {"terminal", "cli", "emoji.cli"},
 }
 
 PUBLIC = {
@@ -82,7 +82,7 @@ PUBLIC = {
         "ablation.study",
     ),
     *("ablation.seeds", "ablation.texts", "ablation.formatting", "ablation.files", "ablation.tracking"),
-    *("ablation.report.gallery", "ablation.cli.options"),
+    *("ablation.report.gallery", "ablation.cli.options", "ablation.terminal"),
 }
 """The modules that an experiment may import beside `ablation` itself: docs/extending.md says what each is."""
 

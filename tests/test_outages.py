@@ -5,6 +5,7 @@ import os
 import shutil
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 
+from ablation import Command, Measure
 from ablation.cli import main
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Run
@@ -340,6 +342,78 @@ def test_a_cell_that_cannot_begin_waits_for_the_tracking_server(
     assert run_study(study, store, InlineEngine(act), workers=1).failed == {}
     timers[0].join()
     finished_whole(store, study)
+
+
+WAITS = 'touch "$BEGAN"; while [ ! -e "$GO" ]; do sleep 0.02; done; '
+LOGS = WAITS + f"exec {sys.executable} -c \"import mlflow; mlflow.log_metric('miss', 0.5)\""
+LEAVES = WAITS + 'echo "{\\"miss\\": 0.5}" > "$ABLATION_METRICS"'
+
+
+@pytest.fixture
+def away(tracking: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Shut the gate as soon as a command trains, and only then let that command go on."""
+    began, go = tmp_path / "began", tmp_path / "go"
+    monkeypatch.setenv("BEGAN", str(began))
+    monkeypatch.setenv("GO", str(go))
+
+    def shut() -> None:
+        wait_for(began.exists)
+        tracking.shut()
+        go.touch()
+
+    return shut
+
+
+def commanded(script: str) -> Study:
+    """The study `tiny_study` trained by a command of one line."""
+    number = next(NUMBERS)
+    command = Command(["sh", "-c", script.replace("{", "{{").replace("}", "}}")], reads_environment=True)
+    measures = {"miss": Measure("lower", matters=0.1)}
+    return Study(
+        name=f"outage-{number}", question="?", source="?", train=command, measures=measures, seeds=1,
+        baseline={"rate": 0.1, "number": number}, arms={"fast": {"rate": 0.2}},
+    )  # fmt: skip
+
+
+def test_a_command_that_needs_no_server_trains_on_and_its_result_waits(
+    tmp_path: Path, tracking: Gate, away: Callable[[], None]
+) -> None:
+    store, study = Store(tmp_path / "store"), commanded(LEAVES)
+
+    def comes_and_goes() -> None:
+        away()
+        tracking.open_in(1.5)
+
+    thread = threading.Thread(target=comes_and_goes)
+    thread.start()
+    progress = run_study(study, store, InlineEngine(), workers=1)
+    thread.join()
+    assert progress.failed == {}
+    runs = cell_runs(store, study.name)
+    assert (runs.status.tolist(), runs.miss.tolist()) == (["FINISHED"] * 2, [0.5] * 2)
+    assert waiting(store) == []
+
+
+def test_a_command_that_cannot_log_fails_with_its_own_words_and_is_trained_by_the_next_run(
+    tmp_path: Path, tracking: Gate, away: Callable[[], None]
+) -> None:
+    store, study = Store(tmp_path / "store"), commanded(LOGS)
+
+    def comes_and_goes() -> None:
+        away()
+        tracking.open_in(8)  # the script gives up before
+
+    thread = threading.Thread(target=comes_and_goes)
+    thread.start()
+    progress = run_study(study, store, InlineEngine(), workers=1)
+    thread.join()
+    assert len(progress.failed) == 1
+    (reason,) = progress.failed.values()
+    assert "ended with exit code 1; the last lines of output.txt are" in reason
+    again = run_study(study, store, InlineEngine(), workers=1)
+    assert (again.failed, again.trained, again.there) == ({}, 1, 1)
+    # The server did not hear of the failure, and the next run ended that run as one that died.
+    assert sorted(cell_runs(store, study.name).status) == ["FINISHED", "FINISHED", "KILLED"]
 
 
 def test_a_file_that_does_not_come_is_not_taken_for_one_that_is_not_kept(

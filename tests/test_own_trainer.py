@@ -67,13 +67,17 @@ def test_code_that_changed_asks_for_a_word_and_mixes_nothing(place: Path) -> Non
     first = set(cell_runs(store, "mine").run_id)
     (place / "my_trainer.py").write_text(TRAINER.replace("/ 1000", "/ 100"))
     asked = "the code that mine trains with changed since it has runs: add --code same"
+    old = "The code that mine trains with has changed since these runs: they are of version"
+    assert old in said(place, "table", "mine.py")
     assert asked in said(place, "run", "mine.py", code=2)
     assert asked in said(place, "plan", "mine.py", code=2)
     assert set(cell_runs(store, "mine").run_id) == first
 
     same = said(place, "run", "mine.py", "--code", "same", "--seeds", "3", "--workers", "1")
     assert "2 trained" in same
-    assert "The runs come from 2 versions of the experiment's code" in said(place, "table", "mine.py")
+    table = said(place, "table", "mine.py")
+    assert "The runs come from 2 versions of the experiment's code" in table
+    assert old not in table
     assert "6 there before" in said(place, "run", "mine.py", "--seeds", "3")  # asked once
 
     (place / "my_trainer.py").write_text(TRAINER.replace("/ 1000", "/ 10"))

@@ -1,11 +1,15 @@
 """What the seeds of a study can detect, said before any is spent."""
 
 import math
+import re
 
 import pytest
 
-from ablation.stats.power import power_of
-from frames import a_study
+from ablation.stats.power import Power, piloted, power_of
+from ablation.stats.statistics import power
+from frames import a_frame, a_study, noisy
+
+MORE = {"small": 0.3, "middle": 0.4, "large": 0.9}
 
 
 def test_power_by_hand() -> None:
@@ -30,4 +34,60 @@ def test_power_warns_of_what_cannot_succeed() -> None:
     assert enough.detectable < math.inf
     assert "exploratory" in power_of(a_study(), 3).warnings[0]
     assert "Smoke" in power_of(a_study().smoke(), 2).warnings[0]
-    assert "no number of seeds gets below" in " ".join(power_of(a_study(), 5).sentences)
+    assert "no number of seeds finds it" in " ".join(power_of(a_study(), 5).sentences)
+
+
+def test_before_any_run_the_spread_that_suffices_is_said_in_the_unit_of_the_measure() -> None:
+    study = a_study(test="t", claims=a_study().claims[:1])
+    found = power_of(study, 10)
+    (said,) = [one for one in found.sentences if one.startswith("Test MSE")]
+    bound = float(re.search(r"is at most ([0-9.]+)\.$", said)[1])  # type: ignore[index]
+    assert bound == pytest.approx(0.002 / found.detectable, abs=1e-5)
+    assert power(0.002, bound, 10, 0, 0.05) == pytest.approx(0.8, abs=0.01)
+
+
+def planned(sd: float, seeds: int, **changes: object) -> Power:
+    """The power of a study with 8 seeds there, whose arms differ by nothing but noise of `sd`."""
+    study = a_study(**changes)
+    frame = a_frame(study, 8, noisy(dict.fromkeys(study.settings, 0.02), sd), noisy(MORE, 0.001))
+    return power_of(study, seeds, piloted(study, frame))
+
+
+def test_runs_tell_what_more_seeds_would_find() -> None:
+    few, many = planned(0.002, 8, test="t"), planned(0.002, 60, test="t")
+    first = few.effects[0]
+    assert not first.suffices
+    assert (first.pilot, first.seeds, first.matters) == (8, 8, 0.002)
+    assert first.needed is not None
+    assert 8 < first.needed <= 60
+    assert first.sentence in few.warnings
+    assert f"It takes about {first.needed} seeds to find it 80 times in 100." in first.sentence
+    assert planned(0.002, first.needed, test="t").effects[0].suffices
+    assert not planned(0.002, first.needed - 1, test="t").effects[0].suffices
+    assert many.effects[0].suffices
+    assert many.effects[0].sentence in many.sentences
+    assert (
+        "The spread is that of 8 seeds that ran; the true one may be 0.7 to 2.0 times as large."
+        in " ".join(many.sentences)
+    )
+
+
+def test_a_study_that_no_seeds_can_settle_is_told_so_in_its_unit() -> None:
+    found = planned(0.01, 1000)
+    (said,) = [one for one in found.warnings if "Test MSE" in one]
+    assert re.match(
+        r"“larger is sharper”: 1000 seeds find an effect of 0\.0\d+ or more in Test MSE; the smallest", said
+    )
+    assert "this cannot succeed without more data" in said
+    assert found.effects[0].needed is None
+    independent = planned(0.01, 10, test="t", measures={"test_mse": 1e-6, "test_accuracy": 0.05})
+    assert "10,000 seeds would not do" in independent.warnings[0]
+    assert "less than 1 times" not in planned(0.004, 8, test="t").warnings[0]
+
+
+def test_what_does_not_vary_and_a_smoke_budget_tell_no_spread() -> None:
+    study = a_study()
+    frame = a_frame(study, 8, lambda arm, s: 0.02, lambda arm, s: 0.5)
+    assert piloted(study, frame) == []
+    assert planned(0.004, 3).effects == ()
+    assert "No runs tell the spread yet" in " ".join(power_of(study, 5, piloted(study, frame)).sentences)

@@ -1,5 +1,6 @@
 """The report page: one page complete in itself, every claim once, every number on the way to its runs."""
 
+import html
 import html.parser
 import re
 from collections import Counter
@@ -140,11 +141,13 @@ def test_every_link_has_its_place_and_every_place_one_name(text: str) -> None:
 
 
 def test_studies_stand_in_the_reports_order(text: str) -> None:
-    names = [re.sub(" part .*", "", heading).strip() for heading in Page(text).headings]
+    names = [re.sub(" part .*| not run yet", "", heading).strip() for heading in Page(text).headings]
+    assert names.pop(0) == "Contents"
     first = ["Part 1: MSE autoencoder", "Changed", "Sizes", "Part 2: Encoder-classifier", "Sooner", "Later"]
     assert names == [*first, "Part 3: Composite image generator", "Further studies", "Broken", "Own"]
     assert "No study yet: the claims of this part have not been studied." in text
     assert list(parts([a_chapter()])) == names[:1] + names[3:4] + names[6:7]
+    assert list(parts([a_chapter()], whole=False)) == names[:1]
 
 
 def score(settings: dict[str, float], seed: int) -> dict[str, float]:
@@ -180,10 +183,18 @@ def test_studies_of_an_experiment_without_an_outline_stand_in_one_part(tmp_path:
 
 def test_every_claim_is_in_the_summary_once_and_is_counted(text: str) -> None:
     claims = [claim for one in CHAPTERS for claim in one.claims]
-    summary = [row for row in Page(text.split("<h2>")[0]).rows if row[0] != "Part"]
-    bare = [one for one in CHAPTERS if not one.claims]
-    assert len(summary) == len(claims) + len(bare)
-    assert Counter(row[1] for row in summary if row[2] != "no result")["larger is sharper"] == 3
+    first = text.split("<nav")[0]
+    summary = [row for row in Page(first).rows if row[0] != "Part"]
+    run = [one for one in CHAPTERS if not one.unrun]
+    assert [row[1] for row in summary] == [
+        *("larger is sharper", "large is more accurate") * 2,
+        "Broken",  # a study whose file cannot be read has no claim to show
+    ]
+    assert len(summary) == sum(max(len(one.claims), 1) for one in run)
+    folded = first[first.index('<details class="unrun"') :]
+    assert "3 studies have not been run yet" in folded
+    assert [folded.count(f">{name}</a>") for name in ("Later", "Sooner", "Own", "Sizes")] == [1, 1, 1, 0]
+    assert folded.count("“larger is sharper”") == 2
     counts = word_counts(claims)
     assert sum(counts.values()) == len(claims) == 8
     assert counts == {
@@ -195,12 +206,63 @@ def test_every_claim_is_in_the_summary_once_and_is_counted(text: str) -> None:
         assert f"<b>{count}</b> {word}" in text
 
 
+def test_the_finding_comes_first(written: Path, text: str, tmp_path: Path) -> None:
+    finding = "1 of 2 claims supported, 1 inconclusive; 4 not run yet and 2 without a result."
+    assert f'<p class="finding">{finding}</p>' in text
+    assert finding in (written / "report.md").read_text(encoding="utf-8")
+    assert text.index(finding) < text.index('<table class="claims">') < text.index("<h2")
+    alone = a_chapter()
+    assert page._content([alone])["finding"] == alone.evidence.analysis.conclusion
+    assert page._content([unrun("later", "")])["finding"] == "No claim has been put to the test yet."
+
+
+def test_what_the_report_is_stands_before_its_claims(text: str) -> None:
+    about = CHAPTERS[0].study.experiment.about
+    assert about.startswith("The report is")
+    assert html.unescape(text).count(about) == 1
+
+
+def test_the_contents_name_every_part_and_study_with_its_verdicts(text: str) -> None:
+    contents = text[text.index("<nav") : text.index("</nav>")]
+    plain = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", contents))
+    for words in ("Sizes 1 supported, 1 inconclusive", "Later not run yet", "Changed 2 no result"):
+        assert words in plain
+    links = re.findall(r'href="#([^"]+)"', contents)
+    assert sorted(links) == sorted(one.anchor for one in CHAPTERS)
+
+
+def test_the_forest_shows_each_effect_in_units_of_what_matters(text: str) -> None:
+    claim = CHAPTERS[3].claims[0]
+    estimate, place = CHAPTERS[3].evidence.analysis.verdicts[0].estimate, claim.place
+    # The claim is of a fall: to the right is as claimed.
+    assert (place.low, place.mean, place.high) == pytest.approx(
+        (-estimate.high / 0.002, -estimate.mean / 0.002, -estimate.low / 0.002)
+    )
+    assert (place.form, CHAPTERS[3].claims[1].place.form) == ("filled", "cross")
+    assert page._limit([claim]) == 5
+    assert page._spot(5, 1.0) == 60
+    assert page._spot(5, -7.0) == 0
+    label = f'aria-label="{place.numbers} times the smallest effect that matters"'
+    assert text.count(label) == 1
+    assert f'<svg x="{page._spot(5, place.mean)}%" y="50%" class="point filled">' in text
+    assert CHAPTERS[0].claims[0].place is None
+    far = replace(claim, place=replace(place, low=30.0, mean=40.0, high=50.0))
+    assert page._limit([far]) == page.WIDEST
+
+
+def test_the_effect_in_the_summary_leads_to_its_runs(text: str) -> None:
+    for number in (1, 2):
+        assert f'class="number" href="#sizes-claim-{number}"' in text
+        row = text[text.index(f'<tr id="sizes-claim-{number}"') :]
+        assert row.startswith(f'<tr id="sizes-claim-{number}"><th scope="row">claim {number}/effect</th>')
+
+
 def test_the_effect_in_the_summary_is_the_verdicts(text: str) -> None:
     row = next(row for row in Page(text).rows if row[2:3] == ["supported"])
     estimate = CHAPTERS[3].evidence.analysis.verdicts[0].estimate
     assert row[0] == "1 f"
     want = f"{estimate.mean:+.4f} [{estimate.low:+.4f}, {estimate.high:+.4f}]"
-    assert row[3] == f"Test MSE, fitted change {want.replace('-', '−')}"
+    assert row[4] == f"Test MSE, fitted change {want.replace('-', '−')}"
 
 
 def test_what_has_not_been_run_is_named_with_its_command_and_time(written: Path, text: str) -> None:

@@ -68,7 +68,11 @@ def test_an_interaction_is_judged_by_its_direction(extra: float, word: str) -> N
     analysis = analyse(study, a_frame(study, 8, noisy(centre, 0.0005)), 8)
     verdict = analysis.verdicts[0]
     assert verdict.word == word
-    assert verdict.reason.startswith("The interaction of ")
+    assert verdict.detail.startswith("The interaction of ")
+    assert (
+        "the change in Test MSE by both beyond the changes by one and by two, added up, lies"
+        in verdict.reason
+    )
     assert verdict.rule == (
         "Test MSE: the change from baseline to both lies above the changes from it to one and to two, added "
         "up, paired by seed."
@@ -140,15 +144,16 @@ def test_a_level_is_supported_near_it_refuted_beside_it_and_never_called_equival
     study = a_study(seeds=8, claims=claims)
     judged = analyse(study, a_frame(study, 8, value), 8).verdicts
     assert [v.word for v in judged] == ["supported", "refuted", "refuted"]
-    assert "difference to 0.02 of " in judged[0].reason
-    assert "shows another value than the one claimed" in judged[1].reason
+    assert "Test MSE of middle minus 0.02 lies between " in judged[0].reason
+    assert judged[1].reason.startswith("No: ")
+    assert "shows another value than the one claimed" in judged[1].detail
     assert judged[0].rule == "Test MSE of middle is 0.02, give or take 0.002, the smallest that matters."
     assert judged[1].estimate.mean == pytest.approx(judged[0].estimate.mean - 0.03)
     assert judged[0].arms == ("middle",)
     wide = a_frame(study, 8, noisy(dict.fromkeys(study.settings, 0.02), 0.02))
-    assert "neither shows another value (p" in analyse(study, wide, 8).verdicts[0].reason
+    assert "neither shows another value (p" in analyse(study, wide, 8).verdicts[0].detail
     same = analyse(study, a_frame(study, 8, lambda arm, s: 0.02), 8).verdicts[0]
-    assert "every seed gives the same difference to 0.02 (0.0000)" in same.reason.lower()
+    assert "every seed gives the same difference to 0.02 (0.0000)" in same.reason
 
 
 def test_a_sameness_is_supported_inside_the_margin_and_refuted_by_a_difference_in_either_direction() -> None:
@@ -162,10 +167,10 @@ def test_a_sameness_is_supported_inside_the_margin_and_refuted_by_a_difference_i
     assert judged[0].rule == (
         "Test MSE of small is that of middle, give or take 0.002, the smallest that matters, paired by seed."
     )
-    assert "shows that the two differ" in judged[1].reason
+    assert "shows that the two differ" in judged[1].detail
     blurred = analyse(study, a_frame(study, 8, noisy(dict.fromkeys(means, 0.02), 0.0015)), 8).verdicts[0]
     assert blurred.word == "inconclusive"
-    assert "so these should have sufficed" not in blurred.reason
+    assert "but chance" not in blurred.reason
 
 
 def test_effects_follow_the_arm_that_each_is_set_against() -> None:

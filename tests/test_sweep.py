@@ -16,7 +16,6 @@ from ablation.cli.show import show_status, show_table
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Run
 from ablation.fingerprint import fingerprint
-from ablation.progress_bar import Reporter
 from ablation.report.export import publish, read, summarise
 from ablation.runner.doctor import examine
 from ablation.runner.ledger import Ledger
@@ -24,6 +23,7 @@ from ablation.runner.recorded_plan import check_unchanged, plan_of
 from ablation.runner.results import results
 from ablation.runner.scheduler import Progress, run_study
 from ablation.study import Study
+from ablation.terminal import Reporter
 from ablation.tracking.read import cell_lock, cell_runs, mark_killed_if_free
 from ablation.tracking.recording import Label, recording
 from ablation.tracking.store import Store

@@ -1,12 +1,10 @@
-"""Four formats, one set of numbers, any name of an arm, and LaTeX that compiles."""
+"""Four formats, one set of numbers, any name of an arm, and what a table says of gaps."""
 
 import csv
 import html.parser
 import io
+import json
 import re
-import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,8 +13,9 @@ from markdown_it import MarkdownIt
 
 from ablation.errors import UserError
 from ablation.formatting import difference_digits, number
-from ablation.report.formats import COLUMNS, FORMATS, latex, markdown, render
-from ablation.report.table import Table, tabulate
+from ablation.report.formats import COLUMNS, FORMATS, document, markdown, render, supplements
+from ablation.report.latex import latex
+from ablation.report.table import Layout, Table, tabulate
 from ablation.stats.analysis import analyse
 from frames import ODD, a_frame, a_study, noisy
 
@@ -62,15 +61,21 @@ class Page(html.parser.HTMLParser):
 
 
 def numbers(cells: list[str]) -> list[str]:
-    """n, mean and its interval, difference and its interval, as printed; stars and ≡ at the end."""
-    text = " ".join(cells).replace("−", "-")
-    return re.findall(r"[-+]?\d+(?:\.\d+)?", text) + re.findall(r"[*≡]+", text)
+    """Every number in the cells, as printed."""
+    return re.findall(r"[-+]?\d+(?:\.\d+)?", " ".join(cells).replace("−", "-").replace("$-$", "-"))
 
 
 def in_csv(table: Table) -> list[list[str]]:
-    keys = COLUMNS[4:11]
-    rows = list(csv.DictReader(io.StringIO(render(table, "csv"))))
-    return [[row[k] for k in keys if row[k]] + ([row["mark"]] if row["mark"] else []) for row in rows]
+    """n, mean and difference with their intervals, rounded to the decimals of the measure."""
+    study = table.study
+    rows = []
+    for row in csv.DictReader(io.StringIO(render(table, "csv"))):
+        digits = study.measure(row["measure"]).digits
+        mean = [number(float(row[key]), digits) for key in COLUMNS[5:8] if row[key]]
+        digits = difference_digits(digits, study.measures[row["measure"]])
+        gap = [number(float(row[key]), digits, signed=True) for key in COLUMNS[8:11] if row[key]]
+        rows.append([row["n"], *(text.replace("−", "-") for text in mean + gap)])
+    return rows
 
 
 def in_markdown(table: Table) -> list[list[str]]:
@@ -83,20 +88,63 @@ def in_html(table: Table) -> list[list[str]]:
     return [numbers(row[1:4]) for row in Page(render(table, "html")).rows if row[0] != "Arm"]
 
 
-def in_tex(table: Table) -> list[list[str]]:
-    lines = [line for line in render(table, "tex").splitlines() if line.count("&") == 6 and "Arm" not in line]
-    plain = [line.replace("$-$", "-").replace(r"\equiv", "≡") for line in lines]
-    return [numbers(line.split("&")[1:]) for line in plain]
+def in_appendix(table: Table) -> list[list[str]]:
+    text = supplements(table)["appendix.tex"]
+    lines = [line for line in text.splitlines() if line.count("&") == 4 and "Arm" not in line]
+    return [numbers(line.split("&")[1:4]) for line in lines]
+
+
+def compact(table: Table) -> dict[str, list[str]]:
+    """The cells of table.tex by the name of their row, without LaTeX's commands."""
+    found: dict[str, list[str]] = {}
+    for line in render(table, "tex").splitlines():
+        if " & " in line and not line.startswith(" &"):
+            name, *cells = line.removesuffix(r" \\").replace(r"\fit{\endgraf}{ }", " ").split(" & ")
+            plain = [re.sub(r"\\(?:textbf|rlap)|[{}^$\\]", "", cell.replace(r"\pm", "±")) for cell in cells]
+            found.setdefault(name.partition(" \\par")[0], []).extend(plain)
+    return found
 
 
 def test_all_formats_hold_the_same_numbers() -> None:
     table = a_table()
     want = in_csv(table)
     assert len(want) == 6
-    assert [len(row) for row in want[:3]] == [8, 4, 8]
+    assert [len(row) for row in want[:3]] == [7, 4, 7]
     assert in_markdown(table) == want
     assert in_html(table) == want
-    assert in_tex(table) == want
+    assert in_appendix(table) == want
+
+
+def test_the_compact_table_has_every_mean_with_half_its_interval_and_its_mark() -> None:
+    table = a_table()
+    want = {
+        latex(f"{row.arm} (baseline)" if row.baseline else row.arm): [
+            f"{one.mean} ±{one.half}{one.mark}".replace("≡", "equiv").replace("−", "-").replace("†", "dagger")
+            for one in (panel.rows[n] for panel in table.panels)
+        ]
+        for n, row in enumerate(table.panels[0].rows)
+    }
+    assert compact(table) == want
+    assert want["large"][0].endswith("+")
+    assert float(table.panels[0].rows[0].half) == pytest.approx(
+        (float(table.panels[0].rows[0].high) - float(table.panels[0].rows[0].low)) / 2, abs=1e-4
+    )
+
+
+def test_csv_and_json_are_exact() -> None:
+    table = a_table()
+    mean, effect = table.analysis.means["large", "test_mse"], table.analysis.effect("large", "test_mse")
+    assert effect is not None
+    row = next(r for r in csv.DictReader(io.StringIO(render(table, "csv"))) if r["arm"] == "large")
+    assert (row["mean"], row["mean_low"]) == (repr(mean.mean), repr(mean.low))
+    assert (row["difference"], row["p_holm"]) == (repr(effect.estimate.mean), repr(effect.p_holm))
+    found = json.loads(document(table))
+    assert found["conclusion"] == table.analysis.conclusion
+    own = next(e for e in found["effects"] if (e["arm"], e["measure"]) == ("large", "test_mse"))
+    assert (own["mean"], own["p_holm"], own["verdict"]) == (mean.mean, effect.p_holm, "better")
+    base = next(e for e in found["effects"] if e["baseline"])
+    assert (base["difference"], base["p_holm"]) == (None, None)
+    assert [v["claim"] for v in found["verdicts"]] == [c.text for c in table.study.claims]
 
 
 BARE = {f"bare {name}": {"model.latent_dim": n, "augment.copies": 0} for name, n in (("a", 64), ("b", 256))}
@@ -117,22 +165,22 @@ def test_a_difference_to_another_arm_says_to_which_in_every_format() -> None:
     assert [row["reference"] for row in csv.DictReader(io.StringIO(render(table, "csv")))] == [
         *("middle", "", "middle", "middle", "bare a")
     ] * 2
-    for format in ("md", "tex", "html"):
-        text = render(table, format)
+    other = "middle (the baseline), or to the arm named beside it, paired by seed"
+    for text in (render(table, "md"), render(table, "html"), supplements(table)["appendix.tex"]):
         assert text.count("to bare a") == 2
-        assert "middle (the baseline), or to the arm named beside it, paired by seed" in " ".join(
-            text.split()
-        )
+        assert other in " ".join(text.split())
+    assert latex("compared with “middle”, or with the arm named below it, paired by") in render(table, "tex")
     rows = Page(MarkdownIt().enable("table").render(render(table, "md"))).rows
     assert [row[0] for row in rows if row[3].endswith(" to bare a")] == ["bare b"] * 2
     assert [row[0] for row in Page(render(table, "html")).rows if row[3].endswith("to bare a")] == [
         "bare b"
     ] * 2
     lines = render(table, "tex").splitlines()
-    below = [lines[i - 1].split("&")[0].strip() for i, line in enumerate(lines) if "to bare a" in line]
-    assert below == ["bare b"] * 2
+    assert [line.partition(" &")[0] for line in lines if "to bare a" in line] == [
+        r"bare b \par {\scriptsize to bare a}"
+    ]
     want = in_csv(table)
-    assert in_tex(table) == in_markdown(table) == in_html(table) == want
+    assert in_appendix(table) == in_markdown(table) == in_html(table) == want
 
 
 def test_a_table_of_one_reference_names_it_nowhere_but_in_csv() -> None:
@@ -140,7 +188,6 @@ def test_a_table_of_one_reference_names_it_nowhere_but_in_csv() -> None:
     assert {row.to for panel in table.panels for row in panel.rows} == {""}
     assert "named beside" not in "".join(render(table, format) for format in FORMATS)
     assert 'class="to"' not in render(table, "html")
-    assert "multicolumn{3}" not in render(table, "tex")
     explicit = a_table(against={"large": "middle"})
     assert [render(explicit, format) for format in FORMATS] == [render(table, format) for format in FORMATS]
 
@@ -150,7 +197,7 @@ def test_an_odd_name_of_a_reference_is_escaped() -> None:
     rows = Page(MarkdownIt().enable("table").render(render(table, "md"))).rows
     assert rows[5][3].endswith(f" to {ODD}")
     assert "<b>&" not in render(table, "html")
-    assert latex(f"to {ODD}") in render(table, "tex")
+    assert latex(f"to {ODD[:30]}") in supplements(table)["appendix.tex"]
 
 
 def test_numbers_are_those_of_the_analysis() -> None:
@@ -161,7 +208,7 @@ def test_numbers_are_those_of_the_analysis() -> None:
     assert effect is not None
     assert row.mean == f"{analysis.means['large', 'test_mse'].mean:.4f}"
     assert row.difference.replace("−", "-") == f"{effect.estimate.mean:+.4f}"
-    assert row.mark == "***"
+    assert row.mark == "+"
     assert row.verdict == "better"
 
 
@@ -185,16 +232,122 @@ def test_the_best_mean_is_bold_and_ties_all_are() -> None:
     assert [row.best for row in mse.rows] == [False, False, True]
     assert [row.best for row in accuracy.rows] == [True, True, True]
     assert "**0.0" in render(a_table(), "md")
-    assert all("which is no proof" in render(a_table(), format) for format in ("md", "tex", "html"))
+    said = [render(a_table(), "md"), render(a_table(), "html"), *supplements(a_table()).values()]
+    assert all("which is no proof" in text for text in said)
 
 
 def test_exploratory_tables_bear_no_mark_and_no_p() -> None:
     table = a_table(seeds=3)
-    for parsed in (in_csv(table), in_markdown(table), in_html(table), in_tex(table)):
+    for parsed in (in_csv(table), in_markdown(table), in_html(table), in_appendix(table)):
         assert [len(row) for row in parsed] == [7, 4, 7] * 2
-    for format in FORMATS:
-        assert not re.search(r"\bp \\?(<|&lt;|\$<\$|=) ?0|≡|\\equiv", render(table, format))
-    assert re.search(r"\bp \\< 0", render(a_table(), "md"))
+    for text in (*(render(table, format) for format in FORMATS), *supplements(table).values()):
+        assert not re.search(r"\bp \\?(<|&lt;|\$<\$|=) ?0|≡|\\equiv|†|dagger", text)
+    assert "no effect is tested" in render(table, "tex")
+    assert {row["verdict"] for row in csv.DictReader(io.StringIO(render(table, "csv")))} == {"", "not tested"}
+
+
+def gappy(drop: int) -> Table:
+    """Five seeds, of which "large" lacks the first `drop`."""
+    study = a_study(claims=())
+    frame = a_frame(study, 5, noisy(CENTRE, 0.001), lambda arm, s: 0.5 + 0.01 * (s % 3) * (arm == "small"))
+    return tabulate(analyse(study, frame[(frame["arm"] != "large") | (frame["seed"] >= drop)], 5))
+
+
+def test_not_tested_is_not_the_same_as_not_significant() -> None:
+    small, _, large = gappy(2).panels[0].rows
+    assert (small.verdict, small.mark) == ("inconclusive", "")
+    assert (large.verdict, large.mark) == ("not tested", "†")
+    text = render(gappy(2), "tex")
+    assert r"\rlap{$^{\dagger}$$^{\ddagger}$}" in text
+    assert r"$\dagger$ not tested, unmarked: inconclusive" in text
+
+
+def test_a_mean_over_other_seeds_is_marked_because_it_does_not_subtract() -> None:
+    assert [row.seeds_mark for row in gappy(2).panels[0].rows] == ["", "", "‡"]
+    assert not any(row.seeds_mark for panel in a_table().panels for row in panel.rows)
+    for text in (render(gappy(2), "md"), render(gappy(2), "html")):
+        assert "3‡" in text
+        assert "the means do not subtract" in text
+    assert "do not subtract" not in render(a_table(), "md")
+
+
+def test_where_no_cell_is_complete_a_sentence_stands_for_the_grid() -> None:
+    study = a_study()
+    frame = a_frame(study, 5, noisy(CENTRE, 0.001)).assign(state="failed", test_mse=float("nan"))
+    table = tabulate(analyse(study, frame, 5))
+    for text in (*(render(table, format) for format in ("md", "tex", "html")), *supplements(table).values()):
+        assert "No cell is complete, so there is no number to show." in text
+    assert "| small |" not in render(table, "md")
+    assert r"\toprule" not in render(table, "tex")
+    assert "15 failed" in render(table, "md")
+
+
+def test_a_baseline_called_baseline_is_named_once() -> None:
+    study = a_study(arms={"small": {"model.latent_dim": 64}}, claims=())
+    centre = {"baseline": 0.02, "small": 0.03}
+    table = tabulate(analyse(study, a_frame(study, 5, noisy(centre, 0.001)), 5))
+    for text in (*(render(table, format) for format in FORMATS), *supplements(table).values()):
+        assert not re.search(r"baseline \((the )?baseline|>baseline<.{0,30}>baseline<", text)
+    assert "difference to the baseline, paired" in render(table, "md")
+    assert "compared with the baseline, paired" in render(table, "tex")
+
+
+def test_a_layout_shows_less_and_says_so_and_changes_no_p_value() -> None:
+    analysis = a_table().analysis
+    table = tabulate(analysis, Layout(measures=["test_accuracy"], arms=["large", "middle"], digits=1))
+    (panel,) = table.panels
+    assert [row.arm for row in panel.rows] == ["large", "middle"]
+    assert [row.mean for row in panel.rows] == ["0.5", "0.5"]
+    whole = a_table().panels[1].rows
+    assert panel.rows[0].p == whole[2].p
+    assert "Shown are 2 of 3 arms and 1 of 2 measures" in render(table, "md")
+    assert "small" not in render(table, "tex")
+    assert supplements(table)["appendix.tex"].count("small &") == 2
+    assert "Shown are" not in "".join(supplements(table).values())
+    best = tabulate(analysis, Layout(arms=["small", "middle"])).panels[0]
+    assert [row.best for row in best.rows] == [False, True]
+
+
+def test_a_measure_without_a_better_direction_has_no_best_mean() -> None:
+    study = a_study(measures={"effective_rank": 1.0}, claims=())
+    frame = a_frame(study, 5, lambda arm, s: 0.0).assign(
+        effective_rank=[float(n % 3 + n % 2) for n in range(15)]
+    )
+    table = tabulate(analyse(study, frame, 5))
+    assert not any(row.best for row in table.panels[0].rows)
+    for text in (render(table, "md"), render(table, "html"), supplements(table)["appendix.tex"]):
+        assert "no direction is better" in text
+
+
+def test_an_interval_is_printed_as_asked_for() -> None:
+    analysis = a_table().analysis
+    pm, range_ = (tabulate(analysis, Layout(interval=one)) for one in ("pm", "range"))
+    row = pm.panels[0].rows[0]
+    assert f"{row.mean} ± {row.half}" in render(pm, "md")
+    assert f"[{row.low}" not in render(pm, "md")
+    assert rf"{row.mean} {{[}}{row.low},~{row.high}{{]}}" in render(range_, "tex")
+    assert "and its 95~\\% interval" in render(range_, "tex")
+
+
+def test_transposed_a_row_is_a_measure() -> None:
+    table = a_table()
+    turned = compact(tabulate(table.analysis, Layout(transpose=True)))
+    assert [list(row) for row in zip(*compact(table).values(), strict=True)] == list(turned.values())
+
+
+@pytest.mark.parametrize(
+    ("layout", "reason"),
+    [
+        ({"measures": ["test_msa"]}, "no measure in this study 'test_msa'"),
+        ({"arms": ["larg"]}, "no arm 'larg' .did you mean 'large'"),
+        ({"digits": 99}, "digits wants a whole number from 0 to 15"),
+        ({"font": "huge"}, "no font 'huge'"),
+        ({"interval": "sd"}, "no interval 'sd'"),
+    ],
+)
+def test_a_layout_that_cannot_be_is_refused(layout: dict[str, object], reason: str) -> None:
+    with pytest.raises(UserError, match=reason):
+        tabulate(a_table().analysis, Layout(**layout))  # type: ignore[arg-type]
 
 
 def test_a_cell_without_a_run_is_a_dash_not_nan() -> None:
@@ -211,11 +364,18 @@ def test_rendering_twice_gives_the_same_bytes(format: str) -> None:
     assert render(a_table(), format) == render(a_table(), format)
 
 
-@pytest.mark.parametrize("format", ["md", "tex", "html"])
-def test_under_the_table_stand_verdicts_conclusion_caveats_and_fixed_settings(format: str) -> None:
-    text = render(a_table(), format)
-    for words in ("larger is sharper", "Conclusion", "Nadeau and Bengio", "Held fixed", "train.lr = 0.001"):
-        assert words in text
+def test_conclusion_comes_first_and_what_is_held_fixed_stands_in_the_notes() -> None:
+    table = a_table()
+    said = {"table.md": render(table, "md"), "table.html": render(table, "html")} | supplements(table)
+    for name in ("table.md", "table.html", "notes.md", "notes.tex"):
+        for words in ("larger is sharper", "Conclusion", "Nadeau and Bengio"):
+            assert words in said[name]
+    for name in ("table.html", "notes.md", "notes.tex"):
+        assert "train.lr = 0.001" in said[name].replace(r"\_", "_")
+    for text in (said["table.md"], render(table, "tex")):
+        assert "train.lr" not in text
+    for name in ("table.md", "table.html"):
+        assert said[name].index("Conclusion") < said[name].index("Test MSE")
 
 
 def test_an_unknown_format_is_refused() -> None:
@@ -250,12 +410,6 @@ def test_a_page_is_complete_in_itself() -> None:
     assert 'name="viewport"' in text
 
 
-def test_latex_by_hand() -> None:
-    assert latex("50% & a_b #1 $x^2$") == r"50\% \& a\_b \#1 \$x\textasciicircum{}2\$"
-    assert latex("λ ≥ −2 é ς 😀") == r"$\lambda$ $\ge$ $-$2 \'{e} U+03C2 U+1F600"
-    assert latex("\\{}~[*] a--b ''") == r"\textbackslash{}\{\}\textasciitilde{}{[}{*}{]} a-{}-b '{}'"
-
-
 @given(st.text(max_size=20))
 def test_latex_is_ascii_on_one_line_with_balanced_braces(text: str) -> None:
     source = latex(text)
@@ -264,33 +418,3 @@ def test_latex_is_ascii_on_one_line_with_balanced_braces(text: str) -> None:
     bare = re.sub(r"\\[{}\\]", "", source)
     assert bare.count("{") == bare.count("}")
     assert not re.search(r"(?<!\\)[#%&_]", source)
-
-
-def compiled(tmp_path: Path, sources: list[str]) -> str:
-    """The log of pdflatex on a minimal document that holds `sources`."""
-    if not shutil.which("pdflatex"):
-        pytest.skip("pdflatex is not on PATH: install texlive-latex-base and texlive-latex-recommended")
-    body = "\n".join(sources)
-    document = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n%s\n\\end{document}\n"
-    (tmp_path / "table.tex").write_text(document % body, encoding="utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=120)
-    log = (tmp_path / "table.log").read_text(encoding="latin-1")
-    assert done.returncode == 0, log[-3000:]
-    return log
-
-
-def test_latex_compiles_with_booktabs_alone_and_stays_in_its_column(tmp_path: Path) -> None:
-    wide = ARMS | {"a name that is rather longer than most": {"model.latent_dim": 512}}
-    study = a_study(arms=wide, claims=(), question=ODD)
-    other = tabulate(analyse(study, a_frame(study, 5, lambda arm, s: 0.01 * s), 5))
-    against = against_table("no copies at all, and a name that is longer")
-    log = compiled(tmp_path, [render(table, "tex") for table in (a_table(), other, against)])
-    assert "Overfull" not in log
-    assert "Missing character" not in log
-
-
-def test_latex_of_every_character_compiles(tmp_path: Path) -> None:
-    ranges = [(0x20, 0x250), (0x370, 0x400), (0x2010, 0x2030), (0x2190, 0x2300), (0x1F600, 0x1F610)]
-    text = [latex("".join(map(chr, range(*r)))) for r in ranges]
-    assert "Missing character" not in compiled(tmp_path, text)

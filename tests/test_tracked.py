@@ -461,7 +461,7 @@ def test_every_verb_takes_it_and_writes_nothing_but_what_is_asked(place: Path, c
     assert "vision: its runs exist already, and nothing is run." in said
     assert "SUPPORTED: “a transformer is better”" in said
     assert "vit: complete seeds 0, 1, 2, 3, 4, 5, late" in call("status", "vision")[1]
-    assert "| vit | 7 |" in call("table", "vision")[1]
+    assert "| vit | 7‡ |" in call("table", "vision")[1]
     assert call("doctor")[0] == 0
     for words, reason in (
         (("verify", "vision"), "cannot run one again"),
@@ -496,12 +496,18 @@ def test_table_needs_no_study_file(place: Path, call: Run) -> None:
     assert code == 0, complaint
     assert "| resnet (baseline) | 6 |" in said
     assert "\\begin{tabular}" in call(*words, "--format", "tex")[1]
+    said = call(*words, "--label", "accuracy=Top 1", "--question", "Which is it?")[1]
+    assert "**Top 1** (higher is better" in said
+    assert "Which is it?" in said
     assert listed(place) == before
     assert call(*words, "--to", "out")[0] == 0
     assert call("export", "vision", "--to", "study")[0] == 0
     assert {one.name for one in (place / "out").iterdir()} == {
         one.name for one in (place / "study").iterdir()
     }
+
+
+NAMED = ("--arm", "model", "--baseline", "resnet", "--measure", "accuracy:higher:0.01")
 
 
 @pytest.mark.parametrize(
@@ -516,6 +522,10 @@ def test_table_needs_no_study_file(place: Path, call: Run) -> None:
             ("--arm", "m", "--baseline", "r", "--measure", "a:lower:1", "--quick"),
             "leave out --seeds and --quick",
         ),
+        ((*NAMED, "--label", "accuracy"), "--label wants NAME=TEXT"),
+        ((*NAMED, "--label", "acuracy=A"), "did you mean 'accuracy'"),
+        ((*NAMED, "--best", "accuracy"), "best and items are read from MLflow"),
+        ((*NAMED, "--replication", "items"), "names none: add"),
         (("--arm", "modle", "--baseline", "r", "--measure", "a:lower:1"), "did you mean 'model'"),
     ],
 )
@@ -630,7 +640,7 @@ def test_table_reads_an_experiment_of_mlflow(filled: Path, call: Run) -> None:
     code, said, complaint = call("table", MLFLOW, "--store", str(filled), *words)
     assert code == 0, complaint
     assert "| vit | 6 |" in said
-    assert "| mlp | 1 |" in said
+    assert "| mlp | 1‡ |" in said
 
 
 def test_the_best_value_of_a_curve_counts_where_it_is_declared(filled: Path) -> None:

@@ -5,13 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ablation import Claim, Difference, Study
+from ablation.formatting import number
 from ablation.stats.analysis import Analysis, analyse
 from ablation.stats.statistics import power, smallest_detectable
 from frames import Value, a_frame, a_study, noisy
 
 FALLING = {"small": 0.030, "middle": 0.020, "large": 0.010}
+SLIGHTLY = {"small": 0.022, "middle": 0.020, "large": 0.018}
 RISING = {"small": 0.010, "middle": 0.020, "large": 0.030}
 LEVEL = dict.fromkeys(FALLING, 0.020)
 MORE = {"small": 0.3, "middle": 0.4, "large": 0.9}
@@ -27,23 +31,63 @@ def words(analysis: Analysis) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("centre", "sd", "word", "reason"),
+    ("centre", "sd", "word", "reason", "detail"),
     [
+        (FALLING, 0.001, "supported", "Yes: .*, beyond 0.0020, the", r"claimed \(p < 0.001 after Holm\)"),
+        (SLIGHTLY, 0.0008, "supported", "Yes: .*; whether it reaches 0.0020, .* open", r"claimed \(p = 0.00"),
+        (RISING, 0.001, "refuted", "No, the opposite: .*, beyond 0.0020", "against the direction claimed"),
         (
-            FALLING,
-            0.001,
-            "supported",
-            r"in the direction claimed \(p < 0.001 after Holm\), and larger than 0.0020",
+            LEVEL,
+            0.0001,
+            "equivalent",
+            "No difference that matters: .*, within ±0.0020",
+            "lies within ±0.0020",
         ),
-        (RISING, 0.001, "refuted", "against the direction claimed"),
-        (LEVEL, 0.0001, "equivalent", "lies within ±0.0020, the smallest effect that matters"),
-        (LEVEL, 0.01, "inconclusive", "neither shows a change"),
+        (
+            LEVEL,
+            0.01,
+            "inconclusive",
+            "Not settled: .*; the smallest that matters is 0.0020.",
+            "neither shows",
+        ),
     ],
 )
-def test_the_rule_gives_the_word(centre: dict[str, float], sd: float, word: str, reason: str) -> None:
+def test_the_rule_gives_the_word_and_both_sentences(
+    centre: dict[str, float], sd: float, word: str, reason: str, detail: str
+) -> None:
     first = judged(noisy(centre, sd), noisy(MORE, 0.01)).verdicts[0]
     assert first.word == word
-    assert re.search(reason, first.reason)
+    assert re.match(reason, first.reason)
+    between = f"lies between {number(first.estimate.low, 4, True)} and {number(first.estimate.high, 4, True)}"
+    assert f"the change in Test MSE as model.latent_dim grows from 64 to 256 {between}" in first.reason
+    assert "p " not in first.reason
+    assert re.search(detail, first.detail)
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([0.0005, 0.001, 0.002, 0.004]),
+    st.sampled_from(["t", "sign_flip"]),
+)
+@settings(max_examples=150, deadline=None)
+def test_a_sentence_never_contradicts_its_interval(seed: int, sd: float, test: str) -> None:
+    """Holm and one-sided tests may differ from the interval; then the sentence does not rest on it."""
+    study = a_study(test=test, seeds=8)
+    for verdict in judged(
+        noisy(dict(LEVEL, large=0.0185), sd, seed), noisy(MORE, 0.05, seed), 8, study
+    ).verdicts:
+        low, high, sesoi = (
+            verdict.estimate.low,
+            verdict.estimate.high,
+            study.measures[verdict.claim.rule.measure],
+        )
+        said, between = verdict.reason, "lies between" in verdict.reason
+        if verdict.word in ("supported", "refuted"):
+            assert between == (low > 0 or high < 0)
+        elif verdict.word == "equivalent":
+            assert between == (max(-low, high) <= sesoi)
+        else:
+            assert ("too little to count among 2 claims (Holm)" in said) == (low > 0 or high < 0)
 
 
 def test_the_same_difference_under_every_seed_is_not_tested_and_says_why() -> None:
@@ -56,9 +100,10 @@ def test_the_same_difference_under_every_seed_is_not_tested_and_says_why() -> No
         None,
     )
     assert first.reason == (
-        "Every seed gives the same fitted change (0.0000): does the training use what the arms vary? Or Test "
-        "MSE is too coarse, or the seeds too few, to show a spread, so no test is made."
+        "Not tested: every seed gives the same fitted change (0.0000): does the training use what the arms "
+        "vary? Or Test MSE is too coarse, or the seeds too few, to show a spread."
     )
+    assert first.detail == ""
     assert second.p_holm == pytest.approx(2 * second.p)  # type: ignore[operator]
     text = " ".join(analysis.caveats)
     assert "the same difference for small on Test MSE and large on Test MSE" in text
@@ -125,10 +170,13 @@ def test_holm_spans_the_claims() -> None:
 
 
 def test_the_conclusion_is_the_studys_only_if_every_claim_is_supported() -> None:
-    assert judged(noisy(FALLING, 0.001), noisy(MORE, 0.01)).conclusion == "Size matters."
+    assert judged(noisy(FALLING, 0.001), noisy(MORE, 0.01)).conclusion == (
+        "2 of 2 claims supported: size matters."
+    )
     other = judged(noisy(LEVEL, 0.01), noisy(MORE, 0.01)).conclusion
     assert other == (
-        "Not shown: size matters (supported: “large is more accurate”; inconclusive: “larger is sharper”)."
+        "1 of 2 claims supported; not shown: size matters. Supported: “large is more accurate”. "
+        "Inconclusive: “larger is sharper”."
     )
     study = a_study(claims=())
     assert (
@@ -140,7 +188,9 @@ def test_the_conclusion_is_the_studys_only_if_every_claim_is_supported() -> None
 @pytest.mark.parametrize("sd", [0.0001, 0.001, 0.003, 0.01])
 def test_not_significant_is_never_called_no_effect(sd: float) -> None:
     analysis = judged(noisy(LEVEL, sd), noisy(dict.fromkeys(MORE, 0.5), sd * 10))
-    text = " ".join([analysis.conclusion, *analysis.caveats, *(v.reason for v in analysis.verdicts)])
+    open_ = [v for v in analysis.verdicts if v.word == "inconclusive"]
+    said = [analysis.conclusion, *analysis.caveats, *(v.reason.lower() for v in open_)]
+    text = " ".join([*said, *(v.detail for v in analysis.verdicts)])
     assert not re.search(r"no (effect|difference|change|influence)|not affect|same as", text)
 
 
@@ -148,7 +198,7 @@ def test_seeds_needed_reach_the_power_promised() -> None:
     study = a_study(test="t", seeds=8)
     value = noisy(LEVEL, 0.004)
     first = judged(value, noisy(MORE, 0.01), study=study).verdicts[0]
-    found = re.search(r"about (\d+) seeds would detect 0.0020", first.reason)
+    found = re.search(r"about (\d+) seeds would find an effect of 0.0020", first.reason)
     assert found
     # Both claims stand in Holm's family; the fitted change is that from the first to the last arm.
     sd = float(np.std([value("large", s) - value("small", s) for s in range(8)], ddof=1))
@@ -159,13 +209,13 @@ def test_seeds_needed_reach_the_power_promised() -> None:
 
 def test_splits_of_one_pool_may_never_suffice() -> None:
     first = judged(noisy(LEVEL, 0.01), noisy(MORE, 0.01)).verdicts[0]
-    assert "no number of seeds could detect 0.0020 with 80 % power, since all splits" in first.reason
+    assert "no number of seeds would find an effect of 0.0020 (80 % power), since all splits" in first.reason
 
 
 def test_independent_seeds_may_be_too_many_to_give() -> None:
     study = a_study(test="t", measures={"test_mse": 1e-6, "test_accuracy": 0.05})
     first = judged(noisy(LEVEL, 0.01), noisy(MORE, 0.01), study=study).verdicts[0]
-    assert "it would take more than 10,000 seeds to detect 0.0000010 with 80 % power." in first.reason
+    assert "it would take more than 10,000 seeds to find an effect of 0.0000010 (80 % power)." in first.reason
 
 
 def test_more_seeds_are_never_advised_where_fewer_would_do() -> None:
@@ -174,11 +224,11 @@ def test_more_seeds_are_never_advised_where_fewer_would_do() -> None:
         value = noisy(dict(LEVEL, large=0.0208), 0.0008, seed)
         analysis = judged(value, noisy(MORE, 0.01), 8, a_study(test="t", seeds=8))
         reasons.append(analysis.verdicts[0].reason)
-    advised = [int(n) for reason in reasons for n in re.findall(r"about (\d+) seeds would detect", reason)]
+    advised = [int(n) for reason in reasons for n in re.findall(r"about (\d+) seeds would find", reason)]
     assert all(n > 8 for n in advised)
     chance = [reason for reason in reasons if "but chance" in reason]
     assert chance
-    assert "at the observed spread, 8 seeds detect 0.0020 with 80 % power or more, so that" in chance[0]
+    assert "At the observed spread, 8 seeds find an effect of 0.0020 (80 % power), so that" in chance[0]
 
 
 def test_rules_in_words() -> None:

@@ -16,7 +16,7 @@ from typing import cast
 import typer
 from typer.core import TyperGroup
 
-from ablation.cli import new, store, studies
+from ablation.cli import new, store, studies, tables
 from ablation.errors import UserError
 
 INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
@@ -25,12 +25,11 @@ OBJECTS = 100_000  # new ones, after which the garbage collector looks for cycle
 app = typer.Typer(
     help="Run ablation studies, compare their runs in MLflow, and export tables with intervals and verdicts.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 for verb in (
-    *(new.new, studies.list_, studies.plan, studies.run, studies.status, studies.verify, studies.table),
-    *(studies.export, store.ui, store.doctor, studies.report),
+    *(new.new, studies.list_, studies.plan, studies.run, studies.status, studies.verify, tables.table),
+    *(tables.export, tables.figures, store.ui, store.doctor, studies.report),
 ):
     app.command(verb.__name__.rstrip("_"))(verb)
 
@@ -86,5 +85,7 @@ def command() -> None:
 
 
 def _say(sentence: str) -> int:
-    print(sentence, file=sys.stderr)
+    from ablation.terminal import errors, say
+
+    say(sentence, to=errors)
     return 2

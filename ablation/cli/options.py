@@ -57,9 +57,28 @@ Code = Annotated[
     ),
 ]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder of the runs.", envvar="ABLATION_STORE")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")]
 Quick = Annotated[bool, typer.Option("--quick", help="A smoke budget, marked as such in every output.")]
+
+
+def names_like(incomplete: str) -> list[str]:
+    """The studies of the folder whose names begin so, for the completion of a shell."""
+    from ablation import catalogue
+
+    return [name for name in catalogue.paths() if name.startswith(incomplete)]
+
+
 StudyName = Annotated[
-    str, typer.Argument(metavar="STUDY", help="A name from `ablation list`, or a study file.")
+    str,
+    typer.Argument(
+        metavar="STUDY", help="A name from `ablation list`, or a study file.", autocompletion=names_like
+    ),
+]
+StudyNames = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="STUDY...", help="Names from `ablation list`, or study files.", autocompletion=names_like
+    ),
 ]
 
 DEFAULT_STORE = Path("mlruns")

@@ -1,5 +1,6 @@
-"""What the verbs print: progress with the time left, tables, states, links. It decides nothing."""
+"""What the verbs print: plans, tables, states, links. It decides nothing."""
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from os.path import relpath
@@ -8,101 +9,116 @@ from shutil import which
 from time import process_time
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ablation.errors import UserError
 from ablation.formatting import SMOKE, count, duration, number, plan_size
 from ablation.study import Study
+from ablation.terminal import console, say, whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ablation.report.table import Table as StudyTable
     from ablation.runner.doctor import Finding
     from ablation.runner.time_estimate import Workload
     from ablation.runner.verify import Verified
-    from ablation.stats.analysis import Analysis
     from ablation.stats.cells import Seed
     from ablation.stats.power import Power
     from ablation.tracking.store import Store
     from ablation.tracking.views import StudyPages
 
-# No markup: names and errors are the user's, and may have brackets.
-console = Console(highlight=False, soft_wrap=True, markup=False)
 _PLAIN: Any = {"title_justify": "left", "box": None, "header_style": "underline", "padding": (0, 1, 0, 0)}
+
+
+def show_json(document: object) -> None:
+    """One JSON document, whatever is no number, text, list or mapping as its text."""
+    whole(json.dumps(document, indent=1, ensure_ascii=False, default=str))
 
 
 def show_studies(studies: "Mapping[str, Study | UserError]") -> None:
     """A block a study: name, cells, question and arms, or what is wrong with its file."""
     for name, study in studies.items():
         if isinstance(study, UserError):
-            console.print(Text.assemble((name, "bold"), f"  {study}\n"))
+            say(Text.assemble((name, "bold"), f"  {study}"))
+            say()
             continue
         size = plan_size(len(study.settings), study.seeds, study.cell_seconds)
         if study.runs is not None:
             size = f"{count(len(study.settings), 'arm')} of runs that exist already"
-        console.print(Text.assemble((study.name, "bold"), f"  {size}"))
-        console.print(f"  {study.question}")
+        say(Text.assemble((study.name, "bold"), f"  {size}"))
+        say(study.question, indent=2)
         part = f" (report, part {study.part})" if study.part else ""
-        console.print(f"  arms{part}: {' · '.join(study.settings)}\n")
+        say(f"arms{part}: {' · '.join(study.settings)}", indent=2)
+        say()
 
 
-def show_plan(study: Study, power: "Power", work: "Workload") -> None:
-    """What the run will take, and what it can find."""
-    console.print(Text.assemble((study.name, "bold"), f": {study.question}\n"))
-    for sentence in power.sentences:
-        console.print(f"  {sentence}")
+def show_plan(study: Study, power: "Power", work: "Workload | None") -> None:
+    """What the run will take, and what it can find; `work` is None where the runs exist already."""
+    say(Text.assemble((study.name, "bold"), f": {study.question}"))
+    say()
+    for sentence in (*power.sentences, _work(work)):
+        say(sentence, indent=2)
+    show_warnings(study, power)
+
+
+def _work(work: "Workload | None") -> str:
+    """What is there, and what is to be trained."""
+    if work is None:
+        return "Its runs exist already: nothing is to run."
+    if not work.lacking and not work.trials:
+        return f"All {count(work.complete + work.shared, 'cell')} are there: nothing is to train."
     # What this command needed to import, to load and to check, a run needs, too.
     seconds = None if work.seconds is None else work.seconds + process_time()
     time = f"about {duration(seconds)}" if seconds is not None else "time known once one cell has run"
     shared = f", {work.shared} more in other studies" if work.shared else ""
-    trials = f"{work.trials} trials of tuning and " if work.trials else ""
-    console.print(
-        f"  {work.complete} cells are there{shared}; {trials}{work.lacking} cells to train on "
-        f"{work.workers} at a time: {time}."
+    trials = f"{count(work.trials, 'trial')} of tuning and " if work.trials else ""
+    are = "cell is" if work.complete == 1 else "cells are"
+    return (
+        f"{work.complete} {are} there{shared}; {trials}{count(work.lacking, 'cell')} to train on "
+        f"{count(work.workers, 'worker')}: {time}."
     )
-    show_warnings(study, power)
-
-
-def show_existing(study: Study, power: "Power") -> None:
-    """What runs that exist can find; nothing is to run."""
-    console.print(Text.assemble((study.name, "bold"), f": {study.question}\n"))
-    for sentence in power.sentences:
-        console.print(f"  {sentence}")
-    console.print("  Its runs exist already: nothing is to run.")
-    show_warnings(study, power)
 
 
 def show_warnings(study: Study, power: "Power") -> None:
     """What the seeds of a study cannot show, and what its experiment warns of, before any is spent."""
     own = (said for one in study.settings.values() for said in study.experiment.warnings(one))
     for warning in dict.fromkeys([*power.warnings, *own]):
-        console.print(Text(f"  {warning}", "yellow"))
+        say(warning, "yellow", indent=2)
 
 
-def show_table(analysis: "Analysis") -> None:
-    """The study's table for a terminal, a block a measure, with verdicts and caveats."""
-    from ablation.report.table import tabulate
-
-    table = tabulate(analysis)
+def show_table(found: "StudyTable") -> None:
+    """Question, conclusion, verdicts, and a grid a measure, fitted to the terminal; then the notes."""
+    interval = found.spread("range")
     console.print()
-    for panel in table.panels:
-        title = f"{panel.label} ({panel.better} is better, SESOI {panel.sesoi})"
+    if found.warning:
+        say(found.warning, "yellow")
+        say()
+    say(found.study.question)
+    say()
+    say(found.analysis.conclusion, "bold")
+    for judged in found.analysis.verdicts:
+        say()
+        say(Text.assemble((judged.word.upper(), "bold"), f": “{judged.claim.text}”"))
+        say(judged.reason, indent=2)
+        if judged.detail:
+            say(judged.detail, "dim", indent=2)
+    say()
+    if found.empty:
+        say(found.empty)
+        say()
+    for panel in () if found.empty else found.panels:
+        title = f"{panel.label} ({panel.direction}, smallest effect that matters {panel.sesoi})"
         grid = Table("arm", "n", "mean", "difference", "verdict", title=title, **_PLAIN)
         for row in panel.rows:
-            mean = Text(f"{row.mean} [{row.low}, {row.high}]", "bold" if row.best else "")
-            difference = f"{row.difference} [{row.difference_low}, {row.difference_high}] {row.to}".rstrip()
-            verdict = " ".join(filter(None, (row.verdict, row.mark)))
-            rest = ["baseline"] if row.baseline else [difference, verdict]
-            grid.add_row(row.arm, row.n, mean, *map(Text, rest))
+            mean = Text(f"{row.mean} {row.spread(interval)}", "bold" if row.best else "")
+            difference = f"{row.difference} {row.difference_spread(interval)} {row.to}".rstrip()
+            rest = ["baseline"] if row.baseline else [difference, row.verdict]
+            grid.add_row(row.arm, row.n + row.seeds_mark, mean, *map(Text, rest))
         console.print(grid, "")
-    for judged in analysis.verdicts:
-        console.print(Text.assemble((f"\n{judged.word.upper()}", "bold"), f": “{judged.claim.text}”"))
-        console.print(Text(f"  {judged.reason}"))
-    console.print(Text(f"\n{analysis.conclusion}\n"))
-    for caveat in (*table.notes, *analysis.caveats):
-        console.print(Text(f"  · {caveat}", "dim"))
+    for caveat in (*found.notes, *found.analysis.caveats):
+        say(caveat, "dim", indent=2, lead="· ")
 
 
 def show_front(study: Study, trials: "pd.DataFrame") -> None:
@@ -126,10 +142,9 @@ def show_front(study: Study, trials: "pd.DataFrame") -> None:
     corner = ", ".join(f"{value:g}" for value in found.reference)
     complete = int((trials.state == "complete").sum())
     beyond = f"; beyond it: {found.outside} of {complete} trials" if found.outside else ""
-    console.print(f"\nHypervolume of the front: {found.hypervolume:.4g}, up to ({corner}){beyond}.")
-    console.print(
-        f"One seed a trial: a front of candidates, not an effect. {SMOKE if study.quick else ''}".strip()
-    )
+    say()
+    say(f"Hypervolume of the front: {found.hypervolume:.4g}, up to ({corner}){beyond}.")
+    say(f"One seed a trial: a front of candidates, not an effect. {SMOKE if study.quick else ''}".strip())
 
 
 def show_links(store: "Store", name: str, quick: bool) -> None:
@@ -138,8 +153,9 @@ def show_links(store: "Store", name: str, quick: bool) -> None:
     command = "ablation" if which("ablation") else relpath(sys.argv[0])
     where = "" if str(store.root) == "mlruns" else f" --store {quote(str(store.root))}"
     options = where + (" --quick" if quick else "")
-    console.print(f"\nCompare in MLflow:  {command} ui{where}")
-    console.print(f"Export the table:   {command} export {quote(name)} --to out{options}")
+    say()
+    whole(f"Compare in MLflow:  {command} ui{where}")
+    whole(f"Export the table:   {command} export {quote(name)} --to out{options}")
 
 
 def show_status(states: "Mapping[str, pd.DataFrame | UserError | None]", detailed: bool) -> None:
@@ -159,12 +175,12 @@ def show_status(states: "Mapping[str, pd.DataFrame | UserError | None]", detaile
     console.print(grid)
     for cells in states.values():
         if isinstance(cells, UserError):
-            console.print(str(cells))
+            say(str(cells))
         elif cells is not None and detailed:
             for arm, of_arm in cells.groupby("arm", sort=False):
                 states_of_arm = of_arm.groupby("state").seed.apply(list)
                 parts = [f"{state} {_seeds(seeds)}" for state, seeds in states_of_arm.items()]
-                console.print(f"{arm}: {'; '.join(parts)}")
+                say(f"{arm}: {'; '.join(parts)}")
 
 
 def _seeds(seeds: "list[Seed]") -> str:
@@ -199,12 +215,11 @@ def show_verified(found: "Verified") -> None:
         shown += [f"another {name}" for name in found.files if not shown]
         said = f"{'near' if found.kept else 'DIFFERS'}: {', '.join(shown)}"
     where = f" (its origin differs in: {', '.join(found.elsewhere)})" if found.elsewhere else ""
-    console.print(
-        f"{'ok  ' if found.kept else 'LOOK'}  {found.cell.arm}, seed {found.cell.seed}: {said}{where}"
-    )
+    lead = "ok    " if found.kept else "LOOK  "
+    say(f"{found.cell.arm}, seed {found.cell.seed}: {said}{where}", lead=lead)
 
 
 def show_findings(findings: "Sequence[Finding]") -> None:
     """A line a finding, marked where it is not fine."""
     for finding in findings:
-        console.print(f"{'ok  ' if finding.fine else 'LOOK'}  {finding.what}")
+        say(finding.what, lead="ok    " if finding.fine else "LOOK  ")

@@ -1,9 +1,8 @@
-"""The verbs on studies: list, plan, run, status, verify, table, export, report."""
+"""The verbs on studies: list, plan, run, status, verify, report."""
 
-from dataclasses import replace
-from math import inf
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,15 +13,15 @@ from ablation.cli.options import (
     Code,
     EngineName,
     Gpus,
+    Json,
     Quick,
     Seeds,
     StoreFolder,
     StudyName,
+    StudyNames,
     Workers,
 )
 from ablation.errors import UserError
-from ablation.experiment import Replication
-from ablation.measures import Better, Measure
 from ablation.study import Study
 
 if TYPE_CHECKING:
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
 
     from ablation.runner.engines import Executor
     from ablation.runner.recorded_plan import CodeChange
+    from ablation.runner.time_estimate import Workload
+    from ablation.stats.power import Power
     from ablation.tracking.store import Store
 
 NONE = (
@@ -44,14 +45,34 @@ def list_(
     builtin: Annotated[
         bool, typer.Option("--builtin", help="The studies that come with the package instead.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Name every study of this folder with its question, its arms and its number of cells."""
-    from ablation.cli.show import show_studies
+    from ablation.cli.show import show_json, show_studies
 
     names = catalogue.builtin() if builtin else catalogue.paths()
-    show_studies(_loaded(names))
+    studies = _loaded(names)
+    if as_json:
+        show_json([_listed(name, study) for name, study in studies.items()])
+        return
+    show_studies(studies)
     if not names:
         typer.echo(NONE)
+
+
+def _listed(name: str, study: Study | UserError) -> dict[str, object]:
+    if isinstance(study, UserError):
+        return {"study": name, "problem": str(study)}
+    return {
+        "study": name,
+        "question": study.question,
+        "arms": list(study.settings),
+        "baseline": study.reference,
+        "measures": study.measures,
+        "claims": [claim.text for claim in study.claims],
+        "seeds": None if study.runs is not None else study.seeds,
+        "part": study.part,
+    }
 
 
 def plan(
@@ -60,29 +81,62 @@ def plan(
     workers: Workers = None,
     store: StoreFolder = DEFAULT_STORE,
     quick: Quick = False,
+    as_json: Json = False,
 ) -> None:
-    """Say what a run would do: cells, time, and the smallest effect that the seeds can detect."""
-    from ablation.cli.show import show_existing, show_plan
+    """Say what a run would do: cells, time, and the smallest effect that the seeds can find."""
+    from ablation.cli.show import show_json, show_plan
     from ablation.report.export import read
     from ablation.runner.engines.local import cores
     from ablation.runner.existing_runs import paired_seeds
+    from ablation.runner.ledger import Ledger
     from ablation.runner.time_estimate import workload
-    from ablation.stats.power import power_of
+    from ablation.stats.power import piloted, power_of
+    from ablation.terminal import busy
 
-    declared = _load(study, quick)
-    if declared.runs is not None:
-        cells = read(declared, _store(store), seeds).cells
-        show_existing(declared, power_of(declared, max(paired_seeds(declared, cells), 1)))
-        return
-    count = seeds or declared.seeds
-    work = workload(declared, _store(store), count, workers or cores())
-    show_plan(declared, power_of(declared, count), work)
+    declared, place = _load(study, quick), _store(store)
+    with busy("Reading the runs that are there"):
+        work = (
+            None if declared.runs else workload(declared, place, seeds or declared.seeds, workers or cores())
+        )
+        ledger = None if declared.runs else Ledger.open(place, declared)
+        found = read(declared, place) if declared.runs or (ledger and ledger.has_results) else None
+        pilot = piloted(found.study, found.cells, found.items) if found else []
+        # Of runs that exist there are as many seeds as the arms share.
+        existing = max(paired_seeds(declared, found.cells), 1) if declared.runs and found else 0
+        power = power_of(declared, existing or seeds or declared.seeds, pilot)
+    if as_json:
+        show_json(_planned(declared, power, work))
+    else:
+        show_plan(declared, power, work)
+
+
+def _planned(study: Study, power: "Power", work: "Workload | None") -> dict[str, object]:
+    own = (said for one in study.settings.values() for said in study.experiment.warnings(one))
+    return {
+        "study": study.name,
+        "question": study.question,
+        "cells": work and asdict(work),
+        "effects": [
+            {
+                "claim": one.text,
+                "measure": one.rule.measure,
+                "seeds_there": one.pilot,
+                "seeds": one.seeds,
+                "detectable": one.detectable,
+                "matters": one.matters,
+                "power": one.power,
+                "seeds_needed": one.needed,
+                "clusters_needed": one.clusters,
+            }
+            for one in power.effects
+        ],
+        "sentences": power.sentences,
+        "warnings": [*dict.fromkeys([*power.warnings, *own])],
+    }
 
 
 def run(
-    studies: Annotated[
-        list[str], typer.Argument(metavar="STUDY...", help="Names from `ablation list`, or study files.")
-    ],
+    studies: StudyNames,
     seeds: Seeds = None,
     workers: Workers = None,
     store: StoreFolder = DEFAULT_STORE,
@@ -129,7 +183,7 @@ def _run(
     if study.runs is not None:
         found = read(study, place, seeds)
         typer.echo(f"{name}: its runs exist already, and nothing is run.")
-        show_table(found.analysis)
+        show_table(found.table)
         return 0
     show_warnings(study, power_of(study, seeds or study.seeds))
     study = with_tuned_values(study, place, anew=code == "new")
@@ -137,15 +191,15 @@ def _run(
         _train(tuning_of(study), place, None, how, code)
         study = with_tuned_values(replace(study, chosen={}), place, anew=code == "new")
     failed = _train(study, place, seeds, how, code)
-    show_table(summarise(study, place, seeds or study.seeds).analysis)
+    show_table(summarise(study, place, seeds or study.seeds).table)
     show_links(place, name, study.quick)
     return 1 if failed else 0
 
 
 def _train(study: Study, store: "Store", seeds: int | None, how: "Executor", code: "CodeChange") -> bool:
     """Train what is lacking and show it as it comes; whether a cell failed."""
-    from ablation.progress_bar import Reporter
     from ablation.runner.scheduler import run_study
+    from ablation.terminal import Reporter
 
     with Reporter(study, how.cells) as reporter:
         progress = run_study(study, store, how.make, how.cells, seeds, reporter.notify, code)
@@ -168,13 +222,13 @@ def _search_each(
 
 def _search(study: Study, store: "Store", how: "Executor", code: "CodeChange") -> int:
     from ablation.cli.show import show_front
-    from ablation.progress_bar import Reporter
     from ablation.runner.search import run_search, search_results, searched
+    from ablation.terminal import Reporter
 
     whole = searched(study)
-    with Reporter(whole, how.cells) as reporter:
+    with Reporter(whole, how.cells, "trials") as reporter:
         progress = run_search(study, store, how.make, how.cells, reporter.notify, code)
-    reporter.summary(progress, "trials", "their runs were in the store")
+    reporter.summary(progress, "their runs were in the store")
     found = search_results(study, store)
     if found is not None:
         show_front(study, found)
@@ -188,25 +242,40 @@ def status(
     ] = None,
     store: StoreFolder = DEFAULT_STORE,
     quick: Quick = False,
+    as_json: Json = False,
 ) -> None:
     """Show how far each study is: complete, failed, running and missing cells."""
-    from ablation.cli.show import show_status
+    from ablation.cli.show import show_json, show_status
     from ablation.runner.tuning import progress_of
+    from ablation.terminal import busy
 
     names = [study] if study else list(catalogue.paths())
     place = _store(store)
     states: dict[str, pd.DataFrame | UserError | None] = {}
-    for name in names:
-        try:
-            declared = _load(name, quick)
-            states[declared.name] = progress_of(declared, place)
-        except UserError as error:
-            if study:
-                raise
-            states[name] = error
+    with busy("Reading the runs"):
+        for name in names:
+            try:
+                declared = _load(name, quick)
+                states[declared.name] = progress_of(declared, place)
+            except UserError as error:
+                if study:
+                    raise
+                states[name] = error
+    if as_json:
+        show_json({name: _standing(cells) for name, cells in states.items()})
+        return
     show_status(states, detailed=study is not None)
     if not names:
         typer.echo(NONE)
+
+
+def _standing(cells: "pd.DataFrame | UserError | None") -> object:
+    """The cells of a study by arm, seed and state; None where it was not run."""
+    if cells is None:
+        return None
+    if isinstance(cells, UserError):
+        return {"problem": str(cells)}
+    return cells[["arm", "seed", "state"]].to_dict("records")
 
 
 def verify(study: StudyName, store: StoreFolder = DEFAULT_STORE, quick: Quick = False) -> int:
@@ -223,156 +292,27 @@ def verify(study: StudyName, store: StoreFolder = DEFAULT_STORE, quick: Quick = 
     return 0 if all(kept) else 1
 
 
-def table(
-    study: Annotated[
-        str,
-        typer.Argument(
-            metavar="STUDY|RUNS",
-            help="A name from `ablation list`, or a study file. With --arm: runs that exist already, a "
-            "CSV or Parquet file or mlflow:EXPERIMENT.",
-        ),
-    ],
-    format: Annotated[str, typer.Option("--format", help="md, tex, csv or html.")] = "md",
-    arm: Annotated[
-        list[str] | None,
-        typer.Option("--arm", help="Of RUNS: a column whose values tell the arms apart; may be repeated."),
-    ] = None,
-    baseline: Annotated[
-        str,
-        typer.Option("--baseline", help="Of RUNS: the arm to compare with, or its value of the first --arm."),
-    ] = "",
-    measure: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--measure",
-            metavar="NAME:BETTER:MATTERS",
-            help="Of RUNS: a measure, higher or lower, and its smallest effect that matters, as in "
-            "accuracy:higher:0.01; may be repeated.",
-        ),
-    ] = None,
-    seed: Annotated[str, typer.Option("--seed", help="Of RUNS: the column of the seeds.")] = "seed",
-    allow: Annotated[
-        list[str] | None,
-        typer.Option("--allow", help="Of RUNS: a parameter that may differ between arms; may be repeated."),
-    ] = None,
-    replication: Annotated[
-        str,
-        typer.Option(
-            "--replication",
-            metavar="training|split:SHARE",
-            help="Of RUNS: what a seed varies: training alone, or the split too, with n_test / n_train.",
-        ),
-    ] = "",
-    to: Annotated[
-        Path | None,
-        typer.Option("--to", help="Write all that `export` writes into this folder, instead of printing."),
-    ] = None,
-    seeds: Seeds = None,
-    store: StoreFolder = DEFAULT_STORE,
-    quick: Quick = False,
-) -> None:
-    """Print the table of a study, or of runs that exist: means, intervals, differences, verdicts, caveats."""
-    from ablation.launch import analyse
-    from ablation.report.export import read
-    from ablation.report.formats import render
-    from ablation.report.table import tabulate
-
-    place = _store(store)
-    if arm or measure or baseline or allow or replication or seed != "seed":
-        if seeds is not None or quick:
-            raise UserError(f"the runs of {study} exist already: leave out --seeds and --quick.")
-        if not (arm and measure and baseline):
-            raise UserError(
-                f"{study} wants --arm, --measure and --baseline to be analysed without a study file: add "
-                "what is lacking."
-            )
-        measures = dict(map(_measure, measure))
-        reading = analyse(
-            study,
-            arm=arm,
-            baseline=baseline,
-            measures=measures,
-            seed=seed,
-            allow=allow or (),
-            replication=_replication(replication),
-            store=store,
-        )
-    elif study.startswith("mlflow:") or study.endswith((".csv", ".parquet")):
-        raise UserError(
-            f"{study} is no study file but runs: add --arm, --measure and --baseline, or name it in a study "
-            "file with runs=Tracked(...)."
-        )
-    else:
-        reading = read(_load(study, quick), place, seeds)
-    if to is None:
-        typer.echo(render(tabulate(reading.analysis), format), nl=False)
-        return
-    for path in reading.export(to):
-        typer.echo(path)
-
-
-def _replication(text: str) -> Replication | None:
-    """What replicates as --replication has it."""
-    kind, _, share = text.partition(":")
-    try:
-        if kind == "split" and float(share) > 0:
-            return Replication("split", float(share))
-    except ValueError:
-        kind = ""
-    if text not in ("", "training"):
-        raise UserError(
-            f"--replication wants training, or split:SHARE with n_test / n_train, but got {text!r}."
-        )
-    return Replication() if text else None
-
-
-def _measure(text: str) -> tuple[str, Measure]:
-    """A measure as --measure has it."""
-    name, better, matters = (*text.rsplit(":", 2), "", "")[:3]
-    try:
-        number = float(matters)
-    except ValueError:
-        number = 0.0
-    if better not in get_args(Better) or not 0 < number < inf:
-        raise UserError(
-            "--measure wants a name, higher or lower, and the smallest effect that matters, as in "
-            f"accuracy:higher:0.01, but got {text!r}."
-        )
-    return name, Measure(cast(Better, better), matters=number)
-
-
-def export(
-    studies: Annotated[
-        list[str], typer.Argument(metavar="STUDY...", help="Names from `ablation list`, or study files.")
-    ],
-    to: Annotated[Path, typer.Option("--to", help="Folder for the files; made where it is missing.")],
-    seeds: Seeds = None,
-    store: StoreFolder = DEFAULT_STORE,
-    quick: Quick = False,
-) -> None:
-    """Write tables (md, tex, csv, html), figures (png, pdf), runs.csv and provenance.json."""
-    from ablation.report.export import publish
-
-    declared = [_load(name, quick) for name in studies]
-    for one in declared:
-        # One study fills the folder itself; several get a folder each.
-        for path in publish(one, _store(store), to if len(declared) == 1 else to / one.name, seeds):
-            typer.echo(path)
-
-
 def report(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[STUDY...]",
+            help="Names from `ablation list`, or study files; all studies of this folder if not given.",
+        ),
+    ] = None,
+    *,
     to: Annotated[Path, typer.Option("--to", help="Folder for the page; made where it is missing.")],
     seeds: Seeds = None,
     store: StoreFolder = DEFAULT_STORE,
     quick: Quick = False,
 ) -> None:
-    """Write all studies, run or not, as one page (index.html) and as report.md with its figures."""
+    """Write studies, run or not, as one page (index.html) and as report.md with its figures."""
     from ablation.report.page import report as write
 
-    studies = _loaded(catalogue.paths(), quick)
+    studies = _loaded(catalogue.paths(), quick) if not names else {name: _load(name, quick) for name in names}
     if not studies:
         raise UserError(NONE)
-    for path in write(studies, _store(store), to, seeds):
+    for path in write(studies, _store(store), to, seeds, whole=not names):
         if path.suffix != ".png":
             typer.echo(path)
 

@@ -9,6 +9,7 @@ from ablation.cli.options import DEFAULT_STORE, StoreFolder
 from ablation.emoji.composition.directions import METHODS
 from ablation.emoji.extra import check_installed
 from ablation.errors import UserError, unknown
+from ablation.terminal import busy
 
 MOST_STRENGTH = 10.0
 NAME = "By text, emoji or code point (U+1F63B)."
@@ -34,7 +35,7 @@ def show(
     classes: Annotated[
         str, typer.Option("--classes", help="Select the images of a class scheme, such as happy_sad.")
     ] = "none",
-    sheet: Annotated[Path, typer.Option("--sheet", help="Where the contact sheet goes (PNG).")] = Path(
+    to: Annotated[Path, typer.Option("--to", help="Where the contact sheet goes (PNG).")] = Path(
         "contact_sheet.png"
     ),
 ) -> None:
@@ -48,8 +49,9 @@ def show(
     from ablation.emoji.spec import DataSpec
 
     spec = DataSpec(sources=tuple(source or ("emoji",)), keyword=keyword, classes=classes, stratify=classes)
-    images = load(spec.sources)
-    summary = describe(images, spec)
+    with busy("Reading the images"):
+        images = load(spec.sources)
+        summary = describe(images, spec)
     # No markup: texts are the user's, and may have brackets.
     console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(f"{summary.images} images of {summary.subjects} subjects")
@@ -69,8 +71,9 @@ def show(
     for name, counts in [*summary.classes.items(), ("images", summary.sets)]:
         sets.add_row(name, *map(str, counts.values()), str(sum(counts.values())))
     console.print(sets)
-    contact_sheet(images, select(images, spec), sheet)
-    typer.echo(f"Contact sheet: {sheet}")
+    with busy("Drawing the contact sheet"):
+        contact_sheet(images, select(images, spec), to)
+    typer.echo(f"Contact sheet: {to}")
 
 
 @app.command()
@@ -112,7 +115,7 @@ def compose(
         float | None,
         typer.Option("--strength", parser=_strength, metavar="X", help="Of the edit; several if not given."),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", help="Where the strip goes (PNG).")] = Path("composite.png"),
+    to: Annotated[Path, typer.Option("--to", help="Where the strip goes (PNG).")] = Path("composite.png"),
     run: RunId = "",
     store: StoreFolder = DEFAULT_STORE,
 ) -> None:
@@ -122,12 +125,14 @@ def compose(
     from ablation.emoji.composition.strip import compose_strip
     from ablation.tracking import Store
 
-    typer.echo(compose_strip(Store(store), run, (target, plus, minus), method, strength, _file(out)))
+    with busy("Composing"):
+        said = compose_strip(Store(store), run, (target, plus, minus), method, strength, _file(to))
+    typer.echo(said)
 
 
 @app.command()
 def composer(
-    out: Annotated[Path, typer.Option("--out", help="Where the page goes (HTML).")] = Path("composer.html"),
+    to: Annotated[Path, typer.Option("--to", help="Where the page goes (HTML).")] = Path("composer.html"),
     run: RunId = "",
     store: StoreFolder = DEFAULT_STORE,
 ) -> None:
@@ -135,10 +140,12 @@ def composer(
     from ablation.emoji.composition.composer_page import compose_page
     from ablation.tracking import Store
 
-    typer.echo(compose_page(Store(store), run, _file(out)))
+    with busy("Composing every choice of the page, a minute or two"):
+        said = compose_page(Store(store), run, _file(to))
+    typer.echo(said)
 
 
 def _file(path: Path) -> Path:
     if path.is_dir() or not path.absolute().parent.is_dir():
-        raise UserError(f"--out wants a file, but {path} names a folder or lies in none: name a file.")
+        raise UserError(f"--to wants a file, but {path} names a folder or lies in none: name a file.")
     return path

@@ -53,6 +53,11 @@ class EmojiExperiment(Experiment):
     packages = ("torch", "torchvision", "datasets", "scikit-learn", "pillow")
     preload = ("ablation.emoji.run_files", "ablation.emoji.determinism", "torch._dynamo")
     sheet = "reconstructions.png"
+    about = (
+        "The report is a student's: an autoencoder of emoji at 64x64 pixels, the same network trained "
+        "jointly with a classifier, and composites such as a cat with heart-shaped eyes. Its claims and the "
+        "experiments that it proposes are quoted, and put to the test."
+    )
     outline = {  # noqa: RUF012
         "1": "MSE autoencoder",
         "2": "Encoder-classifier",
@@ -68,7 +73,7 @@ class EmojiExperiment(Experiment):
             result = running.run(
                 settings,
                 seed,
-                lambda epoch: run.log(epoch.metrics, epoch.number),
+                lambda epoch: run.log(epoch.metrics, epoch.steps),
                 run.trained,
                 composes(run.measures),
             )
@@ -242,7 +247,7 @@ class EmojiExperiment(Experiment):
         composing = any(composes(run.measures) for _, _, run in training)
 
         def on_epoch(number: int, epoch: "Epoch") -> None:
-            training[number][2].log(epoch.metrics, epoch.number)
+            training[number][2].log(epoch.metrics, epoch.steps)
 
         ended: list[Mapping[str, float] | Exception] = []
         with deterministic():

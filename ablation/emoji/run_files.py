@@ -59,7 +59,7 @@ def items_of(rows: Sequence[Row]) -> pd.DataFrame:
 
 
 def save_learning_curves(history: Sequence[Epoch], path: Path) -> None:
-    """Train and validation curves over epochs, a panel a measure, as PNG.
+    """Train and validation curves over optimiser steps, a panel a measure, as PNG.
 
     Every run draws one, so margins are given, not looked for, and it is drawn once: a third of the time.
     """
@@ -67,12 +67,12 @@ def save_learning_curves(history: Sequence[Epoch], path: Path) -> None:
     figure = Figure(figsize=(PANEL_WIDTH * len(panels), 3.0), dpi=100)
     left, right = 0.8 / PANEL_WIDTH / len(panels), 1 - 0.1 / PANEL_WIDTH / len(panels)
     figure.subplots_adjust(left, bottom=0.16, right=right, top=0.97, wspace=0.29)
-    epochs = [epoch.number for epoch in history]
+    steps = [epoch.steps for epoch in history]
     for axes, name in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         for side, style in (("train", "--"), ("validation", "-")):
             values = [epoch.metrics[f"{side}_{name}"] for epoch in history]
-            axes.plot(epochs, values, style, label=side, color="tab:blue")
-        axes.set(xlabel="epoch", ylabel=CURVES[name])
+            axes.plot(steps, values, style, label=side, color="tab:blue")
+        axes.set(xlabel="step", ylabel=CURVES[name])
         axes.legend(frameon=False)
     FigureCanvasAgg(figure).print_png(path)
 

@@ -34,7 +34,7 @@ def save(model: Autoencoder, fingerprint: str, path: Path) -> None:
 
 
 def restore(model: Autoencoder, trained: Trained) -> Iterable[Epoch]:
-    """Give the model the weights of that run; its learning curves as epochs, whose steps and seconds are 0.
+    """Give the model the weights of that run; its learning curves as epochs, whose seconds are 0.
 
     Raises `UserError` where the file is no safetensors, was written by another run, or fits no such model.
     """
@@ -80,7 +80,7 @@ def _history(trained: Trained) -> list[Epoch]:
     for name, points in trained.curves.items():
         for step, value in points:
             epochs.setdefault(step, {})[name] = value
-    return [Epoch(number, 0, 0, epochs[number], 0.0) for number in sorted(epochs)]
+    return [Epoch(number, steps, 0, epochs[steps], 0.0) for number, steps in enumerate(sorted(epochs), 1)]
 
 
 def best_run(store: "Store") -> str:
@@ -88,6 +88,11 @@ def best_run(store: "Store") -> str:
     from ablation.tracking import standing
 
     runs = standing(store)
+    if runs.empty and len(smoke := standing(store, quick=True)):
+        raise UserError(
+            f"{store.root} has finished runs of a smoke budget alone, whose networks have learned next to "
+            f"nothing: run a study without --quick, or name one of them, as in --run {smoke.run_id[0]}."
+        )
     if runs.empty:
         raise UserError(f"{store.root} has no finished run with weights: run a study first.")
     better, falls = ("gain", False) if "gain" in runs and runs.gain.notna().any() else ("test_mse", True)

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isfinite
+from pathlib import PurePath
 from shlex import quote
 from typing import Any
 
@@ -13,7 +15,6 @@ from matplotlib.figure import Figure
 
 from ablation.claims import Claim
 from ablation.formatting import (
-    SMOKE,
     bracket,
     count,
     difference_digits,
@@ -23,6 +24,7 @@ from ablation.formatting import (
     plan_size,
 )
 from ablation.report import figures
+from ablation.report.drawing import encoded
 from ablation.report.gallery import Gallery, Png
 from ablation.report.table import Table, tabulate
 from ablation.stats.analysis import Analysis
@@ -31,16 +33,37 @@ from ablation.stats.verdicts import Verdict
 from ablation.study import Study
 
 NOT_RUN, NO_RESULT = "not run yet", "no result"
-LEGEND_ROW = 0.17
-"""Inches: what a row of a legend takes from the axes above it."""
+FORMS = {"supported": "filled", "refuted": "filled", "equivalent": "diamond", "inconclusive": "hollow"}
+"""How the point of a verdict is drawn."""
 RUN_COLUMNS = ["arm", "seed", "state", "fingerprint", "run_id", "started", "code"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the effect of a claim stands, in units of the smallest effect that matters, above 0 as claimed.
+
+    NaN where there is no number. form: how its point is drawn, one of `FORMS`, or "cross" where nothing is
+    tested.
+    """
+
+    low: float
+    mean: float
+    high: float
+    form: str
+
+    @property
+    def numbers(self) -> str:
+        """As in "+2.1 [+0.4, +3.8]"."""
+        spread = f" {bracket(self.low, self.high, 1, signed=True)}" if isfinite(self.low) else ""
+        return f"{number(self.mean, 1, signed=True)}{spread}"
 
 
 @dataclass(frozen=True)
 class ClaimText:
     """A claim with its verdict's word, or `NOT_RUN` or `NO_RESULT`; "" where there is nothing to say.
 
-    about: the measure, and what its effect is called. effect, interval: its numbers.
+    about: the measure, and what its effect is called. effect, interval: its numbers; place: the same among
+    all claims, None where there are none.
     """
 
     text: str
@@ -50,6 +73,8 @@ class ClaimText:
     effect: str = ""
     interval: str = ""
     reason: str = ""
+    detail: str = ""
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -90,8 +115,12 @@ class Evidence:
         analysis, level = self.analysis, self.analysis.level_words
         labels = {name: analysis.study.label(name) for name in analysis.study.measures}
 
-        def group(title: str, caption: str, drawn: Mapping[str, Figure]) -> FigureGroup:
-            by_text = {f"{title}: {label}": figure for label, figure in drawn.items()}
+        def group(title: str, caption: str, drawn: Mapping[str, Sequence[Figure]]) -> FigureGroup:
+            by_text = {
+                f"{title}: {label}{f', continued ({n})' if n > 1 else ''}": figure
+                for label, parts in drawn.items()
+                for n, figure in enumerate(parts, 1)
+            }
             return FigureGroup(title, caption, self._pngs(title.split()[-1].lower(), by_text))
 
         groups = (
@@ -99,7 +128,7 @@ class Evidence:
                 "Effects",
                 f"Difference to the baseline, mean and {level} interval; the band is the smallest effect "
                 "that matters.",
-                {label: _effects(analysis, name) for name, label in labels.items()},
+                {label: figures.effects(analysis, [name]) for name, label in labels.items()},
             ),
             group(
                 "Measures",
@@ -109,7 +138,10 @@ class Evidence:
             group(
                 "Learning curves",
                 "Mean over seeds; the band goes from the least to the greatest seed, and training has none.",
-                {panel[0]: _curves(panel) for panel in figures.recorded_curves(analysis, self.curves)},
+                {
+                    panel[0]: figures.curves(analysis, [panel])
+                    for panel in figures.recorded_curves(analysis, self.curves)
+                },
             ),
             FigureGroup(
                 "Further figures", " ".join(self.figures), self._pngs("figure", self.figures), own=True
@@ -119,10 +151,8 @@ class Evidence:
 
     def _pngs(self, name: str, drawn: Mapping[str, Figure]) -> tuple[Png, ...]:
         """drawn[alt] is a figure, and `alt` its text for whoever cannot see it."""
-        for figure in drawn.values() if self.analysis.study.quick else ():
-            figures.warn(figure, SMOKE.replace(": ", ":\n"))
         return tuple(
-            Png(f"{name}-{index}.png", alt, figures.encoded(figure, ".png"))
+            Png(f"{name}-{index}.png", alt, encoded(figure, ".png"))
             for index, (alt, figure) in enumerate(drawn.items(), 1)
         )
 
@@ -192,8 +222,8 @@ class Chapter:
 
     @property
     def title(self) -> str:
-        """Its heading."""
-        return heading(self.name)
+        """Its heading; a file is called without its folder."""
+        return heading(PurePath(self.name).stem if self.name.endswith(".py") else self.name)
 
     @property
     def part(self) -> str:
@@ -207,9 +237,24 @@ class Chapter:
         return {number: f"Part {number}: {title}" for number, title in declared.items()}
 
     @property
+    def introduction(self) -> str:
+        """What its experiment says of the text whose claims are studied."""
+        return self.study.experiment.about if self.study else ""
+
+    @property
     def anchor(self) -> str:
         """The name as a fragment of an address and the beginning of a file's name; no two are alike."""
         return re.sub(r"[^\w-]", lambda odd: f".{ord(odd[0]):x}", self.name, flags=re.ASCII)
+
+    @property
+    def unrun(self) -> bool:
+        """Whether there is nothing to show yet, and no problem either."""
+        return self.evidence is None and not self.problem
+
+    @property
+    def words(self) -> dict[str, int]:
+        """How many of its claims have each word, else its own word; in the order of the claims."""
+        return dict(Counter(claim.word for claim in self.claims) or {self.word: 1})
 
     @property
     def word(self) -> str:
@@ -235,7 +280,7 @@ class Chapter:
         search = f" && {run} --search{quick}" if self.study.search else ""
         return f"{run} --seeds {self.seeds}{quick}{search}"
 
-    @property
+    @cached_property
     def claims(self) -> list[ClaimText]:
         """The claims of the study, with what its runs say of them."""
         if self.evidence:
@@ -244,7 +289,7 @@ class Chapter:
         return [_claim(self.study, claim, self.word) for claim in self.study.claims] if self.study else []
 
 
-def _claim(study: Study, claim: Claim, word: str, **found: str) -> ClaimText:
+def _claim(study: Study, claim: Claim, word: str, **found: Any) -> ClaimText:
     rule = claim.rule
     about = f"{study.label(rule.measure)}, {rule.effect_words}"
     return ClaimText(claim.text, word, rule.sentence(study), about, **found)
@@ -261,19 +306,14 @@ def _judged(study: Study, verdict: Verdict) -> ClaimText:
         effect=number(estimate.mean, digits, signed=True) if estimate.n else "",
         interval=bracket(estimate.low, estimate.high, digits, signed=True) if estimate.n > 1 else "",
         reason=verdict.reason,
+        detail=verdict.detail,
+        place=_place(study, verdict) if estimate.n else None,
     )
 
 
-def _effects(analysis: Analysis, name: str) -> Figure:
-    figure = figures.effects(analysis, [name])
-    for axes in figure.axes:
-        # One panel alone has no room for the longer of its labels in a line.
-        axes.set_xlabel(axes.get_xlabel().replace(" or ", "\nor "))
-    return figure
-
-
-def _curves(panel: tuple[str, figures.Curves]) -> Figure:
-    figure = figures.curves([panel])
-    rows = len(figure.legends[0].get_texts()) / 2
-    figure.set_figheight(figure.get_figheight() + LEGEND_ROW * rows)
-    return figure
+def _place(study: Study, verdict: Verdict) -> Place:
+    rule, estimate = verdict.claim.rule, verdict.estimate
+    unit = study.measures[rule.measure] * (-1 if rule.direction == "down" else 1)
+    low, high = sorted((estimate.low / unit, estimate.high / unit))
+    form = FORMS[verdict.word] if verdict.p_holm is not None else "cross"
+    return Place(low, estimate.mean / unit, high, form)

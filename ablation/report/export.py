@@ -1,5 +1,6 @@
 """A study to a folder: tables, figures, every run, and the way back from each number to its runs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -10,8 +11,7 @@ import pandas as pd
 
 from ablation.errors import UserError
 from ablation.files import folder, replace, write
-from ablation.formatting import SMOKE, count
-from ablation.report import figures
+from ablation.formatting import SMOKE, count, listing, short_commit
 from ablation.report.arms import arm_summaries
 from ablation.report.data_files import (
     effects_frame,
@@ -21,10 +21,16 @@ from ablation.report.data_files import (
     verdicts_csv,
     verdicts_frame,
 )
-from ablation.report.formats import FORMATS, render
+from ablation.report.drawing import PAGE, Figures, Look, save
+from ablation.report.figure_files import figure_files
+from ablation.report.figures import drawn
+from ablation.report.figures import effects as forest_plots
+from ablation.report.formats import FORMATS, render, supplements
 from ablation.report.search import write_search
-from ablation.report.table import Table, tabulate
+from ablation.report.table import Layout, Table, tabulate
 from ablation.runner.existing_runs import existing, existing_items
+from ablation.runner.ledger import Ledger
+from ablation.runner.recorded_plan import CODE
 from ablation.runner.results import learning_curves, opened, results
 from ablation.runner.search import search_results
 from ablation.runner.tables import Runs
@@ -38,6 +44,10 @@ from ablation.tracking.store import Store
 from ablation.tracking.views import describe, save_views
 
 SAME_CODE = "The runs come from {} versions of the experiment's code, which were declared to be the same."
+OTHER_CODE = (
+    "The code that {} trains with has changed since these runs: they are of version {}{}, and the code is "
+    "now {}."
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -67,9 +77,12 @@ class Results:
         """The study's table, with its verdicts, its conclusion and its caveats; every number is text."""
         return tabulate(self.analysis)
 
-    def text(self, format: str = "md") -> str:
-        """The table as "md", "tex", "csv" or "html", as `ablation table --format` prints it."""
-        return render(self.table, format)
+    def text(self, format: str = "md", **layout: Any) -> str:
+        """The table as "md", "tex", "csv" or "html", as `ablation table --format` prints it.
+
+        layout: what `Layout` takes: measures, arms, digits, interval, font, transpose.
+        """
+        return render(tabulate(self.analysis, Layout(**layout)), format)
 
     def __str__(self) -> str:
         return self.text()
@@ -122,16 +135,20 @@ class Results:
         return learning_curves(self.study, self.cells, self.store)
 
     @property
-    def figures(self) -> figures.Figures:
-        """New figures by name: "effects", "measures" and "curves". Reads the store."""
-        return _figures(self, self.curves)
+    def figures(self) -> Figures:
+        """New figures by name, as wide as a page: "effects", "measures" and "curves". Reads the store.
 
-    def export(self, to: Path | str) -> list[Path]:
+        What is higher than a page goes on in "effects_2".
+        """
+        return drawn(self.analysis, self.cells, self.curves, Look(PAGE))
+
+    def export(self, to: Path | str, **layout: Any) -> list[Path]:
         """Write tables (md, tex, csv, html), figures, runs, verdicts and provenance into the folder `to`.
 
-        The paths of the files. Raises `UserError` where there is no cell, or the folder cannot be written.
+        layout: of the tables, as in `text`. The paths of the files. Raises `UserError` where there is no
+        cell, or the folder cannot be written.
         """
-        paths = write_files(self, self.curves, Path(to))
+        paths = write_files(self, self.curves, Path(to), Layout(**layout))
         trials = search_results(self.study, self.store) if self.store else None
         return paths if trials is None else paths + write_search(self.study, trials, Path(to))
 
@@ -154,8 +171,18 @@ def read(study: Study, store: Store, seeds: int | None = None) -> Results:
     # A run that another study computed may have items of measures that this one does not name.
     own = items[items["measure"].isin(list(study.measures))]
     ledger = opened(study, store)
-    remarks = (SAME_CODE.format(len(ledger.same_code) + 1),) if ledger.same_code else ()
-    return Results(study, cells, tuple(ledger.seed_counts), own, remarks, store)
+    return Results(study, cells, tuple(ledger.seed_counts), own, tuple(_on_code(study, ledger, cells)), store)
+
+
+def _on_code(study: Study, ledger: Ledger, cells: pd.DataFrame) -> Iterator[str]:
+    """Sentences on the code that made the runs, where it is not one and the present one."""
+    if ledger.same_code:
+        yield SAME_CODE.format(len(ledger.same_code) + 1)
+    then, now = ledger.plan["versions"].get(CODE, ""), study.experiment.code()
+    if then and now not in ("", then, *ledger.same_code):
+        commits = cells["code"].dropna().unique() if "code" in cells else ()
+        where = f", commit {listing([short_commit(one) for one in commits if one])}" if any(commits) else ""
+        yield OTHER_CODE.format(study.name, then, where, now)
 
 
 def read_existing(study: Study, store: Store, runs: Runs | None = None) -> Results:
@@ -185,11 +212,11 @@ def summarise(study: Study, store: Store, seeds: int | None = None) -> Results:
 def _write_shown(found: Results, to: Path) -> list[Path]:
     """Write the files that MLflow shows beside every arm into `to`; their paths."""
     (to / "table.html").write_text(found.text("html"))
-    figure = figures.effects(found.analysis)
-    if found.study.quick:
-        figures.warn(figure, SMOKE)
-    figures.save(figure, to / "effects.png")
-    return [to / "table.html", to / "effects.png"]
+    paths = [to / "table.html"]
+    for n, figure in enumerate(forest_plots(found.analysis, look=Look(PAGE)), 1):
+        paths.append(to / ("effects.png" if n == 1 else f"effects_{n}.png"))
+        save(figure, paths[-1])
+    return paths
 
 
 def publish(study: Study, store: Store, to: Path, seeds: int | None = None) -> list[Path]:
@@ -197,7 +224,12 @@ def publish(study: Study, store: Store, to: Path, seeds: int | None = None) -> l
     return read(study, store, seeds).export(to)
 
 
-def write_files(found: Results, curves: pd.DataFrame, to: Path) -> list[Path]:
+def write_files(
+    found: Results,
+    curves: pd.DataFrame,
+    to: Path,
+    layout: Layout = Layout(),  # noqa: B008
+) -> list[Path]:
     """Write tables, figures, runs.csv, verdicts.csv and provenance.json into `to`; return their paths.
 
     `curves` has the columns arm, seed, step, metric and value. Where there are items, items.csv lists them,
@@ -207,28 +239,17 @@ def write_files(found: Results, curves: pd.DataFrame, to: Path) -> list[Path]:
     if found.cells.empty:
         raise UserError(f"study {found.study.name!r} has no cells to export: run it first.")
     analysis = found.analysis
-    texts = {f"table.{format}": render(found.table, format) for format in FORMATS}
+    table = tabulate(analysis, layout)
+    texts = {f"table.{format}": render(table, format) for format in FORMATS} | supplements(table)
     texts["runs.csv"] = runs_csv(found.study, found.cells, analysis.seeds)
     texts["verdicts.csv"] = verdicts_csv(analysis)
     texts["provenance.json"] = provenance_json(analysis, _provenance(found.cells))
     if found.items is not None and len(found.items):
         texts["items.csv"] = items_csv(found.items)
-    drawn = _figures(found, curves)
+    drawn_files = figure_files(analysis, found.cells, curves)
     folder(to)
-    writers = {name: partial(write, text) for name, text in texts.items()}
-    writers |= {f"{n}.{suffix}": partial(figures.save, drawn[n]) for n in drawn for suffix in ("png", "pdf")}
+    writers = {name: partial(write, text) for name, text in texts.items()} | drawn_files
     return [replace(to / name, writer) for name, writer in writers.items()]
-
-
-def _figures(found: Results, curves: pd.DataFrame) -> figures.Figures:
-    drawn = figures.Figures(
-        effects=figures.effects(found.analysis),
-        measures=figures.measures(found.analysis, found.cells),
-        curves=figures.curves(figures.recorded_curves(found.analysis, curves)),
-    )
-    for figure in drawn.values() if found.study.quick else ():
-        figures.warn(figure, SMOKE)
-    return drawn
 
 
 def _provenance(cells: pd.DataFrame) -> dict[str, Any]:

@@ -1,20 +1,24 @@
 """A table as text in each of `FORMATS`; every text in it is escaped as the format wants."""
 
+import json
 import re
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
 from ablation.errors import unknown
-from ablation.report.data_files import as_csv
-from ablation.report.table import Entry, Panel, Table
+from ablation.report.data_files import as_csv, verdicts_frame
+from ablation.report.latex import breakable, latex
+from ablation.report.latex_tables import Appendix, cut_names, floats
+from ablation.report.table import NO_ESTIMATE, Table
 
 FORMATS = ("md", "tex", "csv", "html")
 """How the files of a table end."""
+SUPPLEMENTS = ("appendix.tex", "notes.tex", "notes.md")
 COLUMNS = (
     *("study", "measure", "arm", "baseline", "n", "mean", "mean_low", "mean_high"),
     *("difference", "difference_low", "difference_high"),
@@ -27,7 +31,50 @@ def render(table: Table, format: str) -> str:
     """`table` as text in `format`, one of `FORMATS`. Equal tables give equal text."""
     if format not in FORMATS:
         raise unknown("table format", format, FORMATS)
-    return _csv_table(table) if format == "csv" else template(f"table.{format}").render(table=table)
+    if format == "csv":
+        rows = ([str(v).lower() if isinstance(v, bool) else v for v in row] for row in exact_rows(table))
+        return as_csv(COLUMNS, rows)
+    shown = {"floats": floats(table)} if format == "tex" else {}
+    return template(f"table.{format}").render(table=table, **shown)
+
+
+def supplements(table: Table) -> dict[str, str]:
+    """What goes with a table into a paper, by the names of the files: all effects, and what limits them."""
+    whole = table.whole()
+    known = {"table": whole, "whole": Appendix(whole), "cut": cut_names(whole)}
+    return {name: template(name).render(known) for name in SUPPLEMENTS}
+
+
+def document(table: Table) -> str:
+    """`table` as one JSON document: exact numbers, null where there is none; rows as in the CSV."""
+    analysis, study = table.analysis, table.study
+    verdicts = verdicts_frame(analysis).astype(object).to_dict("records")
+    content = {
+        "study": study.name or "study",
+        "question": study.question,
+        "quick": study.quick,
+        "conclusion": analysis.conclusion,
+        "baseline": study.reference,
+        "alpha": study.alpha,
+        "test": study.test,
+        "effects": [dict(zip(COLUMNS, row, strict=True)) for row in exact_rows(table)],
+        "verdicts": [
+            row | {"reason": v.reason, "detail": v.detail}
+            for row, v in zip(verdicts, analysis.verdicts, strict=True)
+        ],
+        "caveats": analysis.caveats,
+        "fixed": study.fixed,
+    }
+    return json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """`value` with None for NaN and lists for tuples."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 class Raw(str):
@@ -60,7 +107,8 @@ def _environment(suffix: str) -> jinja2.Environment:
         **marks,
     )
     environment.filters["label"] = lambda text: Raw(re.sub(r"[^A-Za-z0-9-]+", "-", text))
-    environment.filters["marks"] = lambda text: Raw(text.replace("≡", r"\equiv"))
+    environment.filters["breakable"] = lambda text, em: Raw(breakable(text, em))
+    environment.filters["raw"] = Raw
     return environment
 
 
@@ -73,65 +121,16 @@ def markdown(text: str) -> str:
     return re.sub(r"^([-+](?=\s))|^(\d+)(?=[.)]\s)", lambda m: f"\\{m[1]}" if m[1] else f"{m[2]}\\", text)
 
 
-def latex(text: str) -> str:
-    """`text` escaped for LaTeX; a character that LaTeX lacks becomes its code point, as in "U+1F600"."""
-    # Two of these in a row would set a dash or a quotation mark.
-    apart = re.sub(r"([-',])(?=\1)", "\\1\u200b", re.sub(r"\s+", " ", text))
-    return "".join(_latex_character(c) for c in apart).replace(r" \%", r"~\%")
-
-
-def _latex_character(c: str) -> str:
-    if c in LATEX:
-        return LATEX[c]
-    if c.isascii():
-        return c if c.isprintable() else ""
-    parts = unicodedata.normalize("NFD", c)
-    if len(parts) == 2 and parts[1] in ACCENTS and parts[0].isascii():
-        return f"\\{ACCENTS[parts[1]]}{{{parts[0]}}}"
-    return f"U+{ord(c):04X}"
-
-
-def _pairs(text: str) -> Iterator[tuple[str, str]]:
-    words = text.split()
-    return zip(words[::2], words[1::2], strict=True)
-
-
-COMMANDS = r"""
-\ textbackslash  ~ textasciitilde  ^ textasciicircum  – textendash  — textemdash  … dots
-" textquotedblright  “ textquotedblleft  ” textquotedblright  ‘ textquoteleft  ’ textquoteright
-ß ss  ø o  Ø O  æ ae  Æ AE  œ oe  Œ OE  ł l  Ł L  ı i
-"""
-SYMBOLS = """
-× times  ± pm  ≡ equiv  ≤ le  ≥ ge  ≈ approx  → to  ∞ infty  · cdot  µ mu
-α alpha  β beta  γ gamma  δ delta  ε epsilon  ζ zeta  η eta  θ theta  ι iota  κ kappa  λ lambda  μ mu  ν nu
-ξ xi  π pi  ρ rho  σ sigma  τ tau  υ upsilon  φ phi  χ chi  ψ psi  ω omega
-Γ Gamma  Δ Delta  Θ Theta  Λ Lambda  Ξ Xi  Π Pi  Σ Sigma  Υ Upsilon  Φ Phi  Ψ Psi  Ω Omega
-"""
-LATEX = {
-    **{c: f"\\{c}" for c in "#$%&_{}"},
-    **{c: f"${c}$" for c in "<>|"},
-    **{c: f"{{{c}}}" for c in "[]*"},  # after a row's \\ a bracket or a star would be read as an argument
-    **{c: f"\\{name}{{}}" for c, name in _pairs(COMMANDS)},
-    **{c: f"$\\{name}$" for c, name in _pairs(SYMBOLS)},
-    **dict(_pairs("Α A  Β B  Ε E  Ζ Z  Η H  Ι I  Κ K  Μ M  Ν N  Ο O  Ρ P  Τ T  Χ X  ο o")),
-    **{"`": r"\`{}", "−": "$-$", "°": r"$^{\circ}$", "\u00a0": "~", "\u200b": "{}"},
-}
-"""What a character becomes; the Greek capitals that look like Latin ones are those."""
-ACCENTS = {
-    chr(int(code, 16)): command
-    for code, command in _pairs("300 ` 301 ' 302 ^ 303 ~ 304 = 306 u 307 . 308 \" 30a r 30b H 30c v 327 c")
-}
-"""LaTeX's command of a combining accent."""
-
-
-def _csv_table(table: Table) -> str:
-    """One row per measure and arm, with the numbers of the other formats, "-" as minus, empty for none."""
-    return as_csv(COLUMNS, (_csv_row(table, panel, entry) for panel in table.panels for entry in panel.rows))
-
-
-def _csv_row(table: Table, panel: Panel, e: Entry) -> list[str]:
-    baseline, best, quick = (str(flag).lower() for flag in (e.baseline, e.best, table.study.quick))
-    numbers = (e.mean, e.low, e.high, e.difference, e.difference_low, e.difference_high)
-    plain = [text.replace("−", "-").replace("–", "") for text in (*numbers, e.p, e.p_equivalence)]
-    first = [table.study.name or "study", panel.measure, e.arm, baseline, e.n]
-    return [*first, *plain, e.mark, best, e.verdict, quick, e.reference]
+def exact_rows(table: Table) -> Iterator[list[Any]]:
+    """A row per arm and measure, with `COLUMNS`: numbers with all digits, None or NaN where there is none."""
+    analysis = table.analysis
+    for panel in table.panels:
+        for e in panel.rows:
+            mean, effect = analysis.means[e.arm, panel.measure], analysis.effect(e.arm, panel.measure)
+            gap = effect.estimate if effect else NO_ESTIMATE
+            yield [
+                *(table.study.name or "study", panel.measure, e.arm, e.baseline, mean.n),
+                *(mean.mean, mean.low, mean.high, gap.mean, gap.low, gap.high),
+                *((effect.p_holm, effect.p_equivalence_holm) if effect else (None, None)),
+                *(e.mark + e.seeds_mark, e.best, e.verdict, table.study.quick, e.reference),
+            ]

@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from math import ceil, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 
 from ablation.errors import UserError
 from ablation.files import folder, replace, write
-from ablation.formatting import SMOKE, count, short_commit
+from ablation.formatting import SMOKE, count, listing, short_commit
 from ablation.report.chapters import NO_RESULT, NOT_RUN, Chapter, ClaimText, Evidence
 from ablation.report.export import read
 from ablation.report.formats import Raw, template
@@ -33,30 +34,44 @@ ABOUT = (
     "otherwise. Equivalent: the effect "
     "is shown to be smaller than any that matters. Inconclusive: neither shown nor ruled out."
 )
+AXIS = (
+    "Each effect is divided by the smallest one that matters in its measure, so that all share an axis: the "
+    "band is too small to matter, to the right is as claimed, and a claim without a direction holds inside "
+    "the band. A filled point is supported or refuted, a diamond equivalent, a hollow point inconclusive, a "
+    "cross not tested; an arrow points to what is beyond the axis."
+)
+WIDEST = 10
+"""Units on either side of the axis that all claims share, at most: what goes on beyond has an arrow."""
 FRONT = "The trials of the search, one seed each: a front of candidates, not an effect."
 
 
 def report(
-    studies: Mapping[str, Study | UserError], store: Store, to: Path, seeds: int | None = None
+    studies: Mapping[str, Study | UserError],
+    store: Store,
+    to: Path,
+    seeds: int | None = None,
+    whole: bool = True,
 ) -> list[Path]:
     """Write the page of `studies`, by the name that runs each, into `to`; the files written.
 
     The page says at its place where a study was never run, its plan has changed, or its file cannot be read
-    (a `UserError`).
+    (a `UserError`). whole: whether these are all studies that there are, so that a part without one is shown
+    as such.
     """
     if store.exists():
         _ = store.client  # a store that cannot be opened is no problem of each study
     elif not any(isinstance(one, Study) and one.runs is not None for one in studies.values()):
         raise UserError(f"{store.root} holds no runs yet: run a study first, or name another --store.")
-    return write_page([_chapter(name, study, store, seeds) for name, study in studies.items()], to)
+    return write_page([_chapter(name, study, store, seeds) for name, study in studies.items()], to, whole)
 
 
-def write_page(chapters: Iterable[Chapter], to: Path) -> list[Path]:
+def write_page(chapters: Iterable[Chapter], to: Path, whole: bool = True) -> list[Path]:
     """Write index.html, report.md and the figures of report.md into `to`; return their paths.
 
-    Equal chapters give equal bytes. A file is replaced whole or not at all, the pages after the figures.
+    whole: as in `report`. Equal chapters give equal bytes. A file is replaced whole or not at all, the pages
+    after the figures.
     """
-    content = _content(chapters)
+    content = _content(chapters, whole)
     pages = {name: template(of).render(content) for name, of in PAGES.items()}
     writers: dict[Path, Callable[[Path], None]] = {
         to / FIGURES / f"{chapter.anchor}-{png.file}": partial(write, png.content)
@@ -70,23 +85,67 @@ def write_page(chapters: Iterable[Chapter], to: Path) -> list[Path]:
     return [replace(path, writer) for path, writer in writers.items()]
 
 
-def _content(chapters: Iterable[Chapter]) -> dict[str, Any]:
+def _content(chapters: Iterable[Chapter], whole: bool = True) -> dict[str, Any]:
     """What the templates show, both the same."""
-    chapters = list(chapters)
-    claims = [claim for one in chapters for claim in one.claims]
-    quick = any(one.study and one.study.quick for one in chapters)
+    own = parts(chapters, whole)
+    ordered = [chapter for part in own.values() for chapter in part]
+    claims = [claim for one in ordered for claim in one.claims]
+    counts = word_counts(claims)
     return {
         "title": "Claims and verdicts",
-        "parts": parts(chapters),
-        "word_counts": word_counts(claims),
-        "about": f"{count(len(claims), 'claim')}, put to the test. {ABOUT}",
+        "parts": own,
+        "word_counts": counts,
+        "finding": _finding(ordered, counts),
+        "introductions": list(dict.fromkeys(one.introduction for one in ordered if one.introduction)),
+        "about": ABOUT,
+        "axis": AXIS,
+        "spot": partial(_spot, _limit(claims)),
+        "limit": _limit(claims),
+        "shown": [one for one in ordered if not one.unrun],
+        "unrun": [one for one in ordered if one.unrun],
         "nothing": "No study yet: the claims of this part have not been studied.",
+        "slug": _slug,
+        "count": count,
         "raw": Raw,
         "code": _code,
         "short_commit": short_commit,
-        "warning": SMOKE if quick else "",
+        "warning": SMOKE if any(one.study and one.study.quick for one in ordered) else "",
         "figures": FIGURES,
     }
+
+
+def _finding(chapters: Sequence[Chapter], counts: Mapping[str, int]) -> str:
+    """What follows from all studies, in a sentence; of a study alone its conclusion."""
+    if len(chapters) == 1 and (evidence := chapters[0].evidence):
+        return evidence.analysis.conclusion
+    tested = sum(counts[word] for word in WORDS)
+    if not tested:
+        return "No claim has been put to the test yet."
+    others = [f"{counts[word]} {word}" for word in WORDS[1:] if counts[word]]
+    rest = [
+        f"{counts[word]} {words}"
+        for word, words in ((NOT_RUN, NOT_RUN), (NO_RESULT, "without a result"))
+        if counts.get(word)
+    ]
+    found = [f"{counts['supported']} of {count(tested, 'claim')} supported", *others]
+    return f"{', '.join(found)}{f'; {listing(rest)}' if rest else ''}."
+
+
+def _limit(claims: Iterable[ClaimText]) -> int:
+    """Where the axis that all claims share ends, on either side, in units of what matters."""
+    places = [one.place for one in claims if one.place]
+    ends = [abs(x) for one in places for x in (one.low, one.mean, one.high) if isfinite(x)]
+    return min(max(ceil(max(ends, default=0)), 2), WIDEST)
+
+
+def _spot(limit: int, value: float) -> float:
+    """The place of a value on that axis, in percent of its length; what is beyond stands at its end."""
+    return round(50 + 50 * min(max(value / limit, -1), 1), 2)
+
+
+def _slug(words: Iterable[str]) -> str:
+    """Words as values that a rule of style can name: "not run yet" as "not-run-yet"."""
+    return " ".join(word.replace(" ", "-") for word in words)
 
 
 def _code(text: str) -> Raw:
@@ -131,8 +190,11 @@ def _sheets(study: Study, cells: pd.DataFrame, store: Store) -> Iterator[tuple[s
             yield row["arm"], sheet
 
 
-def parts(chapters: Iterable[Chapter]) -> dict[str, tuple[Chapter, ...]]:
-    """The chapters of every part by its title, in the order of the outlines; those of no part come last."""
+def parts(chapters: Iterable[Chapter], whole: bool = True) -> dict[str, tuple[Chapter, ...]]:
+    """The chapters of every part by its title, in the order of the outlines; those of no part come last.
+
+    whole: a part without a study is there, too.
+    """
     ordered = sorted(chapters, key=lambda chapter: (_place(chapter.part), chapter.name))
     found: dict[str, tuple[Chapter, ...]] = {
         title: () for chapter in ordered for title in chapter.outline.values()
@@ -142,7 +204,7 @@ def parts(chapters: Iterable[Chapter]) -> dict[str, tuple[Chapter, ...]]:
         title = chapter.outline.get(next(iter(_words(chapter.part)), ""), rest)
         # A title that is met first here is that of the rest, and is put last.
         found[title] = (*found.get(title, ()), chapter)
-    return found
+    return {title: own for title, own in found.items() if own or whole}
 
 
 def word_counts(claims: Iterable[ClaimText]) -> dict[str, int]:

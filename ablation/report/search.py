@@ -15,14 +15,15 @@ from seaborn import despine
 
 from ablation.files import folder, replace, write
 from ablation.formatting import SMOKE
-from ablation.report import figures
+from ablation.report import drawing
 from ablation.report.data_files import as_csv
+from ablation.report.figures import arrow
 from ablation.stats.pareto import Front, front_of
 from ablation.study import Study
 from ablation.tuning import Search
 
-SIZE = (4.6, 3.6)
-"""Inches: wider than a column, for the bar of colours."""
+SIZE = (drawing.COLUMN, 2.9)
+"""Inches."""
 FEW_LABELS = 8  # trials on a front that are each named beside their point
 
 
@@ -33,7 +34,7 @@ def write_search(study: Study, trials: pd.DataFrame, to: Path) -> list[Path]:
     """
     figure, rows = pareto(trials, study), search_csv(trials, study)
     folder(to)
-    drawn = [replace(to / f"pareto.{suffix}", partial(figures.save, figure)) for suffix in ("png", "pdf")]
+    drawn = [replace(to / f"pareto.{suffix}", partial(drawing.save, figure)) for suffix in ("png", "pdf")]
     return [replace(to / "search.csv", partial(write, rows)), *drawn]
 
 
@@ -60,7 +61,7 @@ def pareto(trials: pd.DataFrame, study: Study) -> Figure:
     """
     search, found = _search(study), front_of(study, trials)
     complete = trials[trials.state == "complete"]
-    with figures.style():
+    with drawing.style():
         figure = Figure(figsize=SIZE, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
@@ -69,14 +70,15 @@ def pareto(trials: pd.DataFrame, study: Study) -> Figure:
         else:
             _draw(figure, axes, complete, found.members[(trials.state == "complete").to_numpy()], study)
         across, up = (
-            f"{study.label(name)}   {figures.arrow(study.measure(name).better)}" for name in search.objectives
+            f"{study.label(name)}   {arrow(study.measure(name).better)}" for name in search.objectives
         )
         axes.set_xlabel(across)
         axes.set_ylabel(up)
         despine(ax=axes)
-        figure.supxlabel(_caption(trials, found), fontsize="x-small", color=figures.SOFT)
+        words = drawing.wrapped(_caption(trials, found), SIZE[0] - 0.2, "small")
+        figure.supxlabel(words, fontsize="small", color=drawing.SOFT)
     if study.quick:
-        figures.warn(figure, SMOKE)
+        drawing.warn(figure, SMOKE)
     return figure
 
 
@@ -89,8 +91,8 @@ def _draw(figure: Figure, axes: Axes, trials: pd.DataFrame, members: Any, study:
     falling = study.measure(search.objectives[0]).better != "lower"
     order = np.argsort(-first[members] if falling else first[members], kind="stable")
     across, up = (np.repeat(values[members][order], 2) for values in (first, second))
-    axes.plot(across[1:], up[:-1], color=figures.INK, lw=1, zorder=1)
-    for chosen, size, edge in ((~members, 28, "white"), (members, 46, figures.INK)):
+    axes.plot(across[1:], up[:-1], color=drawing.INK, lw=1, zorder=1)
+    for chosen, size, edge in ((~members, 28, "white"), (members, 46, drawing.INK)):
         points = axes.scatter(
             first[chosen], second[chosen], size, trials[setting].to_numpy(dtype=float)[chosen],
             cmap="viridis", norm=norm, edgecolors=edge, linewidths=0.9, zorder=2,
@@ -101,7 +103,7 @@ def _draw(figure: Figure, axes: Axes, trials: pd.DataFrame, members: Any, study:
     bar.ax.yaxis.set_minor_locator(NullLocator())
     if members.sum() <= FEW_LABELS:
         for x, y, number in zip(first[members], second[members], trials.number[members], strict=True):
-            axes.annotate(str(number), (x, y), (5, 4), textcoords="offset points", fontsize="x-small")
+            axes.annotate(str(number), (x, y), (5, 4), textcoords="offset points", fontsize="small")
 
 
 def _caption(trials: pd.DataFrame, found: Front) -> str:

@@ -20,13 +20,12 @@ from ablation.formatting import a, change, count, difference_digits, listing, nu
 from ablation.stats.cells import Seed, common, lacking
 from ablation.stats.crossed import FEWEST_CLUSTERS, Sample
 from ablation.stats.effects import FEWEST_SEEDS, Contrast, contrasts
+from ablation.stats.power import seeds_that_find
 from ablation.stats.statistics import (
-    EXACT_UP_TO,
     WANTED_POWER,
     Estimate,
     equal,
     least_p,
-    seeds_needed,
     smallest_detectable,
     t_detectable,
 )
@@ -39,8 +38,9 @@ WORDS: tuple[Word, ...] = get_args(Word)
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the runs say of one claim; `rule` and `reason` are sentences.
+    """What the runs say of one claim; `rule` is a sentence.
 
+    `reason` says it as one would to a colleague, `detail` with p-values; "" where no test is made.
     `estimate` and `detectable` are in the unit of the measure; `detectable` is the smallest true effect
     that these seeds find with 80 % power at Holm's first step, at the spread seen: None where there is
     no spread, inf where there are too few seeds for any. The p-values are None where no test is made.
@@ -56,6 +56,7 @@ class Verdict:
     p_equivalence_holm: float | None
     word: Word
     reason: str
+    detail: str
     detectable: float | None
     arms: tuple[str, ...]
     seeds: tuple[Seed, ...]
@@ -73,15 +74,18 @@ def verdicts(study: Study, cells: pd.DataFrame, items: pd.DataFrame | None = Non
 
 
 def conclusion(study: Study, verdicts: Sequence[Verdict]) -> str:
-    """What follows for the study: its `supported` sentence if every claim that counts is, else what not."""
+    """What follows for the study: how many claims that count are supported, and what the others are."""
     verdicts = [verdict for verdict in verdicts if verdict.claim.counts]
     if not verdicts:
         return _sentence(study, "the study declares no claim that decides it; see the effects of its arms")
-    if all(v.word == "supported" for v in verdicts):
-        return _sentence(study, study.supported or "every claim of the study is supported")
     groups = {word: [f"“{v.claim.text}”" for v in verdicts if v.word == word] for word in WORDS}
-    parts = [f"{word}: {listing(texts)}" for word, texts in groups.items() if texts]
-    return _sentence(study, f"Not shown: {study.supported or 'the claims together'} ({'; '.join(parts)})")
+    counted = f"{len(groups['supported'])} of {count(len(verdicts), 'claim')} supported"
+    if len(groups["supported"]) == len(verdicts):
+        return _sentence(study, f"{counted}: {study.supported or listing(groups['supported'])}")
+    if study.supported:
+        counted += f"; not shown: {study.supported.rstrip('.')}"
+    said = [f"{word.capitalize()}: {listing(texts)}." for word, texts in groups.items() if texts]
+    return _sentence(study, " ".join([f"{counted}.", *said]))
 
 
 def _verdict(
@@ -90,9 +94,10 @@ def _verdict(
     p, p_equal = found.p_holm, found.p_equivalence_holm
     word: Word = "inconclusive"
     if p is None or p_equal is None:
-        reason = _untested(study, cells, found)
+        reason, detail = f"Not tested: {_untested(study, cells, found)}", ""
     else:
-        word, reason = _tested(study, found, p, p_equal)
+        word = _word(study, found, p, p_equal)
+        reason, detail = _reason(study, found, word), _sentence(study, _detail(study, found, p, p_equal))
     return Verdict(
         claim,
         claim.rule.sentence(study),
@@ -102,6 +107,7 @@ def _verdict(
         p_equal,
         word,
         _sentence(study, reason),
+        detail,
         _detectable(study, found),
         found.arms,
         found.seeds,
@@ -139,8 +145,7 @@ def _untested(study: Study, cells: pd.DataFrame, found: Contrast) -> str:
         idle = "does the training use what the arms vary? Or " if found.estimate.mean == 0 else ""
         return (
             f"{every} gives the same {found.rule.effect_words} ({same}): {idle}"
-            f"{study.label(found.rule.measure)} is too coarse, or the seeds too few, to show a spread, so no "
-            "test is made"
+            f"{study.label(found.rule.measure)} is too coarse, or the seeds too few, to show a spread"
         )
     elif study.quick:
         why = "a smoke budget only shows that the study runs"
@@ -151,7 +156,7 @@ def _untested(study: Study, cells: pd.DataFrame, found: Contrast) -> str:
         why = _too_few(found.sample)
     else:
         why = f"{found.rule.measure} is not a number under every seed in every arm that it rests on"
-    return f"{why}, so no test is made; {seen}"
+    return f"{why}; {seen}"
 
 
 def _too_few(sample: Sample) -> str:
@@ -163,57 +168,87 @@ def _too_few(sample: Sample) -> str:
     return "the runs that it rests on kept no test items"
 
 
-def _tested(study: Study, found: Contrast, p: float, p_equal: float) -> tuple[Word, str]:
-    """The word and what it rests on; `p` and `p_equal` are Holm's, of a difference and of equivalence."""
+def _word(study: Study, found: Contrast, p: float, p_equal: float) -> Word:
+    """The verdict; `p` and `p_equal` are Holm's, of a difference and of equivalence."""
+    direction = found.rule.direction
+    if p_equal < study.alpha:
+        return "supported" if direction is None else "equivalent"
+    if p >= study.alpha:
+        return "inconclusive"
+    return "supported" if direction and (found.estimate.mean > 0) == (direction == "up") else "refuted"
+
+
+def _reason(study: Study, found: Contrast, word: Word) -> str:
+    """The verdict as one would say it to a colleague: where the effect lies, and what that means."""
+    seen, sesoi, digits = found.estimate, _sesoi(study, found), _digits(study, found)
+    low, high, mean = (number(value, digits, signed=True) for value in (seen.low, seen.high, seen.mean))
+    subject, between = found.rule.subject(study), f"lies between {low} and {high}"
+    shown = seen.low > 0 or seen.high < 0
+    if word == "inconclusive":
+        holm = f", too little to count among {count(len(study.claims), 'claim')} (Holm)" if shown else ""
+        return (
+            f"Not settled: {subject} {between}{holm}; the smallest that matters is {sesoi}. "
+            f"{_needed(study, found)}"
+        )
+    if word == "equivalent" or (word == "supported" and found.rule.direction is None):
+        lead = "Yes" if word == "supported" else "No difference that matters"
+        # The test is one-sided and adjusted, so that the interval may be the wider of the two.
+        within = max(-seen.low, seen.high) <= study.measures[found.rule.measure]
+        where = between if within else f"is {mean}: the tests show it to lie"
+        return f"{lead}: {subject} {where}{',' * within} within ±{sesoi}, the smallest that matters"
+    opposite = ", the opposite" if found.rule.direction else ""
+    lead = "Yes" if word == "supported" else f"No{opposite}"
+    return f"{lead}: {subject} {between if shown else f'is {mean}'}{_size(study, found)}"
+
+
+def _detail(study: Study, found: Contrast, p: float, p_equal: float) -> str:
+    """The estimate with its interval, and the p-values that the verdict rests on."""
     seen, sesoi, rule = _seen(study, found), _sesoi(study, found), found.rule
     if p_equal < study.alpha:
-        return "supported" if rule.direction is None else "equivalent", (
+        return (
             f"the {seen} lies within ±{sesoi}, the smallest effect that matters "
             f"(two one-sided tests, {p_words(p_equal)} after Holm)"
         )
     if p >= study.alpha:
-        return "inconclusive", (
+        return (
             f"the {seen} neither shows {rule.another} ({p_words(p)} after Holm) nor rules out {rule.one_of} "
-            f"±{sesoi}, the smallest that matters ({p_words(p_equal)} after Holm); {_needed(study, found)}"
+            f"±{sesoi} ({p_words(p_equal)} after Holm)"
         )
-    word: Word
     if rule.direction is None:
-        word, said = "refuted", f"shows {rule.refutation}"
+        said = f"shows {rule.refutation}"
     elif (found.estimate.mean > 0) == (rule.direction == "up"):
-        word, said = "supported", "is in the direction claimed"
+        said = "is in the direction claimed"
     else:
-        word, said = "refuted", "is against the direction claimed"
-    return word, f"the {seen} {said} ({p_words(p)} after Holm){_size(study, found)}"
+        said = "is against the direction claimed"
+    return f"the {seen} {said} ({p_words(p)} after Holm)"
 
 
 def _size(study: Study, found: Contrast) -> str:
-    """A warning where an effect is shown, but not that it is as large as the one that matters."""
+    """Whether the effect, which is shown, is shown to be as large as the one that matters."""
     nearest = min(abs(found.estimate.low), abs(found.estimate.high))
     if nearest >= study.measures[found.rule.measure]:
-        return f", and larger than {_sesoi(study, found)}, the smallest that matters"
+        return f", beyond {_sesoi(study, found)}, the smallest that matters"
     return f"; whether it reaches {_sesoi(study, found)}, the smallest that matters, is open"
 
 
 def _needed(study: Study, found: Contrast) -> str:
-    """How many seeds would detect the smallest effect that matters, if their spread stayed as observed."""
+    """How many seeds would find the smallest effect that matters, if their spread stayed as observed."""
     if found.sample is not None:
         return _needed_of_items(study, found, found.sample)
     alpha, seeds = study.alpha / len(study.claims), len(found.seeds)
     sd = float(np.std(found.differences, ddof=1))
-    needed = seeds_needed(study.measures[found.rule.measure], sd, study.ratio, alpha)
-    detect = f"detect {_sesoi(study, found)} with {percent(WANTED_POWER)} power"
+    needed = seeds_that_find(study, sd, study.measures[found.rule.measure], alpha)
+    find = f"find an effect of {_sesoi(study, found)} ({percent(WANTED_POWER)} power)"
     if needed is None and study.ratio:
         return (
-            f"at the observed spread, no number of seeds could {detect}, since all splits are drawn from one "
+            f"At the observed spread, no number of seeds would {find}, since all splits are drawn from one "
             "pool: more data would help, more seeds would not"
         )
     if needed is None:
-        return f"at the observed spread, it would take more than 10,000 seeds to {detect}"
-    while least_p(needed, study.test) >= alpha and needed < EXACT_UP_TO:
-        needed += 1
+        return f"At the observed spread, it would take more than 10,000 seeds to {find}"
     if needed > seeds:
-        return f"at the observed spread, about {count(needed, 'seed')} would {detect}"
-    enough = f"at the observed spread, {count(seeds, 'seed')} {detect} or more"
+        return f"At the observed spread, about {count(needed, 'seed')} would {find}"
+    enough = f"At the observed spread, {count(seeds, 'seed')} {find}"
     if found.rule.direction is None:
         return f"{enough}, but to show that there is no such difference takes more seeds"
     return f"{enough}, so that the number of seeds is not the reason, but chance"
@@ -222,19 +257,19 @@ def _needed(study: Study, found: Contrast) -> str:
 def _needed_of_items(study: Study, found: Contrast, sample: Sample) -> str:
     """As `_needed`, by more seeds with these items, or by more items with these seeds."""
     alpha, sesoi = study.alpha / len(study.claims), study.measures[found.rule.measure]
-    detect = f"detect {_sesoi(study, found)} with {percent(WANTED_POWER)} power"
+    find = f"find an effect of {_sesoi(study, found)} ({percent(WANTED_POWER)} power)"
     seeds, clusters = sample.needed(sesoi, alpha)
     these = count(sample.seeds, "seed")
     if seeds is None and clusters is None:
         return (
-            f"at the observed spread, neither more seeds with these {sample.over} nor more of them with "
-            f"{these} would {detect}: it takes more of both"
+            f"At the observed spread, neither more seeds with these {sample.over} nor more of them with "
+            f"{these} would {find}: it takes more of both"
         )
     if seeds == sample.seeds:
-        return f"at the observed spread, {these} and {sample.over} {detect} or more: more of both would tell"
+        return f"At the observed spread, {these} and {sample.over} {find}: more of both would tell"
     ways = [f"about {seeds} seeds with these {sample.over}"] if seeds else []
     ways += [f"about {clusters:,} {sample.unit} with {these}"] if clusters else []
-    return f"at the observed spread, {' or '.join(ways)} would {detect}"
+    return f"At the observed spread, {' or '.join(ways)} would {find}"
 
 
 def _seen(study: Study, found: Contrast) -> str:

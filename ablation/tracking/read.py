@@ -112,14 +112,15 @@ def finished_with(store: Store, training: str) -> list[str]:
     return [run.run_id for run in runs if not {"reused_from", "built_on", SAME_CODE} & run.tags.keys()]
 
 
-def standing(store: Store) -> pd.DataFrame:
+def standing(store: Store, quick: bool = False) -> pd.DataFrame:
     """The finished cell runs, in any study, that hold what their own settings train, as `cell_runs` has them:
-    they trained it, or measured it anew.
+    they trained it, or measured it anew. Those of a smoke budget where `quick`, else the others.
     """
     runs = [
         run
         for run in find(store, {"role": ROLE_CELL}, status="FINISHED")
-        if not {"reused_from", "quick"} & run.tags.keys()
+        if "reused_from" not in run.tags
+        and ("quick" in run.tags) == quick
         and ("built_on" not in run.tags or run.tags.get("training") == run.tags["fingerprint"])
     ]
     return pd.DataFrame(map(_row, runs))

@@ -15,7 +15,7 @@ from ablation.emoji.protocols import composed
 from ablation.emoji.weights import best_run
 from ablation.runner.scheduler import run_study
 from ablation.settings import vary
-from ablation.tracking import Store, artifact
+from ablation.tracking import Store, artifact, cell_runs
 from analogies import draw_shapes
 from engines import InlineEngine
 
@@ -54,7 +54,7 @@ def made(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def compose(store: Path, out: Path, **changes: str) -> str:
-    words = CHOICE | {"--store": str(store), "--out": str(out)} | {f"--{k}": v for k, v in changes.items()}
+    words = CHOICE | {"--store": str(store), "--to": str(out)} | {f"--{k}": v for k, v in changes.items()}
     result = CliRunner().invoke(
         app, ["compose", *(word for pair in words.items() for word in pair)], catch_exceptions=False
     )
@@ -117,22 +117,34 @@ def test_an_empty_store_is_said(tmp_path: Path) -> None:
         compose(tmp_path / "none", tmp_path / "strip.png")
 
 
+SMALL = vary(composed, {"model.channels": (4, 8), "model.latent_dim": 8, "train.steps": 2})
+SHORT = Study(
+    name="emoji",
+    question="?",
+    source="a double",
+    baseline=SMALL,
+    arms={"mean": {"compose.method": "mean"}},
+    measures={"test_mse": 0.01},
+    seeds=1,
+)
+"""Two runs on all emoji that learn nothing."""
+
+
+def test_a_store_of_smoke_runs_says_so_and_names_one(store: Store, tmp_path: Path) -> None:
+    run_study(SHORT.smoke(), store, InlineEngine(), 1, seeds=1)
+    runs = "|".join(cell_runs(store, "emoji-quick").run_id)
+    with pytest.raises(UserError, match=rf"smoke budget alone, .* without --quick, .* --run ({runs})\."):
+        compose(store.root, tmp_path / "strip.png")
+
+
 def test_the_page_has_every_cat_and_says_what_was_unseen(store: Store, tmp_path: Path) -> None:
-    small = vary(composed, {"model.channels": (4, 8), "model.latent_dim": 8, "train.steps": 2})
-    study = Study(
-        name="emoji",
-        question="?",
-        source="a double",
-        baseline=small,
-        arms={"mean": {"compose.method": "mean"}},
-        measures={"test_mse": 0.01},
-        seeds=1,
-    )
-    run_study(study, store, InlineEngine(), 1)
+    run_study(SHORT, store, InlineEngine(), 1)
     page = tmp_path / "composer.html"
     result = CliRunner().invoke(
-        app, ["composer", "--store", str(store.root), "--out", str(page)], catch_exceptions=False
+        app, ["composer", "--store", str(store.root), "--to", str(page)], catch_exceptions=False
     )
     assert "432 choices" in result.output
+    assert "This network does not reconstruct these pictures: it loses more than all of" in result.output
+    assert "it loses more than all of what they differ in" in page.read_text(encoding="utf-8")
     assert "Its training saw nothing of" in page.read_text(encoding="utf-8")
     assert artifact(store, best_run(store), page.name) == page.read_bytes()

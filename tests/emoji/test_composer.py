@@ -179,7 +179,8 @@ const state = () => ({
     [...document.images].filter((i) => i.id && i.checkVisibility()).map((i) => [i.id, i.src])),
   blank: [...document.images].filter((i) => i.checkVisibility() && !i.alt).length,
   strip: [...document.querySelectorAll("#strip button")].map((b) => ({
-    picture: b.querySelector("img").src, words: b.ariaLabel, marked: b.ariaPressed === "true" })),
+    picture: b.querySelector("img").src, words: b.ariaLabel, seen: b.textContent.trim(),
+    marked: b.ariaPressed === "true" })),
   hash: location.hash.slice(1),
 });
 const go = (hash) => new Promise((done) => {
@@ -241,11 +242,13 @@ def check(state: dict[str, Any], step: int) -> None:
     assert [one["picture"] for one in state["strip"]] == [uri(png) for png in scene.pictures]
     assert [one["marked"] for one in state["strip"]] == [n == step for n in range(len(STRENGTHS))]
     assert state["blank"] == 0
+    assert all(one["words"].endswith(one["seen"]) for one in state["strip"])
     assert state["truth"] == scene.truth
     if scene.truth:
         gain = f"{scene.gains[step]:+.2f}".replace("-", "−")
         assert state["gain"] == f"Normalised gain {gain}"
-        assert state["strip"][step]["words"] == f"strength {state['strength']}, gain {gain}"
+        assert state["strip"][step]["words"] == f"strength and gain {state['strength']} {gain}"
+        assert state["strip"][step]["seen"] == f"{state['strength']} {gain}"
     else:
         assert state["gain"].startswith("No picture of this is known")
         assert state["strip"][step]["words"] == f"strength {state['strength']}"
@@ -441,3 +444,14 @@ def test_pictures_keep_their_pixels_and_their_colours_in_the_dark(shown: Browser
         dark = shown.ask(look_of)
     assert light[0] != dark[0]
     assert light[1:] == dark[1:] == ["pixelated, none"]
+
+
+def test_a_doubtful_gain_is_not_shown_in_bold_and_says_why(browser: Browser, tmp_path: Path) -> None:
+    write_composer(a_composer(doubt="It loses <all>."), tmp_path / "page.html")
+    browser.open(tmp_path / "page.html")
+    assert browser.ask("document.querySelector('.doubt').innerText") == "It loses <all>."
+    assert browser.ask("document.querySelector('#gain b')") is None
+    write_composer(a_composer(), tmp_path / "page.html")
+    browser.open(tmp_path / "page.html")
+    assert browser.ask("document.querySelector('.doubt')") is None
+    assert browser.ask("document.querySelector('#gain b').innerText")

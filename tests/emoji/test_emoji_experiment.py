@@ -54,6 +54,16 @@ def test_a_run_keeps_curves_files_and_every_number(faces: Path, record: Callable
     assert all(isinstance(value, float) for value in found.values())
 
 
+def test_curves_are_logged_by_optimiser_step(faces: Path, record: Callable[..., FakeRun]) -> None:
+    spec, run, again = vary(small_spec(faces), {"train.batch_size": 8}), record(), record()
+    found = EMOJI.train(spec, 0, run)
+    steps = sorted({step for _, step, _ in run.points})
+    assert len(steps) == 2  # passes
+    assert steps[1] == 2 * steps[0] > 2
+    again.trained = left_by(run, spec)
+    assert EMOJI.train(spec, 0, again)["train_mse"] == found["train_mse"]
+
+
 def test_equal_settings_give_equal_bytes_whatever_the_threads(
     faces: Path, record: Callable[..., FakeRun]
 ) -> None:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ablation import catalogue
+from ablation.cli import new as templates
 from ablation.emoji.data.images import decode
 from ablation.emoji.data.sources import load
 from ablation.errors import UserError
@@ -48,10 +49,16 @@ def test_many_broken_tables_are_images_or_a_sentence(tmp_path: Path, rounds: Rou
     load_each(rounds(10_000, 1_000), tmp_path)
 
 
-def study_each(cases: int, folder: Path) -> None:
+STUDIES = {
+    "latent_size": catalogue.builtin()["latent_size"],
+    **{path.parent.name: path for path in Path(templates.__file__).parent.glob("templates/*/my_study.py")},
+}
+"""Of the report's network, a function, a command, and runs that exist."""
+
+
+def study_each(cases: int, folder: Path, good: bytes) -> None:
     """Study files of any text: a study, or a sentence that names the file."""
     place = folder / "odd.py"
-    good = catalogue.builtin()["latent_size"].read_bytes()
 
     @settings(max_examples=cases, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(mutilated(st.just(good)))
@@ -66,14 +73,16 @@ def study_each(cases: int, folder: Path) -> None:
     one()
 
 
-def test_broken_studies_are_a_study_or_a_sentence(tmp_path: Path) -> None:
-    study_each(FEW, tmp_path)
+@pytest.mark.parametrize("name", STUDIES)
+def test_broken_studies_are_a_study_or_a_sentence(tmp_path: Path, name: str) -> None:
+    study_each(FEW, tmp_path, STUDIES[name].read_bytes())
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_many_broken_studies_are_a_study_or_a_sentence(tmp_path: Path, rounds: Rounds) -> None:
-    study_each(rounds(10_000, 1_000), tmp_path)
+@pytest.mark.parametrize("name", STUDIES)
+def test_many_broken_studies_are_a_study_or_a_sentence(tmp_path: Path, rounds: Rounds, name: str) -> None:
+    study_each(rounds(10_000, 1_000), tmp_path, STUDIES[name].read_bytes())
 
 
 def picture_at(place: Path, folder: Path) -> str:

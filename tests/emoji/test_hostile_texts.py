@@ -138,7 +138,7 @@ def test_a_strip_shows_any_text(ran: tuple[Study, Store], tmp_path: Path, word: 
         names |= {"--plus": "@SUM(1) woman", "--minus": "@SUM(1) man"}
     words = [part for pair in names.items() for part in pair]
     said = CliRunner().invoke(
-        app, ["compose", *words, "--store", str(store.root), "--out", str(out), "--strength", "1"],
+        app, ["compose", *words, "--store", str(store.root), "--to", str(out), "--strength", "1"],
         catch_exceptions=False,
     )  # fmt: skip
     assert said.exit_code == 0

@@ -1,20 +1,22 @@
 """What `emoji show` tells, and the pictures it makes."""
 
 import io
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from ablation.emoji.data.images import GAP, grid, picture, png
 from ablation.emoji.data.sources import load
 from ablation.emoji.data.split import select
-from ablation.emoji.data.summary import contact_sheet, describe
+from ablation.emoji.data.summary import FONT, _label, contact_sheet, describe
 from ablation.emoji.spec import DataSpec
 from ablation.errors import UserError
+from ablation.texts import one_line
 
 
 def noise(count: int, height: int, width: int) -> torch.Tensor:
@@ -75,19 +77,45 @@ def test_a_picture_survives_png() -> None:
     assert torch.equal(pixels_of(Image.open(io.BytesIO(png(picture(pixels))))), pixels)
 
 
-def test_a_contact_sheet_of_all_shows_each_once(tmp_path: Path) -> None:
+def test_a_contact_sheet_of_all_shows_each_once_under_its_group(tmp_path: Path) -> None:
     images = load(("emoji",))
     contact_sheet(images, torch.arange(len(images)), tmp_path / "all.png")
+    columns, groups = 61, dict(Counter(images.group))
     with Image.open(tmp_path / "all.png") as sheet:
-        assert sheet.size == (61 * 66 - 2, 60 * 66 - 2)
-        assert torch.equal(pixels_of(sheet.crop((66, 0, 66 + 64, 64))), images.pixels[1])
+        heights = [24 + 34 * -(-number // columns) for number in groups.values()]
+        assert sheet.size == (columns * 34, sum(heights))
+        top = 24
+        for group, height in zip(groups, heights, strict=True):
+            first = images.group.index(group)
+            shown = pixels_of(sheet.crop((0, top, 32, top + 32)))
+            small = picture(images.pixels[first]).resize((32, 32), Image.Resampling.BOX)
+            assert torch.equal(shown, pixels_of(small))
+            top += height
+    assert (tmp_path / "all.png").stat().st_size < 4_000_000
 
 
-def test_a_contact_sheet_of_few_is_enlarged(tmp_path: Path) -> None:
+def test_a_contact_sheet_of_few_is_enlarged_and_says_what_each_is(tmp_path: Path) -> None:
     images = load(("emoji",))
-    contact_sheet(images, select(images, DataSpec(classes="happy_sad"))[:4], tmp_path / "few.png")
+    chosen = select(images, DataSpec(classes="happy_sad"))[:4]
+    contact_sheet(images, chosen, tmp_path / "few.png")
     with Image.open(tmp_path / "few.png") as sheet:
-        assert sheet.size == (130 * 7, 130 * 7)
+        side = 64 * 5
+        assert sheet.size == (2 * (side + 2), 24 + 2 * (side + 24 + 2))
+        shown = pixels_of(sheet.crop((0, 24, side, 24 + side)))
+        large = picture(images.pixels[chosen[0]]).resize((side, side), Image.Resampling.BOX)
+        assert torch.equal(shown, pixels_of(large))
+        below = pixels_of(sheet.crop((0, 24 + side, side, 24 + side + 24)))
+        assert below.min() < 30  # its text
+
+
+@given(st.text(max_size=300))
+def test_a_label_fits_two_lines_of_its_width(text: str) -> None:
+    draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    lines = _label(text, 96, draw).split("\n")
+    assert len(lines) <= 2
+    assert all(draw.textlength(line, FONT) <= 96 for line in lines)
+    if draw.textlength(one_line(text, 200), FONT) <= 96:
+        assert lines == [" ".join(one_line(text, 200).split())]
 
 
 def test_a_contact_sheet_of_nothing_or_to_nowhere_is_refused(tmp_path: Path) -> None:

@@ -77,6 +77,8 @@ class Composer:
     scenes: tuple[Scene, ...]
     first: int = 0
     """The index of the scene that is shown at the start."""
+    doubt: str = ""
+    """Why its gains say little; "" where they do not."""
 
 
 def compose_page(store: Store, run: str, to: Path) -> str:
@@ -105,10 +107,15 @@ def compose_page(store: Store, run: str, to: Path) -> str:
         "little."
     )
     first = next(n for n, s in enumerate(scenes) if (s.target, s.plus, s.minus, s.method) == REPORT)
-    page = Composer("Compose a cat", about, STRENGTHS, METHODS, inputs, reconstructions, tuple(scenes), first)
+    doubt = editor.doubt([*index.values()])
+    choices = tuple(scenes)
+    page = Composer(
+        "Compose a cat", about, STRENGTHS, METHODS, inputs, reconstructions, choices, first, doubt
+    )
     write_composer(page, to)
     keep(store, run_id, to)
-    return f"{to}: {len(scenes)} choices, of run {run_id}, which keeps the page, too."
+    said = f"{to}: {len(scenes)} choices, of run {run_id}, which keeps the page, too."
+    return f"{doubt}\n{said}" if doubt else said
 
 
 def _composed(editor: LatentEditor, family: Family) -> Iterator[Scene]:
@@ -201,6 +208,7 @@ def _data(composer: Composer) -> str:
         # 0.30000000000000004 is 0.3 to a reader.
         "strengths": [float(f"{strength:g}") for strength in composer.strengths],
         "methods": composer.methods,
+        "doubtful": bool(composer.doubt),
         "inputs": {name: place[picture] for name, picture in composer.inputs.items()},
         "reconstructions": {name: place[picture] for name, picture in composer.reconstructions.items()},
         "scenes": [

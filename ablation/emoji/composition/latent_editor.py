@@ -23,6 +23,9 @@ from ablation.emoji.weights import best_run, model_of
 from ablation.errors import UserError
 from ablation.tracking import Store
 
+MOST_LOST = 0.5
+"""The share of what pictures differ in that a network may lose and still be said to reconstruct them."""
+
 
 @dataclass(frozen=True)
 class Composite:
@@ -80,6 +83,22 @@ class LatentEditor:
     def reconstructions(self, indices: Sequence[int]) -> Tensor:
         """Reconstructions of the pictures of these indices, uint8 (n, 3, 64, 64)."""
         return reconstruct(self.model, self.images.pixels[list(indices)])
+
+    def doubt(self, indices: Sequence[int]) -> str:
+        """A sentence where the network does not reconstruct the pictures of these indices; "" where it does.
+
+        It does not where its squared error is above `MOST_LOST` of what the pictures differ from their mean.
+        """
+        pictures = self.images.pixels[list(indices)] / 255
+        lost = (self.reconstructions(indices) / 255 - pictures).square().sum()
+        share = float(lost / (pictures - pictures.mean(0)).square().sum().clamp(min=1e-12))
+        if share <= MOST_LOST:
+            return ""
+        how_much = f"{100 * share:.0f} % of" if share < 1 else "more than all of"
+        return (
+            f"This network does not reconstruct these pictures: it loses {how_much} what they differ in. "
+            "What it composes, and its gain, say little: take a run that trained for longer."
+        )
 
     def _edited(self, c: Tensor, offset: Tensor, strengths: Sequence[float]) -> Tensor:
         return decode(self.model, torch.cat([c + strength * offset for strength in strengths]))

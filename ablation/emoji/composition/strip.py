@@ -38,7 +38,9 @@ def compose_strip(
     _draw(_frames(editor, roles, composite, strengths), out)
     texts = [_text(editor, index) for index in roles.values()]
     sum_ = f"{texts[0]} + ({texts[1]} - {texts[2]}), by {method}, in the code of run {run_id}"
-    return f"{sum_}\n{_judgement(editor, composite, strengths)}\n{out}"
+    shown = [*roles.values(), *([] if composite.truth is None else [composite.truth])]
+    lines = [sum_, _judgement(editor, composite, strengths), editor.doubt(shown), str(out)]
+    return "\n".join(filter(None, lines))
 
 
 def _text(editor: LatentEditor, index: int) -> str:

@@ -7,16 +7,22 @@ from math import ceil, sqrt
 from pathlib import Path
 
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from ablation.emoji.data.classes import SCHEMES, class_names, classify
-from ablation.emoji.data.images import Images, grid
+from ablation.emoji.data.images import GAP, Images, picture
 from ablation.emoji.data.split import SETS, assign_sides, select
 from ablation.emoji.spec import DataSpec
 from ablation.errors import UserError
+from ablation.texts import one_line
 
 SHEET = 960
 """Width in pixels that a contact sheet of few images is enlarged to, at most."""
+LABELLED = 400
+"""The most images whose texts a contact sheet shows."""
+LABEL_WIDTH, LINE, HEADING = 96, 12, 24
+"""Pixels: of a text, of a line of it, and of the name of a group."""
+FONT = ImageFont.load_default(10)
 
 
 @dataclass(frozen=True)
@@ -69,16 +75,54 @@ def describe(images: Images, spec: DataSpec) -> Summary:
 
 
 def contact_sheet(images: Images, index: torch.Tensor, path: Path) -> None:
-    """Write the images `index` (int64 (m,)) as one PNG, about as wide as high, row by row.
+    """Write the images `index` (int64 (m,)) as one PNG, about as wide as high.
 
-    Few images are enlarged by a whole factor, many stay as they are: 3,655 make 4024 x 3958 pixels.
+    They stand group by group, each group under its name and number. Up to `LABELLED` images have their texts
+    below them, and few are enlarged by a whole factor; more are shown at half of their size, without texts.
     """
     if not len(index):
         raise UserError("a contact sheet wants at least one image, but got none: choose another keyword.")
-    sheet = grid(images.pixels[index], columns=ceil(sqrt(len(index))))
-    factor = max(1, SHEET // sheet.width)
-    size = (sheet.width * factor, sheet.height * factor)
+    groups: dict[str, list[int]] = {}
+    for number in index.tolist():
+        groups.setdefault(images.group[number], []).append(number)
+    labelled = len(index) <= LABELLED
+    columns = ceil(sqrt(len(index)))
+    side = 64 * max(1, SHEET // (columns * LABEL_WIDTH)) if labelled else 32
+    wide, high = (max(side, LABEL_WIDTH), side + 2 * LINE) if labelled else (side, side)
+    wide, high = wide + GAP, high + GAP
+    heights = [HEADING + ceil(len(group) / columns) * high for group in groups.values()]
+    sheet = Image.new("RGB", (columns * wide, sum(heights)), "white")
+    draw, top = ImageDraw.Draw(sheet), 0
+    for (name, group), height in zip(groups.items(), heights, strict=True):
+        draw.text((GAP, top + 3), f"{name or 'no group'}: {len(group)}", "black", ImageFont.load_default(14))
+        for place, number in enumerate(group):
+            row, column = divmod(place, columns)
+            corner = (column * wide, top + HEADING + row * high)
+            shown = picture(images.pixels[number]).resize((side, side), Image.Resampling.BOX)
+            sheet.paste(shown, corner)
+            if labelled:
+                below = (corner[0], corner[1] + side)
+                draw.text(below, _label(images.text[number], wide - GAP, draw), "black", FONT, spacing=1)
+        top += height
     try:
-        sheet.resize(size, Image.Resampling.NEAREST).save(path, "PNG")
+        sheet.save(path, "PNG")
     except OSError as error:
         raise UserError(f"a contact sheet is a PNG file, but {path} cannot be written: {error}.") from error
+
+
+def _label(text: str, width: int, draw: ImageDraw.ImageDraw) -> str:
+    """The text in at most two lines of so many pixels; what does not fit becomes "…"."""
+    lines = [""]
+    for word in one_line(text, 200).split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and draw.textlength(longer, FONT) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    kept = lines[:2]
+    for place, line in enumerate(kept):
+        more = "…" if place == 1 and len(lines) > 2 else ""
+        while line and draw.textlength(line + more, FONT) > width:
+            line, more = line[:-1], "…"
+        kept[place] = line + more
+    return "\n".join(kept)

@@ -75,8 +75,10 @@
       draw(image, scene.pictures[index], `composite at strength ${amount(strengths[index])}`);
       strength.textContent = amount(strengths[index]);
       gain.textContent = scene.truth ? scene.gains[index] : "";
-      const words = `strength ${amount(strengths[index])}`;
-      button.setAttribute("aria-label", scene.truth ? `${words}, gain ${scene.gains[index]}` : words);
+      // What is seen stands in the name as it is seen: a voice that reads it out finds the button.
+      const words = amount(strengths[index]);
+      const name = scene.truth ? `strength and gain ${words} ${scene.gains[index]}` : `strength ${words}`;
+      button.setAttribute("aria-label", name);
       button.setAttribute("aria-pressed", String(index === step));
     });
   };
@@ -88,7 +90,7 @@
         "No picture of this is known, so no number says how near the composite comes to it.";
       return;
     }
-    const gain = document.createElement("b");
+    const gain = document.createElement(data.doubtful ? "span" : "b");
     gain.textContent = scene.gains[step];
     at("gain").replaceChildren("Normalised gain ", gain);
     at("truth").textContent = scene.truth;
@@ -141,7 +143,8 @@
     const item = document.createElement("li");
     const button = document.createElement("button");
     button.type = "button";
-    button.append(...["img", "span", "span"].map((tag) => document.createElement(tag)));
+    const [image, strength, gain] = ["img", "span", "span"].map((tag) => document.createElement(tag));
+    button.append(image, strength, " ", gain);
     button.addEventListener("click", () => {
       turn(index);
       keep();
