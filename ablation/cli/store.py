@@ -134,6 +134,7 @@ def _dashboard(store: "Store", port: int, browser: bool) -> None:
     _check_free(port)
     address = f"http://127.0.0.1:{port}/dashboard"
     typer.echo(f"Optuna's dashboard at {address} (end it with Ctrl-C)")
+    typer.echo("To delete or rename a study there changes the store itself.")
     sys.stdout.flush()
     open_browser(address, browser, port)
     run_server(store.optuna_url, host="127.0.0.1", port=port)
