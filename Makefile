@@ -1,4 +1,4 @@
-# make study | report | test | test-all | storms | bench | lint | format | ui: each makes the environment first.
+# make study | report | test | test-all | storms | bench | lint | format | ui | docs | pictures: each makes the environment first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,7 @@ SEEDS ?= 5
 # The studies that declare a search for two objectives.
 SEARCHED := loss_weight
 
-.PHONY: study report test test-slow test-all storms bench lint format ui clean-environment
+.PHONY: study report test test-slow test-all storms bench lint format ui docs pictures clean-environment
 
 study: $(VENV)/ready
 	$(BIN)/ablation run latent_size --seeds $(SEEDS)
@@ -45,6 +45,18 @@ format: $(VENV)/ready
 
 ui: $(VENV)/ready
 	$(BIN)/ablation ui
+
+# The pages as a site in site/index.html; a link that leads nowhere fails.
+docs: $(VENV)/docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs site
+
+# The pictures of the README, of its own study: two minutes. Needs pdflatex.
+pictures: $(VENV)/docs
+	$(BIN)/python docs/pictures.py
+
+$(VENV)/docs: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	touch $@
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'

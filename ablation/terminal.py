@@ -28,8 +28,8 @@ def say(
     lead: what stands before its first line alone, as in a list.
     """
     if to.is_terminal and text:
-        lines = Table.grid()
-        lines.add_row(" " * indent + lead, text, style=style)
+        lines, margin = Table.grid(), " " * indent + lead
+        lines.add_row(*([margin] if margin else []), text, style=style)  # an empty column is one space wide
         to.print(lines)
     else:
         to.print(" " * indent * bool(text), lead, text, sep="", style=style, soft_wrap=True)
