@@ -94,7 +94,7 @@ def plan(
     from ablation.runner.time_estimate import workload
     from ablation.stats.power import piloted, power_of
 
-    declared, place = _load(study, quick), _store(store)
+    declared, place = load_study(study, quick), open_store(store)
     with busy("Reading the runs that are there"):
         work = (
             None if declared.runs else workload(declared, place, seeds or declared.seeds, workers or cores())
@@ -157,8 +157,8 @@ def run(
         raise UserError("--address and --gpus belong to --engine ray: add it, or leave them out.")
     if engine != "local" and search:
         raise UserError(f"--engine {engine} knows no --search: leave one of them out.")
-    declared = {name: _load(name, quick) for name in studies}
-    config = ExecutorConfig(_store(store), workers, address, gpus)
+    declared = {name: load_study(name, quick) for name in studies}
+    config = ExecutorConfig(open_store(store), workers, address, gpus)
     how = executor(engine, config, [one.experiment for one in declared.values() if one.runs is None])
     if search:
         return _search_each(declared, config.store, seeds, how, code)
@@ -250,12 +250,12 @@ def status(
     from ablation.runner.tuning import progress_of
 
     names = [study] if study else list(catalogue.paths())
-    place = _store(store)
+    place = open_store(store)
     states: dict[str, pd.DataFrame | UserError | None] = {}
     with busy("Reading the runs"):
         for name in names:
             try:
-                declared = _load(name, quick)
+                declared = load_study(name, quick)
                 states[declared.name] = progress_of(declared, place)
             except UserError as error:
                 if study:
@@ -283,7 +283,7 @@ def verify(study: StudyName, store: StoreFolder = DEFAULT_STORE, quick: Quick = 
     from ablation.cli.show import show_verified
     from ablation.runner.verify import verify as verified
 
-    kept, cells = [], verified(_load(study, quick), _store(store))
+    kept, cells = [], verified(load_study(study, quick), open_store(store))
     while True:
         with busy("Running a cell again"):
             found = next(cells, None)
@@ -314,11 +314,13 @@ def report(
     """Write studies, run or not, as one page (index.html) and as report.md with its figures."""
     from ablation.report.page import report as write
 
-    studies = _loaded(catalogue.paths(), quick) if not names else {name: _load(name, quick) for name in names}
+    studies = (
+        _loaded(catalogue.paths(), quick) if not names else {name: load_study(name, quick) for name in names}
+    )
     if not studies:
         raise UserError(NONE)
     with busy("Writing the page"):
-        paths = write(studies, _store(store), to, seeds, whole=not names)
+        paths = write(studies, open_store(store), to, seeds, whole=not names)
     for path in paths:
         if path.suffix != ".png":
             typer.echo(path)
@@ -329,18 +331,20 @@ def _loaded(names: "Iterable[str]", quick: bool = False) -> dict[str, Study | Us
     found: dict[str, Study | UserError] = {}
     for name in names:
         try:
-            found[name] = _load(name, quick)
+            found[name] = load_study(name, quick)
         except UserError as error:
             found[name] = error
     return found
 
 
-def _load(name: str, quick: bool) -> Study:
+def load_study(name: str, quick: bool) -> Study:
+    """The study of that name or file, on a smoke budget where `quick`."""
     study = catalogue.load(name)
     return study.smoke() if quick else study
 
 
-def _store(folder: Path) -> "Store":
+def open_store(folder: Path) -> "Store":
+    """The store in the folder."""
     from ablation.tracking.store import Store
 
     return Store(folder)

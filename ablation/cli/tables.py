@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast, get_args
 import typer
 
 from ablation.cli.options import DEFAULT_STORE, Json, Quick, Seeds, StoreFolder, StudyNames, names_like
-from ablation.cli.studies import _load, _store
+from ablation.cli.studies import load_study, open_store
 from ablation.errors import UserError, check_known
 from ablation.experiment import Replication
 from ablation.measures import Better, Measure
@@ -169,7 +169,7 @@ def table(
         )
     else:
         with busy("Reading the runs"):
-            reading = read(_load(study, quick), _store(store), seeds)
+            reading = read(load_study(study, quick), open_store(store), seeds)
     known = reading.study
     layout = replace(
         layout, measures=_names(measures or (), known.measures), arms=_names(arms or (), known.settings)
@@ -258,11 +258,11 @@ def export(
     """Write tables (md, tex, csv, html), appendix, notes, figures, runs, verdicts and provenance."""
     from ablation.report.export import publish
 
-    declared = [_load(name, quick) for name in studies]
+    declared = [load_study(name, quick) for name in studies]
     for one in declared:
         # One study fills the folder itself; several get a folder each.
         with busy(f"Writing tables and figures of {one.name}"):
-            paths = publish(one, _store(store), to if len(declared) == 1 else to / one.name, seeds)
+            paths = publish(one, open_store(store), to if len(declared) == 1 else to / one.name, seeds)
         for path in paths:
             typer.echo(path)
 
@@ -283,12 +283,12 @@ def figures(
     from ablation.report.figure_files import write_figures
 
     own = own_style(style) if style else {}
-    declared = [_load(name, quick) for name in studies]
+    declared = [load_study(name, quick) for name in studies]
     for one in declared:
         # One study fills the folder itself; several get a folder each.
         place = to if len(declared) == 1 else to / one.name
         with busy(f"Drawing {one.name}"):
-            found = read(one, _store(store), seeds)
+            found = read(one, open_store(store), seeds)
             paths = write_figures(found.analysis, found.cells, found.curves, place, own)
         for path in paths:
             typer.echo(path)
