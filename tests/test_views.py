@@ -196,11 +196,14 @@ def test_the_description_opens_with_the_finding(ran: Store) -> None:
     assert study_pages(ran)["noisy"].finding == analysis.conclusion
 
 
-def test_a_quick_study_is_not_taken_for_a_finding(store: Store) -> None:
-    study = noisy_study().smoke()
+def test_a_quick_study_is_not_taken_for_a_finding_and_texts_are_no_markup(store: Store) -> None:
+    study = noisy_study(question="Is <script>alert(1)</script> text?").smoke()
     run_study(study, store, InlineEngine(), 1)
     summarise(study, store)
-    assert "numbers mean nothing" in landing_page(store)
+    shown = landing_page(store)
+    assert "numbers mean nothing" in shown
+    assert "&lt;script&gt;alert(1)" in shown
+    assert "<script>alert" not in shown
 
 
 def test_the_first_page_answers_and_a_study_without_summary_has_no_arms(store: Store, ran: Store) -> None:
@@ -395,6 +398,8 @@ def test_our_page_lists_the_studies_and_asks_nobody_else(served: str, browser: B
     assert browser.ask("document.querySelector('h2').textContent") == "noisy"
     assert set(browser.calls) <= {"about:blank", f"{served}/studies/"}
     assert browser.complaints == []
+    elsewhere = requests.get(f"{served}/studies/", headers={"Host": "elsewhere.example"}, timeout=60)
+    assert elsewhere.status_code == 403  # a page of another site, whose name leads here
 
 
 def test_arms_open_in_the_studys_order_with_their_verdicts(served: str, browser: Browser, ran: Store) -> None:

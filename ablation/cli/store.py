@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ablation.cli.options import DEFAULT_STORE, StoreFolder
+from ablation.cli.options import DEFAULT_STORE, StoreFolder, names_like
 from ablation.errors import UserError, unknown
+from ablation.terminal import busy
 
 if TYPE_CHECKING:
     from ablation.tracking.store import Store
@@ -33,7 +34,11 @@ webbrowser.open(sys.argv[1])
 def ui(
     study: Annotated[
         str | None,
-        typer.Argument(metavar="[STUDY]", help="Open this study's pages; those of all if not given."),
+        typer.Argument(
+            metavar="[STUDY]",
+            help="Open this study's pages; those of all if not given.",
+            autocompletion=names_like,
+        ),
     ] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Open the page that compares the arms of STUDY.")
@@ -68,7 +73,8 @@ def ui(
         _check_free(port)
         words, environment = command(place, port)
     server = f"http://{HOST}:{port}{PLACE}".rstrip("/") if place.embedded else place.tracking_shown
-    pages = _chosen(study_pages(place), study)
+    with busy("Reading the studies"):
+        pages = _chosen(study_pages(place), study)
     opened = _page_of(server, pages, study, compare)
     show_pages(f"{server}/ (end it with Ctrl-C)" if place.embedded else server, server, pages)
     sys.stdout.flush()
@@ -128,6 +134,7 @@ def _dashboard(store: "Store", port: int, browser: bool) -> None:
     _check_free(port)
     address = f"http://127.0.0.1:{port}/dashboard"
     typer.echo(f"Optuna's dashboard at {address} (end it with Ctrl-C)")
+    typer.echo("To delete or rename a study there changes the store itself.")
     sys.stdout.flush()
     open_browser(address, browser, port)
     run_server(store.optuna_url, host="127.0.0.1", port=port)
@@ -139,4 +146,6 @@ def doctor(store: StoreFolder = DEFAULT_STORE) -> None:
     from ablation.runner.doctor import examine
     from ablation.tracking.store import Store
 
-    show_findings(examine(Store(store)))
+    with busy("Looking at the store"):
+        findings = examine(Store(store))
+    show_findings(findings)

@@ -20,9 +20,11 @@ from ablation.cli.options import (
     StudyName,
     StudyNames,
     Workers,
+    names_like,
 )
 from ablation.errors import UserError
 from ablation.study import Study
+from ablation.terminal import busy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,9 +93,8 @@ def plan(
     from ablation.runner.ledger import Ledger
     from ablation.runner.time_estimate import workload
     from ablation.stats.power import piloted, power_of
-    from ablation.terminal import busy
 
-    declared, place = _load(study, quick), _store(store)
+    declared, place = load_study(study, quick), open_store(store)
     with busy("Reading the runs that are there"):
         work = (
             None if declared.runs else workload(declared, place, seeds or declared.seeds, workers or cores())
@@ -156,8 +157,8 @@ def run(
         raise UserError("--address and --gpus belong to --engine ray: add it, or leave them out.")
     if engine != "local" and search:
         raise UserError(f"--engine {engine} knows no --search: leave one of them out.")
-    declared = {name: _load(name, quick) for name in studies}
-    config = ExecutorConfig(_store(store), workers, address, gpus)
+    declared = {name: load_study(name, quick) for name in studies}
+    config = ExecutorConfig(open_store(store), workers, address, gpus)
     how = executor(engine, config, [one.experiment for one in declared.values() if one.runs is None])
     if search:
         return _search_each(declared, config.store, seeds, how, code)
@@ -247,15 +248,14 @@ def status(
     """Show how far each study is: complete, failed, running and missing cells."""
     from ablation.cli.show import show_json, show_status
     from ablation.runner.tuning import progress_of
-    from ablation.terminal import busy
 
     names = [study] if study else list(catalogue.paths())
-    place = _store(store)
+    place = open_store(store)
     states: dict[str, pd.DataFrame | UserError | None] = {}
     with busy("Reading the runs"):
         for name in names:
             try:
-                declared = _load(name, quick)
+                declared = load_study(name, quick)
                 states[declared.name] = progress_of(declared, place)
             except UserError as error:
                 if study:
@@ -283,8 +283,12 @@ def verify(study: StudyName, store: StoreFolder = DEFAULT_STORE, quick: Quick = 
     from ablation.cli.show import show_verified
     from ablation.runner.verify import verify as verified
 
-    kept = []
-    for found in verified(_load(study, quick), _store(store)):
+    kept, cells = [], verified(load_study(study, quick), open_store(store))
+    while True:
+        with busy("Running a cell again"):
+            found = next(cells, None)
+        if found is None:
+            break
         show_verified(found)
         kept.append(found.kept)
     if not kept:
@@ -298,6 +302,7 @@ def report(
         typer.Argument(
             metavar="[STUDY...]",
             help="Names from `ablation list`, or study files; all studies of this folder if not given.",
+            autocompletion=names_like,
         ),
     ] = None,
     *,
@@ -309,10 +314,14 @@ def report(
     """Write studies, run or not, as one page (index.html) and as report.md with its figures."""
     from ablation.report.page import report as write
 
-    studies = _loaded(catalogue.paths(), quick) if not names else {name: _load(name, quick) for name in names}
+    studies = (
+        _loaded(catalogue.paths(), quick) if not names else {name: load_study(name, quick) for name in names}
+    )
     if not studies:
         raise UserError(NONE)
-    for path in write(studies, _store(store), to, seeds, whole=not names):
+    with busy("Writing the page"):
+        paths = write(studies, open_store(store), to, seeds, whole=not names)
+    for path in paths:
         if path.suffix != ".png":
             typer.echo(path)
 
@@ -322,18 +331,20 @@ def _loaded(names: "Iterable[str]", quick: bool = False) -> dict[str, Study | Us
     found: dict[str, Study | UserError] = {}
     for name in names:
         try:
-            found[name] = _load(name, quick)
+            found[name] = load_study(name, quick)
         except UserError as error:
             found[name] = error
     return found
 
 
-def _load(name: str, quick: bool) -> Study:
+def load_study(name: str, quick: bool) -> Study:
+    """The study of that name or file, on a smoke budget where `quick`."""
     study = catalogue.load(name)
     return study.smoke() if quick else study
 
 
-def _store(folder: Path) -> "Store":
+def open_store(folder: Path) -> "Store":
+    """The store in the folder."""
     from ablation.tracking.store import Store
 
     return Store(folder)

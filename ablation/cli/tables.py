@@ -9,11 +9,12 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
-from ablation.cli.options import DEFAULT_STORE, Quick, Seeds, StoreFolder
-from ablation.cli.studies import _load, _store
+from ablation.cli.options import DEFAULT_STORE, Json, Quick, Seeds, StoreFolder, StudyNames, names_like
+from ablation.cli.studies import load_study, open_store
 from ablation.errors import UserError, check_known
 from ablation.experiment import Replication
 from ablation.measures import Better, Measure
+from ablation.terminal import busy
 
 
 def table(
@@ -23,15 +24,14 @@ def table(
             metavar="STUDY|RUNS",
             help="A name from `ablation list`, or a study file. With --arm: runs that exist already, a "
             "CSV or Parquet file or mlflow:EXPERIMENT.",
+            autocompletion=names_like,
         ),
     ],
     format: Annotated[
         str,
         typer.Option("--format", help="md, tex, csv or html; by default a grid in a terminal, else md."),
     ] = "",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON document with exact values, instead of the table.")
-    ] = False,
+    as_json: Json = False,
     measures: Annotated[
         list[str] | None,
         typer.Option("--measures", metavar="NAME", help="Show these measures alone, as A,B or repeated."),
@@ -148,32 +148,36 @@ def table(
             )
         from ablation.launch import analyse
 
-        reading = analyse(
-            study,
-            arm=arm,
-            baseline=baseline,
-            measures=_measures(measure, label or ()),
-            seed=seed,
-            allow=allow or (),
-            best=best or (),
-            items=items,
-            replication=_replication(replication),
-            store=store,
-            question=question,
-        )
+        with busy("Reading the runs"):
+            reading = analyse(
+                study,
+                arm=arm,
+                baseline=baseline,
+                measures=_measures(measure, label or ()),
+                seed=seed,
+                allow=allow or (),
+                best=best or (),
+                items=items,
+                replication=_replication(replication),
+                store=store,
+                question=question,
+            )
     elif study.startswith("mlflow:") or study.endswith((".csv", ".parquet")):
         raise UserError(
             f"{study} is no study file but runs: add --arm, --measure and --baseline, or name it in a study "
             "file with runs=Tracked(...)."
         )
     else:
-        reading = read(_load(study, quick), _store(store), seeds)
+        with busy("Reading the runs"):
+            reading = read(load_study(study, quick), open_store(store), seeds)
     known = reading.study
     layout = replace(
         layout, measures=_names(measures or (), known.measures), arms=_names(arms or (), known.settings)
     )
     if to is not None:
-        for path in reading.export(to, **vars(layout)):
+        with busy("Writing tables and figures"):
+            paths = reading.export(to, **vars(layout))
+        for path in paths:
             typer.echo(path)
         return
     shown = tabulate(reading.analysis, layout)
@@ -245,9 +249,7 @@ def _measure(text: str) -> tuple[str, Measure]:
 
 
 def export(
-    studies: Annotated[
-        list[str], typer.Argument(metavar="STUDY...", help="Names from `ablation list`, or study files.")
-    ],
+    studies: StudyNames,
     to: Annotated[Path, typer.Option("--to", help="Folder for the files; made where it is missing.")],
     seeds: Seeds = None,
     store: StoreFolder = DEFAULT_STORE,
@@ -256,17 +258,17 @@ def export(
     """Write tables (md, tex, csv, html), appendix, notes, figures, runs, verdicts and provenance."""
     from ablation.report.export import publish
 
-    declared = [_load(name, quick) for name in studies]
+    declared = [load_study(name, quick) for name in studies]
     for one in declared:
         # One study fills the folder itself; several get a folder each.
-        for path in publish(one, _store(store), to if len(declared) == 1 else to / one.name, seeds):
+        with busy(f"Writing tables and figures of {one.name}"):
+            paths = publish(one, open_store(store), to if len(declared) == 1 else to / one.name, seeds)
+        for path in paths:
             typer.echo(path)
 
 
 def figures(
-    studies: Annotated[
-        list[str], typer.Argument(metavar="STUDY...", help="Names from `ablation list`, or study files.")
-    ],
+    studies: StudyNames,
     to: Annotated[Path, typer.Option("--to", help="Folder for the files; made where it is missing.")],
     style: Annotated[
         Path | None, typer.Option("--style", help="A style file of matplotlib of your own (.mplstyle).")
@@ -281,10 +283,12 @@ def figures(
     from ablation.report.figure_files import write_figures
 
     own = own_style(style) if style else {}
-    declared = [_load(name, quick) for name in studies]
+    declared = [load_study(name, quick) for name in studies]
     for one in declared:
-        found = read(one, _store(store), seeds)
         # One study fills the folder itself; several get a folder each.
         place = to if len(declared) == 1 else to / one.name
-        for path in write_figures(found.analysis, found.cells, found.curves, place, own):
+        with busy(f"Drawing {one.name}"):
+            found = read(one, open_store(store), seeds)
+            paths = write_figures(found.analysis, found.cells, found.curves, place, own)
+        for path in paths:
             typer.echo(path)
