@@ -88,15 +88,19 @@ def show_warnings(study: Study, power: "Power") -> None:
         say(warning, "yellow", indent=2)
 
 
-def show_table(found: "StudyTable") -> None:
-    """Question, conclusion, verdicts, and a grid a measure, fitted to the terminal; then the notes."""
+def show_table(found: "StudyTable", asked: bool = False) -> None:
+    """Question, conclusion, verdicts, and a grid a measure, fitted to the terminal; then the notes.
+
+    asked: the question stands above already.
+    """
     interval = found.spread("range")
     console.print()
     if found.warning:
         say(found.warning, "yellow")
         say()
-    say(found.study.question)
-    say()
+    if not asked:
+        say(found.study.question)
+        say()
     say(found.analysis.conclusion, "bold")
     for judged in found.analysis.verdicts:
         say()

@@ -192,7 +192,7 @@ def _run(
         _train(tuning_of(study), place, None, how, code)
         study = with_tuned_values(replace(study, chosen={}), place, anew=code == "new")
     failed = _train(study, place, seeds, how, code)
-    show_table(summarise(study, place, seeds or study.seeds).table)
+    show_table(summarise(study, place, seeds or study.seeds).table, asked=True)
     show_links(place, name, study.quick)
     return 1 if failed else 0
 
