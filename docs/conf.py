@@ -1,5 +1,6 @@
 """How `make docs` makes a site of these pages: Sphinx, with every warning an error."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ DOCS = Path(__file__).parent
 project = html_title = "ablation"
 version = ablation.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc"]
+exclude_patterns = ["results/*/[!t]*.md"]  # notes and captions beside the table
+highlight_language = "none"  # commands; Python is named where it stands
 html_theme = "furo"
 html_css_files = html_static_path = ["site.css"]
 html_copy_source = html_show_sphinx = html_show_copyright = False
@@ -38,10 +41,17 @@ def complete(app: Sphinx, name: str, source: list[str]) -> None:
     if name in BELOW:
         source[0] += f"\n```{{toctree}}\n:hidden:\n:glob:\n\n{BELOW[name]}\n```\n"
     if name.startswith("results/") and name.endswith("/table"):
-        found = {figure.stem for figure in (DOCS / name).parent.glob("*.png")}
-        shown = sorted(one for one in found if f"{one}_page" not in found)  # of two widths the larger
-        shown.sort(key=lambda one: one.startswith("curves"))
-        source[0] += "".join(f"\n![{figure}]({figure}.png)\n" for figure in shown)
+        source[0] += "".join(figures((DOCS / name).parent))
+
+
+def figures(folder: Path) -> Iterator[str]:
+    """The figures of a study with their captions, of two widths the larger; curves come last."""
+    names = {figure.stem for figure in folder.glob("*.png")}
+    shown = sorted(name for name in names if f"{name}_page" not in names)
+    for name in sorted(shown, key=lambda name: name.startswith("curves")):
+        caption = folder / f"{name.partition('_')[0]}.md"
+        words = caption.read_text().partition("\n\n")[0] if caption.exists() else ""
+        yield f"\n![{name}]({name}.png)\n\n{words}\n"
 
 
 def to_included(app: Sphinx, page: nodes.document) -> None:

@@ -364,3 +364,6 @@ def test_a_sentence_wraps_at_words_on_a_terminal_and_stays_whole_in_a_pipe() -> 
         assert len(said) == lines
         assert all(set(line.split()) == {"unbroken-words"} for line in said)
         assert all(line.startswith("    unbroken") for line in said)
+        out = io.StringIO()
+        say("not indented", to=Console(file=out, width=60, force_terminal=wide, color_system=None))
+        assert out.getvalue().startswith("not")

@@ -70,6 +70,9 @@ def test_the_study_of_the_readme_expands_and_trains() -> None:
     assert len(study.cells()) == len(study.settings) * study.seeds
     metrics = study.experiment.train(study.baseline, 0, None)  # type: ignore[arg-type]  # it asks for no run
     assert 0.9 < metrics["accuracy"] < 1
+    terminal = (ROOT / "docs" / "pictures" / "run.svg").read_text().replace("&#160;", " ")
+    assert f"{len(study.cells())} cells: {len(study.cells())} trained" in terminal
+    assert all(arm in terminal for arm in study.settings)
 
 
 def test_the_checks_run_the_readmes_test_command() -> None:
