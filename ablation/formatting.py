@@ -27,6 +27,15 @@ def difference_digits(digits: int, sesoi: float) -> int:
     return max(digits, math.ceil(-math.log10(sesoi)) + 1)
 
 
+def apart(values: Sequence[float], bound: float, digits: int) -> int:
+    """`digits`, or up to three more, so that no value that is not ±`bound` is printed as if it were."""
+    near = [abs(one) for one in values if math.isfinite(one) and not math.isclose(abs(one), bound)]
+    for more in range(3):
+        if all(number(one, digits + more) != number(bound, digits + more) for one in near):
+            return digits + more
+    return digits + 3
+
+
 def bracket(low: float, high: float, digits: int, signed: bool = False) -> str:
     """An interval, as in "[−0.0012, +0.0003]"."""
     return f"[{number(low, digits, signed)}, {number(high, digits, signed)}]"

@@ -15,9 +15,19 @@ from ablation.study import Study
 if TYPE_CHECKING:
     from ablation.runner.scheduler import Progress as Standing
 
-# No markup: names and errors are the user's, and may have brackets.
-console = Console(highlight=False, markup=False)
-errors = Console(highlight=False, markup=False, stderr=True)
+
+class _Screen(Console):
+    """Shows texts as they are: names and errors are the user's, and may have brackets and colons."""
+
+    def __init__(self, stderr: bool = False) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, stderr=stderr)
+
+    def on_broken_pipe(self) -> None:
+        """Let the command line end as it does for every reader that has gone."""
+        raise BrokenPipeError
+
+
+console, errors = _Screen(), _Screen(stderr=True)
 
 
 def say(

@@ -280,7 +280,19 @@ def test_the_plan_says_what_is_known_before_runs() -> None:
     (one,) = power_of(study(), 5, piloted(study(), cells, items)).effects
     assert one.needed is None
     assert one.clusters is not None
-    assert f"It takes about {one.clusters:,} clusters of test items to find it" in one.sentence
+    assert f"It takes about {one.clusters:,} test items with 5 seeds to find it" in one.sentence
+    cells, items = frames(two_arms(0.01 * draw(np.random.default_rng(8), 5, 60, 5, 50)))
+    few, more = (power_of(study(), n, piloted(study(), cells, items)).effects[0] for n in (10, 20))
+    assert more.clusters is not None
+    assert few.clusters is None or more.clusters < few.clusters
+    assert f"It takes about {more.clusters:,} test items with 20 seeds to find it" in more.sentence
+
+
+def test_differences_that_cancel_within_every_cluster_are_not_tested() -> None:
+    table = np.tile([0.25, -0.25], (6, 12))
+    found = analysed(two_arms(table), [f"s{n // 2}" for n in range(24)])
+    assert found.effects[0].p is None
+    assert "gives the same difference" in found.verdicts[0].reason
 
 
 def keeps_items(settings: dict[str, Any], seed: int, run: Run) -> dict[str, float]:

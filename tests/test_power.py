@@ -88,6 +88,24 @@ def test_a_study_that_no_seeds_can_settle_is_told_so_in_its_unit() -> None:
 def test_what_does_not_vary_and_a_smoke_budget_tell_no_spread() -> None:
     study = a_study()
     frame = a_frame(study, 8, lambda arm, s: 0.02, lambda arm, s: 0.5)
-    assert piloted(study, frame) == []
+    found = power_of(study, 5, piloted(study, frame))
+    assert found.effects == ()
+    assert "“larger is sharper”: the 8 seeds that ran give the same difference, which shows no spread." in (
+        found.sentences
+    )
     assert planned(0.004, 3).effects == ()
-    assert "No runs tell the spread yet" in " ".join(power_of(study, 5, piloted(study, frame)).sentences)
+
+
+def test_each_effect_has_the_seeds_that_ran_for_it() -> None:
+    study = a_study(test="t")
+    frame = a_frame(study, 8, noisy(dict.fromkeys(study.settings, 0.02), 0.004), noisy(MORE, 0.001))
+    frame.loc[(frame.arm == "small") & (frame.seed > 2), "state"] = "failed"
+    found = power_of(study, 8, piloted(study, frame))
+    assert [one.pilot for one in found.effects] == [3, 8]
+    assert "that of 3 to 8 seeds that ran; the true one may be 0.5 to 6.3 times as large, where 3 ran." in (
+        " ".join(found.sentences)
+    )
+
+
+def test_power_is_a_number_however_small_the_spread() -> None:
+    assert power(5.0, 1e-9, 20, 0, 0.05) == 1.0

@@ -19,7 +19,7 @@ from PIL import Image
 from ablation import Claim, Difference, Measure, Study, UserError
 from ablation.files import write
 from ablation.report import page
-from ablation.report.chapters import Chapter, Evidence
+from ablation.report.chapters import Chapter, ClaimText, Evidence
 from ablation.report.formats import render, template
 from ablation.report.gallery import Gallery, Png
 from ablation.report.page import parts, word_counts, write_page
@@ -207,12 +207,16 @@ def test_every_claim_is_in_the_summary_once_and_is_counted(text: str) -> None:
 
 
 def test_the_finding_comes_first(written: Path, text: str, tmp_path: Path) -> None:
-    finding = "1 of 2 claims supported, 1 inconclusive; 4 not run yet and 2 without a result."
+    finding = "1 of 1 claim supported; 4 not run yet, 2 without a result and 1 not tested."
     assert f'<p class="finding">{finding}</p>' in text
     assert finding in (written / "report.md").read_text(encoding="utf-8")
     assert text.index(finding) < text.index('<table class="claims">') < text.index("<h2")
     alone = a_chapter()
     assert page._content([alone])["finding"] == alone.evidence.analysis.conclusion
+    untested = [ClaimText("y", "inconclusive", "", ""), ClaimText("z", "supported", "", "", tested=True)]
+    aside = ClaimText("x", "refuted", "", "", counts=False, tested=True)
+    assert page._finding([], [aside, *untested]) == "1 of 1 claim supported; 1 not tested."
+    assert page._finding([], untested[:1]) == "No claim has been put to the test yet."
     assert page._content([unrun("later", "")])["finding"] == "No claim has been put to the test yet."
 
 

@@ -32,6 +32,15 @@ if TYPE_CHECKING:
 _PLAIN: Any = {"title_justify": "left", "box": None, "header_style": "underline", "padding": (0, 1, 0, 0)}
 
 
+def _grid(first: str, *more: str, title: str | None = None) -> Table:
+    """A plain grid whose first column has names: one that does not fit goes on in the next line, whole."""
+    grid = Table(title=title, **_PLAIN)
+    grid.add_column(first, overflow="fold")
+    for name in more:
+        grid.add_column(name)
+    return grid
+
+
 def show_json(document: object) -> None:
     """One JSON document, whatever is no number, text, list or mapping as its text."""
     whole(json.dumps(document, indent=1, ensure_ascii=False, default=str))
@@ -114,7 +123,7 @@ def show_table(found: "StudyTable", asked: bool = False) -> None:
         say()
     for panel in () if found.empty else found.panels:
         title = f"{panel.label} ({panel.direction}, smallest effect that matters {panel.sesoi})"
-        grid = Table("arm", "n", "mean", "difference", "verdict", title=title, **_PLAIN)
+        grid = _grid("arm", "n", "mean", "difference", "verdict", title=title)
         for row in panel.rows:
             mean = Text(f"{row.mean} {row.spread(interval)}", "bold" if row.best else "")
             difference = f"{row.difference} {row.difference_spread(interval)} {row.to}".rstrip()
@@ -133,7 +142,7 @@ def show_front(study: Study, trials: "pd.DataFrame") -> None:
     found = front_of(study, trials)
     measures = {name: study.measure(name) for name in study.search.objectives}
     titles = [f"{study.label(k)} {'↓' if one.better == 'lower' else '↑'}" for k, one in measures.items()]
-    grid = Table("trial", *study.search.ranges, *titles, "", **_PLAIN)
+    grid = _grid("trial", *study.search.ranges, *titles, "")
     marked = trials.assign(front=found.members)
     shown = marked[marked.state == "complete"].sort_values(next(iter(measures)), kind="stable")
     for _, row in shown.iterrows():
@@ -166,7 +175,7 @@ def show_status(states: "Mapping[str, pd.DataFrame | UserError | None]", detaile
     """A row a study with its cells by state, or why it has none; detailed: the state of every cell."""
     from ablation.stats.cells import STATES
 
-    grid = Table("study", *STATES, "seeds", **_PLAIN)
+    grid = _grid("study", *STATES, "seeds")
     for name, cells in states.items():
         if cells is None:
             grid.add_row(name, "not run")
@@ -197,16 +206,17 @@ def _seeds(seeds: "list[Seed]") -> str:
 
 def show_pages(home: str, server: str, studies: "Mapping[str, StudyPages]") -> None:
     """Where all studies are listed, then what is found and the links of every study, below `server`."""
-    console.print(f"All studies: {home}")
+    whole(f"All studies: {home}")
     for name, study in studies.items():
-        console.print(Text(f"\n{name}", "bold"))
+        say()
+        say(Text(name, "bold"))
         if study.finding:
-            console.print(f"  {study.finding}")
+            say(study.finding, indent=2)
         width = max(len(page.title) for page in study.pages) + 2
         for page in study.pages:
-            console.print(f"  {page.title:{width}}{server}{page.path}")
+            whole(f"  {page.title:{width}}{server}{page.path}")
         if study.note:
-            console.print(f"  {study.note}")
+            say(study.note, indent=2)
 
 
 def show_verified(found: "Verified") -> None:

@@ -9,7 +9,7 @@ from ablation.cli.options import DEFAULT_STORE, StoreFolder
 from ablation.emoji.composition.directions import METHODS
 from ablation.emoji.extra import check_installed
 from ablation.errors import UserError, unknown
-from ablation.terminal import busy
+from ablation.terminal import busy, console, say
 
 MOST_STRENGTH = 10.0
 NAME = "By text, emoji or code point (U+1F63B)."
@@ -40,7 +40,6 @@ def show(
     ),
 ) -> None:
     """Print what is there, and write a contact sheet as PNG."""
-    from rich.console import Console
     from rich.table import Table
 
     from ablation.emoji.data.sources import load
@@ -52,16 +51,14 @@ def show(
     with busy("Reading the images"):
         images = load(spec.sources)
         summary = describe(images, spec)
-    # No markup: texts are the user's, and may have brackets.
-    console = Console(highlight=False, soft_wrap=True, markup=False)
-    console.print(f"{summary.images} images of {summary.subjects} subjects")
-    console.print(f"fingerprint {summary.fingerprint}")
-    console.print(
+    say(f"{summary.images} images of {summary.subjects} subjects")
+    say(f"fingerprint {summary.fingerprint}")
+    say(
         f"faces by their text: {summary.faces}, of which {summary.clocks} are clock faces and "
         f"{summary.people} are people"
     )
     for scheme, labels in summary.schemes.items():
-        console.print(f"classes of {scheme}: " + ", ".join(f"{n} {name}" for name, n in labels.items()))
+        say(f"classes of {scheme}: " + ", ".join(f"{n} {name}" for name, n in labels.items()))
     plain: Any = {"box": None, "header_style": "underline", "padding": (0, 1, 0, 0)}
     groups = Table("group", "images", **plain)
     for name, count in summary.groups.items():

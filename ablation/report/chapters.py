@@ -63,7 +63,7 @@ class ClaimText:
     """A claim with its verdict's word, or `NOT_RUN` or `NO_RESULT`; "" where there is nothing to say.
 
     about: the measure, and what its effect is called. effect, interval: its numbers; place: the same among
-    all claims, None where there are none.
+    all claims, None where there are none. counts: as of a `Claim`; tested: whether there was a test.
     """
 
     text: str
@@ -75,6 +75,8 @@ class ClaimText:
     reason: str = ""
     detail: str = ""
     place: Place | None = None
+    counts: bool = True
+    tested: bool = False
 
 
 @dataclass(frozen=True)
@@ -292,7 +294,7 @@ class Chapter:
 def _claim(study: Study, claim: Claim, word: str, **found: Any) -> ClaimText:
     rule = claim.rule
     about = f"{study.label(rule.measure)}, {rule.effect_words}"
-    return ClaimText(claim.text, word, rule.sentence(study), about, **found)
+    return ClaimText(claim.text, word, rule.sentence(study), about, counts=claim.counts, **found)
 
 
 def _judged(study: Study, verdict: Verdict) -> ClaimText:
@@ -308,6 +310,7 @@ def _judged(study: Study, verdict: Verdict) -> ClaimText:
         reason=verdict.reason,
         detail=verdict.detail,
         place=_place(study, verdict) if estimate.n else None,
+        tested=verdict.p_holm is not None,
     )
 
 

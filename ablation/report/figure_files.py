@@ -127,9 +127,9 @@ def _measures(analysis: Analysis) -> Caption:
 def _curves(analysis: Analysis, points: pd.DataFrame, panels: Sequence[tuple[str, Curves]]) -> Caption:
     study = analysis.study
     shown = {arm for _, lines in panels for arm, _ in lines}
-    seeds = {
-        arm: len(of_arm) for arm, of_arm in points.groupby("arm", observed=True)["seed"].unique().items()
-    }
+    # A run may have logged one curve and not another.
+    by_curve = points.groupby(["arm", "metric"], observed=True)["seed"].nunique()
+    ns = {arm: list(of_arm) for arm, of_arm in by_curve.groupby(level="arm", observed=True)}
     apart = (
         f", in grey {baseline_words(study)}"
         if len(shown) > MOST_TOGETHER and study.reference in shown
@@ -140,12 +140,12 @@ def _curves(analysis: Analysis, points: pd.DataFrame, panels: Sequence[tuple[str
         "Curves",
         (
             *_warning(analysis),
-            f"{labels} over steps: mean over n = {_n([seeds[arm] for arm in shown])} seeds{apart}."
+            f"{labels} over steps: mean over n = {_n([n for arm in shown for n in ns[arm]])} seeds{apart}."
             if panels
             else f"{labels}.",
             *(["The band goes from the least to the greatest seed; training has none."] if panels else []),
         ),
-        tuple((arm, str(seeds[arm]), runs) for arm, runs in _runs(analysis).items() if arm in shown),
+        tuple((arm, _n(ns[arm]), runs) for arm, runs in _runs(analysis).items() if arm in shown),
     )
 
 

@@ -95,7 +95,7 @@ def _content(chapters: Iterable[Chapter], whole: bool = True) -> dict[str, Any]:
         "title": "Claims and verdicts",
         "parts": own,
         "word_counts": counts,
-        "finding": _finding(ordered, counts),
+        "finding": _finding(ordered, claims),
         "introductions": list(dict.fromkeys(one.introduction for one in ordered if one.introduction)),
         "about": ABOUT,
         "axis": AXIS,
@@ -114,19 +114,24 @@ def _content(chapters: Iterable[Chapter], whole: bool = True) -> dict[str, Any]:
     }
 
 
-def _finding(chapters: Sequence[Chapter], counts: Mapping[str, int]) -> str:
-    """What follows from all studies, in a sentence; of a study alone its conclusion."""
+def _finding(chapters: Sequence[Chapter], claims: Sequence[ClaimText]) -> str:
+    """What the claims that count say in all, in a sentence; of a study alone its conclusion."""
     if len(chapters) == 1 and (evidence := chapters[0].evidence):
         return evidence.analysis.conclusion
-    tested = sum(counts[word] for word in WORDS)
+    claims = [claim for claim in claims if claim.counts]
+    judged = [claim for claim in claims if claim.word in WORDS]
+    tested = sum(claim.tested for claim in judged)
     if not tested:
         return "No claim has been put to the test yet."
+    counts = word_counts(claims)
+    counts["inconclusive"] -= len(judged) - tested
     others = [f"{counts[word]} {word}" for word in WORDS[1:] if counts[word]]
     rest = [
         f"{counts[word]} {words}"
         for word, words in ((NOT_RUN, NOT_RUN), (NO_RESULT, "without a result"))
         if counts.get(word)
     ]
+    rest += [f"{len(judged) - tested} not tested"] if len(judged) > tested else []
     found = [f"{counts['supported']} of {count(tested, 'claim')} supported", *others]
     return f"{', '.join(found)}{f'; {listing(rest)}' if rest else ''}."
 

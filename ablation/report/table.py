@@ -269,9 +269,8 @@ def _legend(table: Table, interval: Interval, reference: str) -> str:
         other = ", or with the arm named below it" if any(row.to for row in rows) else ""
         words = [f"{MARKS[word]} {word}" for word in MARKS if word in {row.verdict for row in rows}]
         words += ["unmarked: inconclusive"] if any(row.verdict == "inconclusive" for row in rows) else []
-        said.append(
-            f"compared with {named}{other}, {study.pairing} (Holm, p < {study.alpha:g}): {', '.join(words)}"
-        )
+        how = f"compared with {named}{other}, {study.pairing} (Holm, p < {study.alpha:g})"
+        said += [f"{how}: {', '.join(words)}"] if words else []
     said += [_other_seeds_words(rows)] if any(row.seeds_mark for row in rows) else []
     return "; ".join(said) + "."
 

@@ -82,10 +82,11 @@ class Sample:
         """How many there are, as in "120 test items" or "30 clusters of test items"."""
         return f"{self.clusters:,} {self.unit}"
 
-    def needed(self, delta: float, alpha: float) -> tuple[int | None, int | None]:
+    def needed(self, delta: float, alpha: float, seeds: int = 0) -> tuple[int | None, int | None]:
         """The fewest seeds with these clusters, and clusters with these seeds, that find `delta` with 80 %
-        power; None where no number up to `MOST` does.
+        power; None where no number up to `MOST` does. These seeds are the sample's, or `seeds`.
         """
+        these = seeds or self.seeds
 
         def fewest(least: int, found: Callable[[int], float]) -> int | None:
             numbers = range(least, MOST + 1)
@@ -96,8 +97,8 @@ class Sample:
             return t_power(delta / self.error(seeds, clusters), self.degrees(seeds, clusters), alpha)
 
         return (
-            fewest(self.seeds, lambda n: power(n, self.clusters)),
-            fewest(self.clusters, lambda n: power(self.seeds, n)),
+            fewest(these, lambda n: power(n, self.clusters)),
+            fewest(self.clusters, lambda n: power(these, n)),
         )
 
     def interval(self, level: float) -> Estimate:

@@ -11,7 +11,7 @@ from ablation.claims import Difference, Rule
 from ablation.stats.cells import Seed, common, values
 from ablation.stats.crossed import FEWEST_CLUSTERS, Sample, sampled
 from ablation.stats.items import paired
-from ablation.stats.statistics import Estimate, equal, equivalence, holm, interval, p_value
+from ablation.stats.statistics import ROUNDING, Estimate, equal, equivalence, holm, interval, p_value
 from ablation.study import Study
 
 Judgement = Literal["better", "worse", "higher", "lower", "equivalent", "inconclusive"]
@@ -104,12 +104,15 @@ def contrast(study: Study, cells: pd.DataFrame, rule: Rule, items: pd.DataFrame 
         table, clusters, lacking = paired(items, rule.measure, seeds, arms)
     differences = table @ factors - rule.offset  # (seeds,), or (seeds, items)
     scale = np.abs(table) @ np.abs(factors) + abs(rule.offset)
-    same = equal(differences.ravel(), float(np.max(scale, initial=0)))
+    largest = float(np.max(scale, initial=0))
+    same = equal(differences.ravel(), largest)
     # Every planned seed has to count: a missing cell or value breaks the declared sample.
     whole = FEWEST_SEEDS <= len(seeds) == len(common(cells, arms)) and not study.quick
     if study.of_items:
         sample = sampled(differences, clusters, lacking)
         whole = whole and sample.clusters >= FEWEST_CLUSTERS
+        # Differences that cancel within every cluster leave nothing to test by.
+        same = same or (sample.clusters > 1 and sample.error() <= ROUNDING * largest)
         seeds = seeds if sample.items else ()
         differences = differences.mean(axis=1) if sample.items else np.empty(0)
     tested, sesoi = whole and not same, study.measures[rule.measure]

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import isinf, sqrt
+from math import floor, isinf, sqrt
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from ablation.claims import Claim, Difference, Rule
-from ablation.formatting import count, difference_digits, number, percent
+from ablation.formatting import apart, count, difference_digits, number, percent
 from ablation.stats.crossed import FEWEST_CLUSTERS
 from ablation.stats.effects import FEWEST_SEEDS, Contrast, contrast
 from ablation.stats.statistics import (
@@ -35,7 +35,8 @@ class EffectPower:
     text: the claim, or "ARM on MEASURE" where the study has none. pilot: how many seeds tell the spread.
     detectable: the smallest true effect found with 80 % power, and `matters` the SESOI, both in the unit of
     the measure; `power`: the chance to find the latter, between 0 and 1. needed: the fewest seeds that find
-    it with 80 % power, None where no number does (`clusters` of test items: as many, with the planned seeds).
+    it with 80 % power, None where no number does. clusters: of test items, as many as do with the planned
+    seeds; `needed` is then no less than these, and over the items that are there.
     """
 
     text: str
@@ -83,12 +84,15 @@ def power_of(study: Study, seeds: int, pilot: Sequence[tuple[str, Contrast]] = (
     detectable = smallest_detectable(seeds, study.ratio, alpha, least)
     limit = detectable_limit(study.ratio, alpha)
     tested = seeds >= FEWEST_SEEDS and not isinf(detectable) and not study.quick
-    effects = tuple(_power_of_one(study, seeds, alpha, *one) for one in pilot) if tested else ()
+    varying = [(text, one) for text, one in pilot if _varies(one)] if tested else []
+    effects = tuple(_power_of_one(study, seeds, alpha, *one) for one in varying)
     sentences = [*_sentences(study, seeds, comparisons)]
     if effects:
-        sentences += [_about_pilot(effects), *(one.sentence for one in effects if one.suffices)]
+        sentences += [*_about_pilot(study, effects), *(one.sentence for one in effects if one.suffices)]
     elif seeds >= FEWEST_SEEDS:
         sentences += _before_any_run(study, seeds, detectable, limit)
+    if tested:
+        sentences += [_flat(text, one) for text, one in pilot if one.seeds and not _varies(one)]
     warnings = [*_warnings(study, seeds, alpha, least)]
     warnings += [one.sentence for one in effects if not one.suffices]
     return Power(comparisons, detectable, limit, least, tuple(sentences), tuple(warnings), effects)
@@ -97,9 +101,9 @@ def power_of(study: Study, seeds: int, pilot: Sequence[tuple[str, Contrast]] = (
 def piloted(
     study: Study, cells: pd.DataFrame, items: pd.DataFrame | None = None
 ) -> list[tuple[str, Contrast]]:
-    """The effects whose spread the complete cells tell: of each claim, or of each arm where there is none.
+    """The effects in the complete cells: of each claim, or of each arm where there is none.
 
-    `cells` and `items` as in `effects`. One that does not vary, or has fewer than two seeds, is left out.
+    `cells` and `items` as in `effects`.
     """
     claims = study.claims or [
         Claim(f"{arm} on {study.label(name)}", Difference(name, "up", arm))
@@ -107,15 +111,21 @@ def piloted(
         for arm in study.settings
         if arm != study.reference_of(arm)
     ]
-    found = [(claim.text, contrast(study, cells, claim.rule, items)) for claim in claims]
-    return [(text, one) for text, one in found if _varies(one)]
+    return [(claim.text, contrast(study, cells, claim.rule, items)) for claim in claims]
+
+
+def _flat(text: str, found: Contrast) -> str:
+    """Of an effect that does not vary, or is there once."""
+    if len(found.differences) < 2:
+        return f"“{text}”: one seed alone ran, which shows no spread."
+    return f"“{text}”: the {len(found.seeds)} seeds that ran give the same difference, which shows no spread."
 
 
 def _varies(found: Contrast) -> bool:
     if len(found.differences) < 2 or found.equal:
         return False
     if found.sample is not None:
-        return found.sample.error() > 0
+        return found.sample.clusters > 1 and found.sample.error() > 0
     return not equal(np.array(found.differences))
 
 
@@ -131,12 +141,13 @@ def seeds_that_find(study: Study, sd: float, delta: float, alpha: float) -> int 
 
 
 def _power_of_one(study: Study, seeds: int, alpha: float, text: str, found: Contrast) -> EffectPower:
-    rule, matters = found.rule, study.measures[found.rule.measure]
+    rule, matters, unit = found.rule, study.measures[found.rule.measure], ""
     pilot, clusters = len(found.differences), None
     if found.sample is not None:
         error, degrees = found.sample.error(seeds), found.sample.degrees(seeds)
         detectable, chance = error * t_detectable(degrees, alpha), t_power(matters / error, degrees, alpha)
-        needed, clusters = found.sample.needed(matters, alpha)
+        needed, clusters = found.sample.needed(matters, alpha, seeds)
+        unit = found.sample.unit
     else:
         sd = float(np.std(found.differences, ddof=1))
         detectable = sd * smallest_detectable(seeds, study.ratio, alpha, least_p(seeds, study.test))
@@ -145,13 +156,13 @@ def _power_of_one(study: Study, seeds: int, alpha: float, text: str, found: Cont
             seeds_that_find(study, sd, matters, alpha),
         )
     one = EffectPower(text, rule, pilot, seeds, detectable, matters, chance, needed, clusters)
-    return EffectPower(**vars(one) | {"sentence": _said(study, one)})
+    return EffectPower(**vars(one) | {"sentence": _said(study, one, unit)})
 
 
-def _said(study: Study, one: EffectPower) -> str:
-    """What is found of one effect, and where that does not suffice, what would."""
+def _said(study: Study, one: EffectPower, unit: str) -> str:
+    """What is found of one effect, and where that does not suffice, what would; unit: as of a `Sample`."""
     measure = study.measure(one.rule.measure)
-    digits = difference_digits(measure.digits, one.matters)
+    digits = apart([one.detectable], one.matters, difference_digits(measure.digits, one.matters))
     found, matters = number(one.detectable, digits), number(one.matters, digits)
     said = (
         f"“{one.text}”: {count(one.seeds, 'seed')} find an effect of {found} or more in "
@@ -159,11 +170,13 @@ def _said(study: Study, one: EffectPower) -> str:
     )
     if one.suffices:
         return f"{said}."
-    chance = "less than 1" if one.power < 0.01 else f"{100 * one.power:.0f}"
-    ways = [f"about {count(one.needed, 'seed')}"] if one.needed else []
-    ways += [f"about {one.clusters:,} clusters of test items"] if one.clusters else []
+    chance = "less than 1" if one.power < 0.01 else f"{floor(100 * one.power)}"
+    ways = [f"about {count(one.needed, 'seed')}{' with these ' * bool(unit)}{unit}"] if one.needed else []
+    ways += [f"about {one.clusters:,} {unit} with {count(one.seeds, 'seed')}"] if one.clusters else []
     if ways:
         advice = f"It takes {' or '.join(ways)} to find it {_times(WANTED_POWER)}."
+    elif unit:
+        advice = f"Neither more seeds alone nor more {unit} alone would do: it takes more of both."
     elif study.ratio:
         advice = (
             "No number of seeds would do, since all splits are drawn from one pool: this cannot succeed "
@@ -178,14 +191,19 @@ def _times(share: float) -> str:
     return f"{100 * share:.0f} times in 100"
 
 
-def _about_pilot(effects: Sequence[EffectPower]) -> str:
-    """How far the spread is known, by the chi-square interval of a standard deviation."""
-    pilot = min(one.pilot for one in effects)
-    low, high = (sqrt((pilot - 1) / stats.chi2.ppf(q, pilot - 1)) for q in (0.975, 0.025))
-    return (
-        f"The spread is that of {count(pilot, 'seed')} that ran; the true one may be {low:.1f} to {high:.1f} "
-        f"times as large. To find an effect is to find it {_times(WANTED_POWER)}."
-    )
+def _about_pilot(study: Study, effects: Sequence[EffectPower]) -> Iterator[str]:
+    """How far the spread is known: over seeds alone by the chi-square interval of a standard deviation."""
+    pilots = sorted({one.pilot for one in effects})
+    seeds = count(pilots[-1], "seed") if len(pilots) == 1 else f"{pilots[0]} to {count(pilots[-1], 'seed')}"
+    fewest = pilots[0]
+    low, high = (sqrt((fewest - 1) / stats.chi2.ppf(q, fewest - 1)) for q in (0.975, 0.025))
+    true = f"; the true one may be {low:.1f} to {high:.1f} times as large"
+    of = f", where {fewest} ran" if len(pilots) > 1 else ""
+    items = " and of their test items" if study.of_items else f"{true}{of}"
+    yield f"The spread is that of {seeds} that ran{items}."
+    yield f"To find an effect is to find it {_times(WANTED_POWER)}."
+    if study.test == "sign_flip":
+        yield "That is counted by the t test: an exact sign-flip test of few seeds finds less."
 
 
 def _sentences(study: Study, seeds: int, comparisons: int) -> Iterator[str]:
@@ -233,5 +251,9 @@ def _warnings(study: Study, seeds: int, alpha: float, least: float) -> Iterator[
         yield (
             f"The least p-value that {count(seeds, 'seed')} can give is {least:.4g}, not below the "
             f"{alpha:.4g} that Holm's first step asks for: "
-            + (f"give at least {enough} seeds." if enough else "no number of seeds suffices.")
+            + (
+                f"give at least {max(enough, FEWEST_SEEDS)} seeds."
+                if enough
+                else "no number of seeds suffices."
+            )
         )

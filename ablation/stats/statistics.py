@@ -153,7 +153,9 @@ def t_power(centre: float, degrees: float, alpha: float) -> float:
     critical = stats.t.isf(alpha / 2, degrees)
     # The far tail underflows to NaN in scipy when the centre is large; it is 0 there.
     wrong_side = np.nan_to_num(stats.nct.cdf(-critical, degrees, centre), nan=0.0)
-    return float(stats.nct.sf(critical, degrees, centre) + wrong_side)
+    # And the near one, where it is 1, from some 1e9 on.
+    right_side = np.nan_to_num(stats.nct.sf(critical, degrees, centre), nan=1.0)
+    return float(right_side + wrong_side)
 
 
 def smallest_detectable(n: int, ratio: float, alpha: float, least: float = 0.0) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ablation.claims import Claim
-from ablation.formatting import a, change, count, difference_digits, listing, number, p_words, percent
+from ablation.formatting import a, apart, change, count, difference_digits, listing, number, p_words, percent
 from ablation.stats.cells import Seed, common, lacking
 from ablation.stats.crossed import FEWEST_CLUSTERS, Sample
 from ablation.stats.effects import FEWEST_SEEDS, Contrast, contrasts
@@ -185,15 +185,17 @@ def _reason(study: Study, found: Contrast, word: Word) -> str:
     subject, between = found.rule.subject(study), f"lies between {low} and {high}"
     shown = seen.low > 0 or seen.high < 0
     if word == "inconclusive":
-        holm = f", too little to count among {count(len(study.claims), 'claim')} (Holm)" if shown else ""
+        why = f", but {_unconfirmed(study, found.p, 'a difference from 0')}" if shown else ""
+        small = f"; the interval is within it, but {_unconfirmed(study, found.p_equivalence, 'that')}"
+        small *= _within(study, found)
         return (
-            f"Not settled: {subject} {between}{holm}; the smallest that matters is {sesoi}. "
+            f"Not settled: {subject} {between}{why}; the smallest that matters is {sesoi}{small}. "
             f"{_needed(study, found)}"
         )
     if word == "equivalent" or (word == "supported" and found.rule.direction is None):
         lead = "Yes" if word == "supported" else "No difference that matters"
         # The test is one-sided and adjusted, so that the interval may be the wider of the two.
-        within = max(-seen.low, seen.high) <= study.measures[found.rule.measure]
+        within = _within(study, found)
         where = between if within else f"is {mean}: the tests show it to lie"
         return f"{lead}: {subject} {where}{',' * within} within ±{sesoi}, the smallest that matters"
     opposite = ", the opposite" if found.rule.direction else ""
@@ -225,10 +227,28 @@ def _detail(study: Study, found: Contrast, p: float, p_equal: float) -> str:
 
 def _size(study: Study, found: Contrast) -> str:
     """Whether the effect, which is shown, is shown to be as large as the one that matters."""
-    nearest = min(abs(found.estimate.low), abs(found.estimate.high))
+    sesoi, seen = _sesoi(study, found), found.estimate
+    nearest = max(seen.low, -seen.high, 0.0)  # none where a test without an interval of its own shows it
     if nearest >= study.measures[found.rule.measure]:
-        return f", beyond {_sesoi(study, found)}, the smallest that matters"
-    return f"; whether it reaches {_sesoi(study, found)}, the smallest that matters, is open"
+        return f", beyond {sesoi}, the smallest that matters"
+    if _within(study, found):
+        that = _unconfirmed(study, found.p_equivalence, "that")
+        return f", within ±{sesoi}, the smallest that matters, but {that}"
+    return f"; whether it reaches {sesoi}, the smallest that matters, is open"
+
+
+def _within(study: Study, found: Contrast) -> bool:
+    """Whether the interval lies within the smallest effect that matters."""
+    return bool(max(-found.estimate.low, found.estimate.high) <= study.measures[found.rule.measure])
+
+
+def _unconfirmed(study: Study, p: float | None, what: str) -> str:
+    """Why no test confirms what the interval, which is of one effect alone, suggests."""
+    if p is not None and p < study.alpha:
+        return f"{what} is not shown once all {count(len(study.claims), 'claim')} count (Holm)"
+    if study.test == "sign_flip":
+        return f"so few sign flips do not show {what}"
+    return f"the test does not show {what}"
 
 
 def _needed(study: Study, found: Contrast) -> str:
@@ -238,7 +258,8 @@ def _needed(study: Study, found: Contrast) -> str:
     alpha, seeds = study.alpha / len(study.claims), len(found.seeds)
     sd = float(np.std(found.differences, ddof=1))
     needed = seeds_that_find(study, sd, study.measures[found.rule.measure], alpha)
-    find = f"find an effect of {_sesoi(study, found)} ({percent(WANTED_POWER)} power)"
+    by_t = ", counted by the t test: few sign flips find less" if study.test == "sign_flip" else ""
+    find = f"find an effect of {_sesoi(study, found)} ({percent(WANTED_POWER)} power{by_t})"
     if needed is None and study.ratio:
         return (
             f"At the observed spread, no number of seeds would {find}, since all splits are drawn from one "
@@ -248,10 +269,10 @@ def _needed(study: Study, found: Contrast) -> str:
         return f"At the observed spread, it would take more than 10,000 seeds to {find}"
     if needed > seeds:
         return f"At the observed spread, about {count(needed, 'seed')} would {find}"
-    enough = f"At the observed spread, {count(seeds, 'seed')} {find}"
-    if found.rule.direction is None:
-        return f"{enough}, but to show that there is no such difference takes more seeds"
-    return f"{enough}, so that the number of seeds is not the reason, but chance"
+    return (
+        f"At the observed spread, {count(seeds, 'seed')} {find}: to find a smaller one, or to rule it out, "
+        "takes more seeds"
+    )
 
 
 def _needed_of_items(study: Study, found: Contrast, sample: Sample) -> str:
@@ -282,8 +303,10 @@ def _sesoi(study: Study, found: Contrast) -> str:
 
 
 def _digits(study: Study, found: Contrast) -> int:
+    """Decimals of an effect: so many that no end of its interval rounds to the smallest that matters."""
     name = found.rule.measure
-    return difference_digits(study.measure(name).digits, study.measures[name])
+    digits, sesoi = difference_digits(study.measure(name).digits, study.measures[name]), study.measures[name]
+    return apart((found.estimate.low, found.estimate.high), sesoi, digits)
 
 
 def _sentence(study: Study, text: str) -> str:

@@ -23,8 +23,9 @@ from ablation.emoji.weights import best_run, model_of
 from ablation.errors import UserError
 from ablation.tracking import Store
 
-MOST_LOST = 0.5
-"""The share of what pictures differ in that a network may lose and still be said to reconstruct them."""
+MOST_ALIKE = 0.2
+"""How little of what pictures differ in may be left of them. Of the cats and faces of the emoji, the network
+keeps 0 % after 2 steps, 4 % after 50, 17 % after 150 and 33 % after 600."""
 
 
 @dataclass(frozen=True)
@@ -85,19 +86,19 @@ class LatentEditor:
         return reconstruct(self.model, self.images.pixels[list(indices)])
 
     def doubt(self, indices: Sequence[int]) -> str:
-        """A sentence where the network does not reconstruct the pictures of these indices; "" where it does.
+        """A sentence where the network draws the pictures of these indices nearly alike, else "".
 
-        It does not where its squared error is above `MOST_LOST` of what the pictures differ from their mean.
+        It does where its reconstructions differ from their mean by less than `MOST_ALIKE` of what the
+        pictures do from theirs, both squared.
         """
-        pictures = self.images.pixels[list(indices)] / 255
-        lost = (self.reconstructions(indices) / 255 - pictures).square().sum()
-        share = float(lost / (pictures - pictures.mean(0)).square().sum().clamp(min=1e-12))
-        if share <= MOST_LOST:
+        pictures, drawn = self.images.pixels[list(indices)] / 255, self.reconstructions(indices) / 255
+        differ, left = ((one - one.mean(0)).square().sum() for one in (pictures, drawn))
+        if not differ or left >= MOST_ALIKE * differ:
             return ""
-        how_much = f"{100 * share:.0f} % of" if share < 1 else "more than all of"
         return (
-            f"This network does not reconstruct these pictures: it loses {how_much} what they differ in. "
-            "What it composes, and its gain, say little: take a run that trained for longer."
+            "This network draws these pictures nearly alike: of what they differ in, its reconstructions "
+            f"keep {100 * float(left / differ):.0f} %. What it composes, and its gain, say little: take a "
+            "run that trained for longer."
         )
 
     def _edited(self, c: Tensor, offset: Tensor, strengths: Sequence[float]) -> Tensor:
