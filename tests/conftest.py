@@ -7,11 +7,16 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from ablation.emoji.extra import missing
 from ablation.tracking.store import Store
 from servers import PROGRAMS, PostgreSQL, postgresql
+
+# A machine that is busy is no fault of what is tested.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -340,7 +340,10 @@ def test_a_study_whose_every_cell_failed_exports_all_the_same(
         raise OSError("no")
 
     swept(study, store, InlineEngine(fail))
-    assert len(publish(study, store, tmp_path / "out")) == 13
+    written = {path.name for path in publish(study, store, tmp_path / "out")}
+    assert {"table.tex", "appendix.tex", "notes.md", "effects.pdf", "runs.csv", "verdicts.csv"} <= written
+    assert {path.name for path in (tmp_path / "out").iterdir()} == written
+    assert "No cell is complete" in (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
 
 
 def test_odd_names_and_reasons_are_shown_as_they_are(
@@ -356,7 +359,7 @@ def test_odd_names_and_reasons_are_shown_as_they_are(
     engine = InlineEngine(fail)
     with Reporter(study, workers=1) as reporter:
         reporter.summary(run_study(study, store, engine, 1, notify=reporter.notify))
-    show_table(read(study, store).analysis)
+    show_table(read(study, store).table)
     show_status({"tiny": results(study, store)}, detailed=True)
     said = capsys.readouterr().out
     assert "failed drop [/x], seed 0: OSError: lost [/3]" in said

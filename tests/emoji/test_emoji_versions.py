@@ -1,5 +1,7 @@
 """Stores of every version open with this one: read, exported as they were, and run for a further seed."""
 
+import csv
+import io
 import re
 import shutil
 import tarfile
@@ -52,6 +54,20 @@ def table_of(study: Study, store: Store, seeds: int = 2) -> str:
     return Path("out/table.csv").read_text()
 
 
+def check_same(now: str, then: str) -> None:
+    """The rows of `then`, whose numbers may be rounded, and whose words of a verdict may be earlier ones."""
+    rows, kept = ([*csv.DictReader(io.StringIO(text))] for text in (now, then))
+    assert len(rows) == len(kept) > 0
+    for row, old in zip(rows, kept, strict=True):
+        assert row.keys() == old.keys()
+        for name, text in old.items():
+            if "." in text:
+                decimals = len(text.partition(".")[2])
+                assert float(row[name]) == pytest.approx(float(text), abs=0.51 * 10**-decimals), name
+            elif name not in ("mark", "verdict"):
+                assert row[name] == text, name
+
+
 def said(*words: str) -> str:
     result = CliRunner().invoke(app, [*words, "--store", "store"], catch_exceptions=False)
     assert result.exit_code == 0
@@ -68,7 +84,7 @@ def test_there_is_a_small_store_of_every_released_version() -> None:
 
 def test_a_store_of_any_version_is_read_as_it_was(opened: tuple[str, Study, Store]) -> None:
     version, study, store = opened
-    assert table_of(study, store) == (STORES / version / "table.csv").read_text()
+    check_same(table_of(study, store), (STORES / version / "table.csv").read_text())
     assert said("status", "small.py").count(": complete seeds 0, 1") == 2
     assert "4 cells are there" in said("plan", "small.py")
     first = results(study, store).run_id[0]
@@ -83,7 +99,7 @@ def test_and_runs_a_further_seed(opened: tuple[str, Study, Store]) -> None:
     progress = run_study(study, store, InlineEngine(), 1, seeds=3)
     assert (progress.there, progress.trained, progress.failed) == (4, 2, {})
     assert set(results(study, store).state) == {"complete"}
-    assert table_of(study, store) == (STORES / version / "table.csv").read_text()
+    check_same(table_of(study, store), (STORES / version / "table.csv").read_text())
     for run_id in results(study, store).run_id:
         place = Path(store.client.get_run(run_id).info.artifact_uri)
         assert place.is_relative_to(Path.cwd())
