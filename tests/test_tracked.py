@@ -456,6 +456,8 @@ def test_every_verb_takes_it_and_writes_nothing_but_what_is_asked(place: Path, c
     assert code == 0
     assert "nothing is to run" in said
     assert "6 seeds" in said
+    code, _, complaint = call("plan", "vision", "--seeds", "9")
+    assert (code, "leave out --seeds" in complaint) == (2, True)
     code, said, _ = call("run", "vision")
     assert code == 0
     assert "vision: its runs exist already, and nothing is run." in said

@@ -100,7 +100,9 @@ def plan(
             None if declared.runs else workload(declared, place, seeds or declared.seeds, workers or cores())
         )
         ledger = None if declared.runs else Ledger.open(place, declared)
-        found = read(declared, place) if declared.runs or (ledger and ledger.has_results) else None
+        there = declared.runs is not None or (ledger is not None and ledger.has_results)
+        # Every seed that ran tells of the spread; of runs that exist, --seeds is refused.
+        found = read(declared, place, seeds if declared.runs is not None else None) if there else None
         pilot = piloted(found.study, found.cells, found.items) if found else []
         # Of runs that exist there are as many seeds as the arms share.
         existing = max(paired_seeds(declared, found.cells), 1) if declared.runs and found else 0
