@@ -105,6 +105,11 @@ def fit_together(replicas: Sequence[Replica]) -> Iterator[tuple[int, Epoch | Div
             "replicas that train together want one network, batch_size, optimizer and precision, and all or "
             "none a loss_weight of 0, but these differ: train them apart."
         )
+    if any(one.spec.decay != "none" for one in replicas):
+        raise UserError(
+            "replicas that train together share one optimiser, whose rate does not decay, but train.decay is "
+            "set: train them apart."
+        )
     if not replicas:
         return
     stacked = _stack([replica.model for replica in replicas])

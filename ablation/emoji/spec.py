@@ -89,6 +89,12 @@ class TrainSpec(Settings):
     optimizer: str = setting("adam", "", choices=("adam", "adamw", "sgd"))
     reconstruction_weight: float = setting(1.0, "weight of the mean squared error", at_least=0)
     loss_weight: float = setting(0.0, "lambda: weight of the cross-entropy", at_least=0)
+    decay: str = setting(
+        "none",
+        "of the learning rate over the budget: cosine takes it from lr to 0",
+        choices=("none", "cosine"),
+        neutral="none",
+    )
     precision: str = setting(
         "float32",
         "of the network's products while it learns; it is measured in float32",

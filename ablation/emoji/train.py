@@ -58,6 +58,8 @@ def fit(
             loss = spec.reconstruction_weight * mse + weight * cross_entropy
             optimizer.zero_grad()
             loss.backward()
+            for group in optimizer.param_groups:
+                group["lr"] = rate(spec, steps, len(train))
             optimizer.step()
             known, count = (labels >= 0).sum(), torch.tensor(len(batch))
             sums += torch.stack([count * mse, known * cross_entropy, known * correct, count, known]).detach()
@@ -72,6 +74,17 @@ def batches(count: int, spec: TrainSpec, steps: int, order: torch.Generator) -> 
     """The places of the pictures of every step of a pass over `count` of them, after `steps` steps."""
     found: Sequence[Tensor] = torch.randperm(count, generator=order).split(spec.batch_size)
     return found[: spec.steps - steps] if spec.steps else found
+
+
+def rate(spec: TrainSpec, steps: int, count: int) -> float:
+    """The learning rate after `steps` steps, in passes over `count` pictures.
+
+    cosine: equation 5 of Loshchilov and Hutter (2017), once over the whole budget.
+    """
+    if spec.decay == "none":
+        return spec.lr
+    budget = spec.steps or spec.epochs * math.ceil(count / spec.batch_size)
+    return spec.lr * (1 + math.cos(math.pi * steps / budget)) / 2
 
 
 def losses(output: Output, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -129,12 +129,13 @@ def test_one_that_diverges_ends_alone() -> None:
         replica(1, replace(BUDGET, batch_size=4)),
         replica(1, replace(BUDGET, precision="bfloat16")),
         replica(1, replace(BUDGET, optimizer="adamw")),
+        replica(1, replace(BUDGET, decay="cosine")),
         replica(1, replace(BUDGET, loss_weight=0.0)),
         replica(1, model=replace(SMALL, latent_dim=4)),
         replica(1, model=replace(SMALL, activation="tanh")),
         replica(1, model=replace(SMALL, dropout=0.1)),
     ],
-    ids=["batch", "precision", "optimizer", "isolated", "latent", "activation", "dropout"],
+    ids=["batch", "precision", "optimizer", "decay", "isolated", "latent", "activation", "dropout"],
 )
 def test_what_is_not_one_program_is_refused(other: Replica) -> None:
     with pytest.raises(UserError, match="train them apart"):

@@ -14,7 +14,7 @@ from ablation.emoji.model import Autoencoder
 from ablation.emoji.run import run
 from ablation.emoji.seeds import generator
 from ablation.emoji.spec import ModelSpec, TrainSpec
-from ablation.emoji.train import Epoch, fit
+from ablation.emoji.train import Epoch, fit, rate
 from ablation.emoji.training_data import Pictures
 from ablation.experiment import Diverged
 from doubles import small_spec
@@ -62,6 +62,18 @@ def test_a_whole_run_of_a_spec_is_the_same_bit_for_bit(faces: Path) -> None:
         first, second = (run(small_spec(faces), 0) for _ in range(2))
     assert all(itertools.starmap(torch.equal, zip(weights(first.model), weights(second.model), strict=True)))
     assert first.metrics == second.metrics
+
+
+@pytest.mark.parametrize(("budget", "steps"), [({"epochs": 3}, 9), ({"epochs": 0, "steps": 7}, 7)])
+def test_a_rate_that_decays_falls_from_lr_to_almost_nothing(budget: dict[str, int], steps: int) -> None:
+    spec = replace(BUDGET, decay="cosine", **budget)
+    rates = [rate(spec, step, len(TRAIN)) for step in range(steps)]
+    assert rates[0] == spec.lr
+    assert rates == sorted(rates, reverse=True)
+    assert 0 < rates[-1] < spec.lr / 10
+    assert sum(rates) == pytest.approx(spec.lr * (steps + 1) / 2)
+    model, _ = trained(spec)
+    assert not any(itertools.starmap(torch.equal, zip(weights(model), weights(trained()[0]), strict=True)))
 
 
 def test_another_seed_gives_other_weights() -> None:
