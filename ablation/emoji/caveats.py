@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from ablation.emoji.data.classes import class_names
-from ablation.emoji.measures import composes
+from ablation.emoji.data.classes import by_column, class_names
+from ablation.emoji.experiment import NOTE
+from ablation.emoji.measures import COLOUR, HASH_BITS, composes
 from ablation.emoji.spec import RunSpec
 from ablation.formatting import count, listing
 from ablation.settings import flat
@@ -27,6 +28,15 @@ SHARED = {
     "images_probe": ("probe_accuracy", "codes of {} held-out emoji"),
 }
 """The column with the number of pictures behind a measure that all arms share, and what they are."""
+
+SHARED_PICTURES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
+    "test": ("originals_test", "test pictures", "training", ("test_",)),
+    "test_validation": ("originals_test", "test pictures", "validation", ("test_",)),
+    "validation": ("originals_validation", "validation pictures", "training", ("validation_", "test_")),
+    "common": ("images_common", "pictures of the common evaluation", "training", ("common_",)),
+}
+"""What looks like what: the column with the number of pictures, what they and the others are called, and how
+the measures begin that they concern."""
 
 TRUTHS, POOL = "truths_", "pool_"
 """How the columns begin that count the unseen truths of a run, and the truths that a family has at all."""
@@ -49,6 +59,7 @@ MOODS = 2
 def caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
     """A sentence each, in the order of a reader's questions; `cells` has a row a planned cell."""
     yield from split_caveats(study, cells)
+    yield from duplicate_caveats(study, cells)
     yield from truth_caveats(study, cells)
     yield from budget_caveats(study, cells)
 
@@ -121,6 +132,39 @@ def _protocol(spec: RunSpec) -> str:
     return "image" if spec.data.split == "copy" and not spec.augment.copies else spec.data.split
 
 
+def duplicate_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
+    """Which pictures are in two sets at once, though by the split they are others; nothing where none is.
+
+    Columns duplicates_WHAT and near_duplicates_WHAT, as `data.duplicates.Duplicates` counts them, and the
+    note of an example.
+    """
+    said = []
+    for what, (column, kind, like, measures) in SHARED_PICTURES.items():
+        equal, near = (_recorded(cells, f"{name}_{what}") for name in ("duplicates", "near_duplicates"))
+        if (
+            len(both := equal + near)
+            and both.max()
+            and any(one.startswith(measures) for one in study.measures)
+        ):
+            of = f"{_span(both)} of {_span(_recorded(cells, column))} {kind}"
+            exact = f" ({_span(equal)} pixel for pixel)" if equal.max() else ""
+            said.append(f"{of} look like a {like} picture{exact}")
+    if said:
+        notes = _recorded(cells, f"note_{NOTE}")
+        example = f", such as {next(iter(notes))}" if len(notes := notes[notes != ""]) else ""
+        yield (
+            f"The sets of a run have pictures in common: {'; '.join(said)}{example}. Pictures look alike "
+            f"that differ in at most {HASH_BITS} of the 64 bits of a difference hash, and nowhere by more "
+            f"than {COLOUR} of 256 in colour; duplicates.csv of each run names them."
+        )
+    apart = _recorded(cells, "duplicates_of_another_class")
+    if len(apart) and apart.max():
+        yield (
+            f"In a run {_span(apart)} test pictures equal a training picture of another class: no network "
+            "can be right about both."
+        )
+
+
 def truth_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
     """What the gains rest on, where the study measures any; columns truths_FAMILY and pool_FAMILY."""
     counted = []
@@ -176,15 +220,17 @@ def one_picture(study: Study, cells: pd.DataFrame, measure: str) -> float:
 
     Counts are the least of the complete cells, from the columns images_test, images_probe, and, of the
     rarest class or mood, images_test_rarest and images_mood_rarest. Where one of the latter two is not
-    recorded that class may have a single picture, and is taken to. Nor is it recorded how many of the test
-    images have a class where `data.among` lets others take part: there accuracy moves no more than one that
-    weighs classes alike.
+    recorded that class may have a single picture, and is taken to. How many classes a column has is read from
+    the column classes. It is not recorded how many of the test images have a class where `data.among` lets
+    others take part: there accuracy moves no more than one that weighs classes alike.
     """
     labelled = not any(spec.data.among for spec in study.settings.values())
     if measure in COUNTS and (labelled or measure != "test_accuracy"):
         return 1 / images if (images := _least(cells, COUNTS[measure])) else 0.0
     if measure in (*BY_CLASS, "test_accuracy"):
-        classes = min(len(class_names(spec.data.classes)) for spec in study.settings.values())
+        schemes = {spec.data.classes for spec in study.settings.values()}
+        known = [len(class_names(scheme)) for scheme in schemes if not by_column(scheme)]
+        classes = min(known, default=int(_least(cells, "classes")))
         return 1 / (max(classes, 1) * (_least(cells, "images_test_rarest") or 1))
     if measure == "mood_balanced_accuracy":
         return 1 / (MOODS * (_least(cells, "images_mood_rarest") or 1))

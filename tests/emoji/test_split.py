@@ -14,16 +14,11 @@ from ablation.emoji.data.sources import load
 from ablation.emoji.data.split import SETS, Items, Splits, assign_sides, select, split
 from ablation.emoji.spec import DataSpec
 from ablation.errors import UserError
+from doubles import made
 
 SHIPPED = load(("emoji",))
 HAPPY_SAD = DataSpec(classes="happy_sad")
 seeds = st.integers(0, 10_000)
-
-
-def made(texts: list[str], subjects: list[str] | None = None, groups: list[str] | None = None) -> Images:
-    empty = ("",) * len(texts)
-    pixels = torch.zeros(len(texts), 3, 64, 64, dtype=torch.uint8)
-    return Images(pixels, tuple(texts), empty, tuple(groups or empty), empty, tuple(subjects or texts))
 
 
 def members(splits: Splits) -> dict[str, set[tuple[int, int]]]:
@@ -83,7 +78,7 @@ def test_every_class_in_every_group_is_split_in_proportion(
     spec = DataSpec(split="image", parts=parts)
     sides, labels = (
         assign_sides(images, spec, seed),
-        torch.tensor(classify(images.text, images.subgroup, spec.stratify)),
+        torch.tensor(classify(images, spec.stratify)),
     )
     window = {(6, 2, 2): 5}.get(parts, sum(parts))
     share = [window * part // sum(parts) for part in parts]
@@ -100,7 +95,7 @@ def test_every_class_in_every_group_is_split_in_proportion(
 def test_the_five_sad_subjects_are_always_split_three_one_and_one(seed: int) -> None:
     sides, labels = (
         assign_sides(SHIPPED, DataSpec(), seed),
-        torch.tensor(classify(SHIPPED.text, SHIPPED.subgroup, "happy_sad")),
+        torch.tensor(classify(SHIPPED, "happy_sad")),
     )
     assert sides[labels == 1].bincount().tolist() == [3, 1, 1]
     assert all(3 <= count <= 12 for count in sides[labels == 0].bincount().tolist())
