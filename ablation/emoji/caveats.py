@@ -29,13 +29,12 @@ SHARED = {
 }
 """The column with the number of pictures behind a measure that all arms share, and what they are."""
 
-SHARED_PICTURES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
-    "test": ("originals_test", "test pictures", "training", ("test_",)),
-    "test_validation": ("originals_test", "test pictures", "validation", ("test_",)),
-    "validation": ("originals_validation", "validation pictures", "training", ("validation_", "test_")),
-    "common": ("images_common", "pictures of the common evaluation", "training", ("common_",)),
+TRAINED_ON = {
+    "test": ("originals_test", "test pictures", ("test_",)),
+    "common": ("images_common", "pictures of the common evaluation", ("common_",)),
+    "validation": ("originals_validation", "validation pictures", ("test_", "validation_")),
 }
-"""What looks like what: the column with the number of pictures, what they and the others are called, and how
+"""Pictures that may look like one of training: the column with their number, what they are called, and how
 the measures begin that they concern."""
 
 TRUTHS, POOL = "truths_", "pool_"
@@ -133,36 +132,58 @@ def _protocol(spec: RunSpec) -> str:
 
 
 def duplicate_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
-    """Which pictures are in two sets at once, though by the split they are others; nothing where none is.
+    """Which pictures two sets share, though the split takes them for different ones; nothing where none.
 
     Columns duplicates_WHAT and near_duplicates_WHAT, as `data.duplicates.Duplicates` counts them, and the
     note of an example.
     """
     said = []
-    for what, (column, kind, like, measures) in SHARED_PICTURES.items():
-        equal, near = (_recorded(cells, f"{name}_{what}") for name in ("duplicates", "near_duplicates"))
-        if (
-            len(both := equal + near)
-            and both.max()
-            and any(one.startswith(measures) for one in study.measures)
+    for what, (column, kind, measures) in TRAINED_ON.items():
+        if any(name.startswith(measures) for name in study.measures) and (
+            found := _alike_pictures(cells, what)
         ):
-            of = f"{_span(both)} of {_span(_recorded(cells, column))} {kind}"
-            exact = f" ({_span(equal)} pixel for pixel)" if equal.max() else ""
-            said.append(f"{of} look like a {like} picture{exact}")
+            number, exact = found
+            who = f"{number} of {_span(_recorded(cells, column))} {kind}{exact}"
+            said.append(
+                f"so {_verb(number, 'do')} {who}"
+                if said
+                else f"{who} {_verb(number, 'look')} like a training picture"
+            )
+            if what == "test":
+                said[-1] += _example(cells)
+    if any(name.startswith("test_") for name in study.measures) and (
+        found := _alike_pictures(cells, "test_validation")
+    ):
+        said.append(f"{found[0]} test pictures{found[1]} {_verb(found[0], 'look')} like a validation picture")
     if said:
-        notes = _recorded(cells, f"note_{NOTE}")
-        example = f", such as {next(iter(notes))}" if len(notes := notes[notes != ""]) else ""
         yield (
-            f"The sets of a run have pictures in common: {'; '.join(said)}{example}. Pictures look alike "
-            f"that differ in at most {HASH_BITS} of the 64 bits of a difference hash, and nowhere by more "
-            f"than {COLOUR} of 256 in colour; duplicates.csv of each run names them."
+            f"In a run {'; '.join(said)}. Pictures look alike that differ in at most {HASH_BITS} of the 64 "
+            f"bits of a difference hash, and nowhere by more than {COLOUR} of 256 in colour; duplicates.csv "
+            "of each run names them."
         )
     apart = _recorded(cells, "duplicates_of_another_class")
     if len(apart) and apart.max():
         yield (
-            f"In a run {_span(apart)} test pictures equal a training picture of another class: no network "
-            "can be right about both."
+            f"In a run {_span(apart)} test pictures are equal, pixel for pixel, to a training picture of "
+            "another class: no network can be right about both."
         )
+
+
+def _alike_pictures(cells: pd.DataFrame, what: str) -> tuple[str, str] | None:
+    """How many in a run, and in brackets how many of them are equal, if any; None where there are none."""
+    equal, near = (_recorded(cells, f"{name}_{what}") for name in ("duplicates", "near_duplicates"))
+    if not (equal + near).any():
+        return None
+    return _span(equal + near), f" ({_span(equal)} pixel for pixel)" if equal.any() else ""
+
+
+def _verb(number: str, verb: str) -> str:
+    return verb if number != "1" else {"do": "does", "look": "looks"}[verb]
+
+
+def _example(cells: pd.DataFrame) -> str:
+    notes = [note for note in _recorded(cells, f"note_{NOTE}") if note]
+    return f", such as {notes[0]}" if notes else ""
 
 
 def truth_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
