@@ -38,6 +38,13 @@ def darker(image: Image.Image) -> Image.Image:
     return image.point(lambda value: int(value * 0.95))
 
 
+def shifted(image: Image.Image) -> Image.Image:
+    """By a pixel."""
+    moved = Image.new("RGB", image.size, "white")
+    moved.paste(image, (1, 0))
+    return moved
+
+
 def pixels_of(*images: Image.Image) -> torch.Tensor:
     arrays = [np.asarray(image.convert("RGB")).copy() for image in images]
     return torch.stack([torch.from_numpy(array).permute(2, 0, 1) for array in arrays])
@@ -61,8 +68,8 @@ def heart(colour: str) -> Image.Image:
 
 @pytest.mark.parametrize(
     "again",
-    [saved("JPEG", 75), saved("WEBP", 75), resized(48), resized(32), resized(128), darker],
-    ids=["jpeg", "webp", "to 48", "to 32", "to 128", "darker"],
+    [saved("JPEG", 75), saved("WEBP", 75), resized(48), resized(32), resized(128), darker, shifted],
+    ids=["jpeg", "webp", "to 48", "to 32", "to 128", "darker", "shifted"],
 )
 def test_nearly_every_copy_that_was_saved_or_resized_is_found(
     again: Callable[[Image.Image], Image.Image],
