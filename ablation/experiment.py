@@ -78,6 +78,9 @@ class Run(Protocol):
     def artifact(self, path: Path) -> None:
         """Keep a copy of the file with the run."""
 
+    def note(self, name: str, text: str) -> None:
+        """Keep a short text with the run: `Experiment.caveats` finds it in the column note_NAME."""
+
     def items(self, frame: "pd.DataFrame") -> None:
         """Keep the results on single test items, a row each: columns item and value, and if needed more.
 

@@ -110,7 +110,7 @@ def network(spec: RunSpec, seed: int) -> PlainAutoencoder:
 def train(spec: RunSpec, seed: int) -> tuple[PlainAutoencoder, float]:
     """Train inside the active run; the model and its test error."""
     images = load(spec.data.sources)
-    labels = torch.tensor(classify(images.text, images.subgroup, spec.data.classes))
+    labels = torch.tensor(classify(images, spec.data.classes))
     sets = split(images, spec.data, spec.augment.copies, seed)
     learning, validation, test = (
         DataLoader(

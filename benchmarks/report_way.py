@@ -100,7 +100,7 @@ def report_way(threads: int, epochs: int) -> float:
     torch.set_num_threads(threads)
     images = load(joint.data.sources)
     chosen = select(images, joint.data).tolist()
-    labels = [classify(images.text, images.subgroup, "happy_sad")[index] for index in chosen]
+    labels = [classify(images, "happy_sad")[index] for index in chosen]
     files = [png(picture(images.pixels[index]).resize((256, 256))) for index in chosen]
     data = DecodedAtEveryAccess(files, labels, joint.augment.copies)
     parts = random_split(data, [0.6, 0.2, 0.2])

@@ -114,6 +114,7 @@ class FakeRun:
         self.folder, self.measures, self.trained = folder, tuple(measures), None
         self.points: list[tuple[dict[str, float], int]] = []
         self.files: list[Path] = []
+        self.notes: dict[str, str] = {}
         self.frames: list[pd.DataFrame] = []
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
@@ -121,6 +122,9 @@ class FakeRun:
 
     def artifact(self, path: Path) -> None:
         self.files.append(path)
+
+    def note(self, name: str, text: str) -> None:
+        self.notes[name] = text
 
     def items(self, frame: pd.DataFrame) -> None:
         self.frames.append(frame)

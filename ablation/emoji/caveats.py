@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from ablation.emoji.data.classes import class_names
-from ablation.emoji.measures import composes
+from ablation.emoji.data.classes import by_column, class_names
+from ablation.emoji.experiment import NOTE
+from ablation.emoji.measures import COLOUR, HASH_BITS, composes
 from ablation.emoji.spec import RunSpec
 from ablation.formatting import count, listing
 from ablation.settings import flat
@@ -27,6 +28,14 @@ SHARED = {
     "images_probe": ("probe_accuracy", "codes of {} held-out emoji"),
 }
 """The column with the number of pictures behind a measure that all arms share, and what they are."""
+
+TRAINED_ON = {
+    "test": ("originals_test", "test pictures", ("test_",)),
+    "common": ("images_common", "pictures of the common evaluation", ("common_",)),
+    "validation": ("originals_validation", "validation pictures", ("test_", "validation_")),
+}
+"""Pictures that may look like one of training: the column with their number, what they are called, and how
+the measures begin that they concern."""
 
 TRUTHS, POOL = "truths_", "pool_"
 """How the columns begin that count the unseen truths of a run, and the truths that a family has at all."""
@@ -49,6 +58,7 @@ MOODS = 2
 def caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
     """A sentence each, in the order of a reader's questions; `cells` has a row a planned cell."""
     yield from split_caveats(study, cells)
+    yield from duplicate_caveats(study, cells)
     yield from truth_caveats(study, cells)
     yield from budget_caveats(study, cells)
 
@@ -121,6 +131,61 @@ def _protocol(spec: RunSpec) -> str:
     return "image" if spec.data.split == "copy" and not spec.augment.copies else spec.data.split
 
 
+def duplicate_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
+    """Which pictures two sets share, though the split takes them for different ones; nothing where none.
+
+    Columns duplicates_WHAT and near_duplicates_WHAT, as `data.duplicates.Duplicates` counts them, and the
+    note of an example.
+    """
+    said = []
+    for what, (column, kind, measures) in TRAINED_ON.items():
+        if any(name.startswith(measures) for name in study.measures) and (
+            found := _alike_pictures(cells, what)
+        ):
+            number, exact = found
+            who = f"{number} of {_span(_recorded(cells, column))} {kind}{exact}"
+            said.append(
+                f"so {_verb(number, 'do')} {who}"
+                if said
+                else f"{who} {_verb(number, 'look')} like a training picture"
+            )
+            if what == "test":
+                said[-1] += _example(cells)
+    if any(name.startswith("test_") for name in study.measures) and (
+        found := _alike_pictures(cells, "test_validation")
+    ):
+        said.append(f"{found[0]} test pictures{found[1]} {_verb(found[0], 'look')} like a validation picture")
+    if said:
+        yield (
+            f"In a run {'; '.join(said)}. Pictures look alike that differ in at most {HASH_BITS} of the 64 "
+            f"bits of a difference hash, and nowhere by more than {COLOUR} of 256 in colour; duplicates.csv "
+            "of each run names them."
+        )
+    apart = _recorded(cells, "duplicates_of_another_class")
+    if len(apart) and apart.max():
+        yield (
+            f"In a run {_span(apart)} test pictures are equal, pixel for pixel, to a training picture of "
+            "another class: no network can be right about both."
+        )
+
+
+def _alike_pictures(cells: pd.DataFrame, what: str) -> tuple[str, str] | None:
+    """How many in a run, and in brackets how many of them are equal, if any; None where there are none."""
+    equal, near = (_recorded(cells, f"{name}_{what}") for name in ("duplicates", "near_duplicates"))
+    if not (equal + near).any():
+        return None
+    return _span(equal + near), f" ({_span(equal)} pixel for pixel)" if equal.any() else ""
+
+
+def _verb(number: str, verb: str) -> str:
+    return verb if number != "1" else {"do": "does", "look": "looks"}[verb]
+
+
+def _example(cells: pd.DataFrame) -> str:
+    notes = [note for note in _recorded(cells, f"note_{NOTE}") if note]
+    return f", such as {notes[0]}" if notes else ""
+
+
 def truth_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
     """What the gains rest on, where the study measures any; columns truths_FAMILY and pool_FAMILY."""
     counted = []
@@ -176,15 +241,17 @@ def one_picture(study: Study, cells: pd.DataFrame, measure: str) -> float:
 
     Counts are the least of the complete cells, from the columns images_test, images_probe, and, of the
     rarest class or mood, images_test_rarest and images_mood_rarest. Where one of the latter two is not
-    recorded that class may have a single picture, and is taken to. Nor is it recorded how many of the test
-    images have a class where `data.among` lets others take part: there accuracy moves no more than one that
-    weighs classes alike.
+    recorded that class may have a single picture, and is taken to. How many classes a column has is read from
+    the column classes. It is not recorded how many of the test images have a class where `data.among` lets
+    others take part: there accuracy moves no more than one that weighs classes alike.
     """
     labelled = not any(spec.data.among for spec in study.settings.values())
     if measure in COUNTS and (labelled or measure != "test_accuracy"):
         return 1 / images if (images := _least(cells, COUNTS[measure])) else 0.0
     if measure in (*BY_CLASS, "test_accuracy"):
-        classes = min(len(class_names(spec.data.classes)) for spec in study.settings.values())
+        schemes = {spec.data.classes for spec in study.settings.values()}
+        known = [len(class_names(scheme)) for scheme in schemes if not by_column(scheme)]
+        classes = min(known, default=int(_least(cells, "classes")))
         return 1 / (max(classes, 1) * (_least(cells, "images_test_rarest") or 1))
     if measure == "mood_balanced_accuracy":
         return 1 / (MOODS * (_least(cells, "images_mood_rarest") or 1))

@@ -49,7 +49,7 @@ def common_images(images: Images, data: DataSpec, sides: Tensor) -> CommonImages
     if data.split == "copy":
         return CommonImages(nothing, nothing, *probe)
     held_out = (sides == TEST).nonzero().flatten().tolist()
-    word, moods = data.common.casefold(), classify(images.text, images.subgroup, "mood")
+    word, moods = data.common.casefold(), classify(images, "mood")
     common = [index for index in held_out if word in images.text[index].casefold()]
     mood = [index for index in held_out if moods[index] >= 0]
     # Only where there are both moods, and the run's own classes say something of both.
@@ -95,7 +95,7 @@ def _probed(model: Autoencoder, images: Images, found: CommonImages) -> dict[str
 
 
 def _moods(model: Autoencoder, images: Images, index: Tensor, scheme: str) -> dict[str, float]:
-    truth = torch.tensor(classify(images.text, images.subgroup, "mood"))[index]
+    truth = torch.tensor(classify(images, "mood"))[index]
     moods = class_names("mood")
     says = torch.tensor([[float(one.mood == mood) for mood in moods] for one in scheme_of(scheme).values()])
     with evaluating(model):

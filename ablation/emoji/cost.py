@@ -6,7 +6,8 @@ from math import ceil
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ablation.emoji.data.classes import class_names
+from ablation.emoji.data.classes import by_column, class_names
+from ablation.emoji.data.sources import load
 from ablation.emoji.model import IMAGE_SIZE, Autoencoder
 from ablation.emoji.spec import ModelSpec, RunSpec, TrainSpec
 
@@ -19,14 +20,14 @@ def run_flops(spec: RunSpec, trained: int, validated: int) -> float:
 
     Training is forward and backward. Validation after every pass and the common evaluation are forward.
     """
-    forward, both = _flops_of_an_image(spec.model, len(class_names(spec.data.classes)))
+    forward, both = _flops_of_an_image(spec.model, _classes(spec))
     measured = passes(spec.train, trained) * validated + COMMON
     return images_seen(spec.train, trained) * both + measured * forward
 
 
 def composing_flops(spec: RunSpec) -> float:
     """Floating-point operations of a run that takes another's weights and composes with them anew."""
-    return (COMMON + COMPOSED) * _flops_of_an_image(spec.model, len(class_names(spec.data.classes)))[0]
+    return (COMMON + COMPOSED) * _flops_of_an_image(spec.model, _classes(spec))[0]
 
 
 def passes(spec: TrainSpec, images: int) -> int:
@@ -37,6 +38,11 @@ def passes(spec: TrainSpec, images: int) -> int:
 def images_seen(spec: TrainSpec, images: int) -> float:
     """How many pictures training takes in, repeats included, with `images` in a pass."""
     return spec.steps * images / ceil(images / spec.batch_size) if spec.steps else spec.epochs * images
+
+
+def _classes(spec: RunSpec) -> int:
+    images = load(spec.data.sources) if by_column(spec.data.classes) else None
+    return len(class_names(spec.data.classes, images))
 
 
 @cache

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from ablation.study import Study
 
 QUICK_STEPS = 20
+NOTE = "duplicates"
+"""The note of a run that names a test picture and a training picture that look alike."""
 BUDGET = ("train.epochs", "train.steps")
 SECTIONS = {"images_per_second": "speed", "seconds": "speed"}
-SECTIONS |= dict.fromkeys(("images_", "originals_", "parameters"), "size")
+SECTIONS |= dict.fromkeys(("images_", "originals_", "duplicates_", "near_duplicates_", "parameters"), "size")
 WANTED = {
     "subgroups": "images with subgroups (a column 'subgroup' with two or more of at least 5 subjects)",
     "common": "held-out texts that contain data.common",
@@ -91,6 +93,8 @@ class EmojiExperiment(Experiment):
             save(result.model, own, kept[-1])
         for path in kept:
             run.artifact(path)
+        if example := result.duplicates.example:
+            run.note(NOTE, example)
         if result.composition.rows:
             run.items(items_of(result.composition.rows))
         return result.numbers

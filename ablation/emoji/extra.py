@@ -4,7 +4,16 @@ from importlib.util import find_spec
 
 from ablation.errors import UserError
 
-LIBRARIES = ("torch", "torchvision", "datasets", "safetensors", "huggingface_hub", "PIL", "sklearn")
+LIBRARIES = (
+    "torch",
+    "torchvision",
+    "datasets",
+    "safetensors",
+    "huggingface_hub",
+    "PIL",
+    "sklearn",
+    "imagehash",
+)
 
 
 def missing() -> list[str]:

@@ -50,6 +50,11 @@ MEASURES = {
 CURVES = {"mse": "MSE", "cross_entropy": "Cross-entropy, nats", "accuracy": "Accuracy"}
 """What is measured after every epoch, on the training and on the validation images, and its label."""
 
+HASH_BITS, COLOUR = 10, 32
+"""How far two pictures that look alike may differ: of the 64 bits of a difference hash (Krawetz 2013, and by
+default the library imagededup: what lies farther apart is another picture), and of 256 in the mean red, green
+or blue of any cell of 8 x 8 pixels: an eighth, as much as a shift by one pixel changes it."""
+
 COMPOSING = ("gain_of_", "truths_", "pool_", "strength_", "rank_", "coherence_")
 """How the numbers begin that composing adds to a run beside measures."""
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from ablation.emoji.common_evaluation import CommonImages, common_images, measure_common
 from ablation.emoji.composition.analogies import AnalogyTask, analogy_tasks
 from ablation.emoji.composition.evaluator import Composition, composition
-from ablation.emoji.data.classes import class_names
+from ablation.emoji.data.classes import class_names, classify
+from ablation.emoji.data.duplicates import Duplicates, duplicates, looks
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.sources import load
 from ablation.emoji.data.split import Splits, assign_sides
@@ -30,7 +31,8 @@ EXAMPLES = 5  # held-out images shown beside their reconstructions
 class Prepared:
     """A run before its training: its images, what they are used for, the untrained model; since `started`.
 
-    common: the images of the common evaluation. tasks: the analogies to compose; empty where none are asked.
+    common: the images of the common evaluation. duplicates: the pictures that two sets share. tasks: the
+    analogies to compose; empty where none are asked.
     """
 
     spec: RunSpec
@@ -38,6 +40,7 @@ class Prepared:
     images: Images
     pictures: TrainingData
     common: CommonImages
+    duplicates: Duplicates
     tasks: tuple[AnalogyTask, ...]
     model: Autoencoder
     started: float
@@ -54,6 +57,7 @@ class Result:
     metrics: dict[str, float]
     model: Autoencoder = field(repr=False)
     composition: Composition = field(repr=False)
+    duplicates: Duplicates = field(repr=False)
     examples: Tensor = field(repr=False)
     reconstructions: Tensor = field(repr=False)
     seconds: float
@@ -116,13 +120,16 @@ def sizes(spec: RunSpec, seed: int) -> tuple[int, int]:
 def prepare(spec: RunSpec, seed: int, composing: bool = False) -> Prepared:
     """Everything that a run has before it trains; what the seed assigns is decided here, once."""
     images = load(spec.data.sources)  # once a process: not a part of the time that the next cell will take
+    looks(images)  # so is this
     started = perf_counter()
     pictures = training_data(images, spec.data, spec.augment, seed)
     common = common_images(images, spec.data, assign_sides(images, spec.data, seed))
+    classes = classify(images, spec.data.classes)
+    shared = duplicates(images, pictures.sets, common.common, classes)
     tasks = analogy_tasks(images, spec.data, seed) if composing else ()
-    model = Autoencoder(spec.model, len(class_names(spec.data.classes)), seed)
+    model = Autoencoder(spec.model, len(class_names(spec.data.classes, images)), seed)
     model.to(memory_format=torch.channels_last)  # a twentieth faster on a CPU; `_pictures` come alike
-    return Prepared(spec, seed, images, pictures, common, tasks, model, started)
+    return Prepared(spec, seed, images, pictures, common, shared, tasks, model, started)
 
 
 def finish(prepared: Prepared, history: Sequence[Epoch], among: int = 1) -> Result:
@@ -142,13 +149,14 @@ def finish(prepared: Prepared, history: Sequence[Epoch], among: int = 1) -> Resu
     metrics |= {"validation_loss": loss}
     metrics |= measure_common(model, prepared.images, prepared.common, spec.data.classes)
     composed = composition(model, prepared.images, prepared.tasks, spec.compose, prepared.seed)
-    metrics |= _counts(pictures.sets, pictures.test, model) | composed.numbers
+    metrics |= _counts(pictures.sets, pictures.test, model) | prepared.duplicates.numbers | composed.numbers
     trained = sum(epoch.seconds for epoch in history)
     return Result(
         history=tuple(history),
         metrics=metrics,
         model=model,
         composition=composed,
+        duplicates=prepared.duplicates,
         examples=examples,
         reconstructions=reconstruct(model, examples),
         seconds=(perf_counter() - prepared.started) / among,
@@ -157,12 +165,14 @@ def finish(prepared: Prepared, history: Sequence[Epoch], among: int = 1) -> Resu
 
 
 def _counts(sets: Splits, test: Pictures, model: Autoencoder) -> dict[str, float]:
-    """Parameters, images and originals of each set, and of the rarest class among the test images."""
+    """Parameters, classes, images and originals of each set, and test images of the rarest class."""
     named = {"train": sets.train, "validation": sets.validation, "test": sets.test}
     counts = {"parameters": float(sum(part.numel() for part in model.parameters()))}
     counts |= {f"images_{name}": float(len(items)) for name, items in named.items()}
     counts |= {f"originals_{name}": float(len(items.index.unique())) for name, items in named.items()}
     classes = test.labels[test.labels >= 0].bincount()
+    if model.classifier is not None:
+        counts["classes"] = float(model.classifier.out_features)
     return counts | ({"images_test_rarest": float(classes.min())} if len(classes) else {})
 
 

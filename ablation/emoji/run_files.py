@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ablation.report.gallery import Gallery
 
 SHEET = "reconstructions.png"
+DUPLICATES = "duplicates.csv"
 CAPTION = "Pictures that training never saw; a rule chose them."
 PANEL_WIDTH = 4.0  # inches
 
@@ -29,8 +30,9 @@ PANEL_WIDTH = 4.0  # inches
 def write_files(result: Result, folder: Path) -> list[Path]:
     """Write the run's files; the paths.
 
-    Learning curves; the examples over their reconstructions; and, where the run composed, the record of every
-    analogy, with strips of some: a, b, c, c reconstructed, the composite, d reconstructed, d.
+    Learning curves; the examples over their reconstructions; the pictures that two sets share, if any
+    (`Duplicates.rows`); and, where the run composed, the record of every analogy, with strips of some: a, b,
+    c, c reconstructed, the composite, d reconstructed, d.
     """
     written = [folder / "learning_curves.png", folder / SHEET]
     save_learning_curves(result.history, written[0])
@@ -41,6 +43,9 @@ def write_files(result: Result, folder: Path) -> list[Path]:
         strips = result.composition.strips
         grid(strips.flatten(0, 1), columns=strips.shape[1], times=2).save(written[2])
         pd.DataFrame(result.composition.rows).to_csv(written[3], index=False)
+    if rows := result.duplicates.rows:
+        written.append(folder / DUPLICATES)
+        pd.DataFrame(rows).to_csv(written[-1], index=False)
     return written
 
 

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ablation.emoji.composition.directions import METHODS, SUBSPACES
+from ablation.emoji.data.classes import scheme_of
 from ablation.errors import UserError
 from ablation.settings import Settings, setting, vary
 
 if TYPE_CHECKING:
     from ablation.emoji.experiment import EmojiExperiment
+
+SCHEME_SETTINGS = ("classes", "stratify", "among")
+"""The settings of `DataSpec` whose value is a class scheme; `among` may be empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +23,10 @@ class DataSpec(Settings):
 
     sources: tuple[str, ...] = setting(("emoji",), "'emoji', hub names, Parquet files or folders of images")
     keyword: str = setting("face", "keep the texts that contain it; empty keeps all")
-    classes: str = setting("none", "name of a class scheme; images without a class are left out")
+    classes: str = setting(
+        "none",
+        "class scheme: a name, class_scheme({...}) or 'column:NAME'; images without a class are left out",
+    )
     stratify: str = setting("happy_sad", "class scheme that the split balances; the same in every arm")
     split: str = setting(
         "subject", "what is assigned to one of the three sets", choices=("subject", "image", "copy")
@@ -39,6 +46,19 @@ class DataSpec(Settings):
         "texts that contain it and are held out form a second test set, alike in every arm",
         neutral="face",
     )
+
+    def __post_init__(self) -> None:
+        for name in SCHEME_SETTINGS:
+            given = getattr(self, name)
+            if isinstance(given, Mapping):
+                raise UserError(
+                    f"data.{name} wants classes of one's own as class_scheme({{...}}), but got the mapping "
+                    f"{given!r}: write class_scheme around it."
+                )
+        super().__post_init__()
+        for name in SCHEME_SETTINGS:
+            if scheme := getattr(self, name):
+                scheme_of(scheme)
 
 
 @dataclass(frozen=True, kw_only=True)

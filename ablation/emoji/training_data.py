@@ -51,7 +51,7 @@ class TrainingData:
 def training_data(images: Images, data: DataSpec, spec: AugmentSpec, seed: int) -> TrainingData:
     """The pictures that the seed assigns to each set, and draws of each; see `split_of`."""
     sets = split_of(images, data, spec, seed)
-    labels = torch.tensor(classify(images.text, images.subgroup, data.classes), dtype=torch.int64)
+    labels = torch.tensor(classify(images, data.classes), dtype=torch.int64)
     rng = generator(seed, "augment")
     train, validation, test = (
         _pictures(images, labels, items, spec, rng) for items in (sets.train, sets.validation, sets.test)

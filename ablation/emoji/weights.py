@@ -13,7 +13,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
 
-from ablation.emoji.data.classes import class_names
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.spec import RunSpec, parse
 from ablation.emoji.train import Epoch
@@ -122,6 +121,8 @@ def model_of(store: "Store", run_id: str) -> tuple[RunSpec, int, Autoencoder]:
         raise UserError(
             f"the settings that the run {original} keeps ({SETTINGS}) cannot be read: name another run."
         ) from error
-    model = Autoencoder(spec.model, len(class_names(spec.data.classes)), seed)
+    # As many classes as the weights have: those of a column are known with the images alone.
+    classes = len((_read(kept)[0] or {}).get("classifier.weight", ()))
+    model = Autoencoder(spec.model, classes, seed)
     restore(model, Trained(author, (tags_of(store, author) or {}).get("fingerprint", ""), kept, {}))
     return spec, seed, model

@@ -91,6 +91,9 @@ class Repetition:
         """Keep a copy of the file."""
         shutil.copy(path, self.kept)
 
+    def note(self, name: str, text: str) -> None:
+        """Drop it: texts are not compared."""
+
     def items(self, frame: pd.DataFrame) -> None:
         """Keep them: they are not compared, but the metrics may be their means."""
         self.frames.append(as_items(frame, self.measures))

@@ -28,6 +28,8 @@ OPEN = "running"
 """The tag `outcome` of a run that another process may end before we do (`Experiment.logs_itself`)."""
 SAME_CODE = "code_taken_for_the_same"
 """The tag of a run whose code its study declared to be that of earlier runs: no other study may take it."""
+NOTE = "note."
+"""How the tags begin that have the notes of a run (`Run.note`)."""
 ITEMS = "items.csv"
 MACHINE = "system/"
 """How the names of the metrics begin that MLflow itself takes of a machine."""
@@ -197,7 +199,7 @@ def cell_runs(store: Store, study: str) -> pd.DataFrame:
     """One row a cell run of the study's experiment, oldest first.
 
     Columns: run_id, experiment, status, started (UTC), code (commit), packages, outcome, error, arm, seed,
-    fingerprint, reused_from, and a column a metric.
+    fingerprint, reused_from, a column note_NAME a note, and a column a metric.
     """
     place = store.place_of(study)
     runs = find(store, {"role": ROLE_CELL}, experiment=place) if place else []
@@ -304,4 +306,5 @@ def _row(run: RunRow) -> dict[str, object]:
     place = {"run_id": run.run_id, "status": run.status, "experiment": run.experiment}
     started = datetime.fromtimestamp(run.started / 1000, UTC).isoformat(timespec="seconds")
     seed = int(tags.get("seed", -1))
-    return {**place, "started": started, "code": code, **named, "seed": seed, **run.metrics}
+    notes = {f"note_{key.removeprefix(NOTE)}": text for key, text in tags.items() if key.startswith(NOTE)}
+    return {**place, "started": started, "code": code, **named, **notes, "seed": seed, **run.metrics}

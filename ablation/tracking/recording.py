@@ -21,6 +21,7 @@ from ablation.experiment import Diverged, Experiment, Trained
 from ablation.measures import RESERVED
 from ablation.settings import flat
 from ablation.stats.items import ITEM_COLUMNS, as_items
+from ablation.texts import one_line
 from ablation.tracking import child
 from ablation.tracking import journal_on_disk as disk
 from ablation.tracking.availability import (
@@ -33,7 +34,7 @@ from ablation.tracking.availability import (
 )
 from ablation.tracking.journal_on_disk import FAILED, FILES, FINISHED, KILLED, RUNNING, SCRATCH, Point, Record
 from ablation.tracking.origin import Origin, origin
-from ablation.tracking.read import ITEMS, OPEN, SAME_CODE, SECTIONS, end_running
+from ablation.tracking.read import ITEMS, NOTE, OPEN, SAME_CODE, SECTIONS, end_running
 from ablation.tracking.sender import Undelivered, awaited, begin, deliver, end, send_points
 from ablation.tracking.store import ORDER, ROLE_CELL, Store
 
@@ -41,6 +42,7 @@ FLUSH_SECONDS = 2.0  # so that quick steps cost one request in two seconds
 WORK_A_WAIT = 10  # times as long as we waited for a server that is away, we work before we ask it again
 NAME_LETTERS = 500  # that MLflow has room for in the name of a data set
 PARAM_LETTERS = 6000  # and in a parameter; settings.json has it whole
+NOTE_LETTERS = 500  # of a note, which stands in a sentence
 TRACEBACK = "traceback.txt"
 KEPT_OF_FAILED = TRACEBACK, "output.txt"
 SOURCE = {"mlflow.source.name": "ablation run", "mlflow.source.type": "LOCAL"}
@@ -149,6 +151,10 @@ class Journal:
         if not path.is_file():
             raise UserError(f"run.artifact wants a file, but {path} is none: write it first.")
         shutil.copyfile(path, self.entry / FILES / path.name)
+
+    def note(self, name: str, text: str) -> None:
+        """Keep a short text with the run."""
+        self.record.tags[f"{NOTE}{name}"] = one_line(text, NOTE_LETTERS)
 
     def items(self, frame: pd.DataFrame) -> None:
         """Keep the values of single test items, beside those that are kept already."""

@@ -18,6 +18,8 @@ from ablation.study import Study
 if TYPE_CHECKING:
     from PIL import Image
 
+    from ablation.emoji.data.images import Images
+
 HAPPY, SAD, OTHER = 20, 15, 10
 
 
@@ -85,6 +87,29 @@ def small_study(parquet: Path, **changes: object) -> Study:
     return Study(**(settings | changes))  # type: ignore[arg-type]
 
 
+def made(
+    texts: list[str],
+    subjects: list[str] | None = None,
+    groups: list[str] | None = None,
+    subgroups: list[str] | None = None,
+) -> "Images":
+    """Black images with these words."""
+    import torch
+
+    from ablation.emoji.data.images import Images
+
+    empty = [""] * len(texts)
+    words = {
+        "text": texts,
+        "group": groups,
+        "subgroup": subgroups,
+        "subject": subjects or texts,
+        "emoji": None,
+    }
+    pixels = torch.zeros(len(texts), 3, 64, 64, dtype=torch.uint8)
+    return Images(pixels, **{name: tuple(given or empty) for name, given in words.items()})
+
+
 @dataclass
 class FakeRun:
     """A `Run` in memory: what was recorded can be read off it.
@@ -99,6 +124,7 @@ class FakeRun:
     points: list[tuple[str, int, float]] = field(default_factory=list)
     artifacts: dict[str, bytes] = field(default_factory=dict)
     frames: list[pd.DataFrame] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Note points of curves."""
@@ -107,6 +133,10 @@ class FakeRun:
     def artifact(self, path: Path) -> None:
         """Note the file's content."""
         self.artifacts[path.name] = path.read_bytes()
+
+    def note(self, name: str, text: str) -> None:
+        """Note the text."""
+        self.notes[name] = text
 
     def items(self, frame: pd.DataFrame) -> None:
         """Note the values of single test items."""

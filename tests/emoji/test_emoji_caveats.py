@@ -6,12 +6,22 @@ import pandas as pd
 import pytest
 
 from ablation import Study
-from ablation.emoji.caveats import budget_caveats, split_caveats, truth_caveats
+from ablation.emoji.caveats import (
+    budget_caveats,
+    duplicate_caveats,
+    one_picture,
+    split_caveats,
+    truth_caveats,
+)
+from ablation.emoji.protocols import joint
 from ablation.errors import UserError
+from ablation.settings import vary
 from ablation.stats.analysis import analyse
 from ablation.stats.cells import planned
 from ablation.stats.effects import effects
 from frames import a_frame, a_study, noisy
+
+WHAT = ("test", "validation", "test_validation", "common")
 
 
 def cells_of(study: Study, **columns: object) -> pd.DataFrame:
@@ -87,6 +97,55 @@ def test_equal_steps_that_are_not_equal_pictures_are_said() -> None:
     assert not [*budget_caveats(study, planned(study, frame, 5))]
 
 
+def with_duplicates(study: Study, **columns: object) -> str:
+    none = {f"{kind}_{what}": 0.0 for kind in ("duplicates", "near_duplicates") for what in WHAT}
+    sizes = {"originals_test": 46.0, "originals_validation": 40.0, "images_common": 50.0}
+    return " ".join(duplicate_caveats(study, cells_of(study, **(none | sizes | columns))))
+
+
+def test_test_pictures_that_look_like_training_pictures_are_named_with_an_example() -> None:
+    study = a_study()
+    assert with_duplicates(study) == ""
+    text = with_duplicates(
+        study,
+        duplicates_test=1.0,
+        near_duplicates_test=2.0,
+        note_duplicates="'four oclock' like 'five oclock'",
+    )
+    assert text.startswith(
+        "In a run 3 of 46 test pictures (1 pixel for pixel) look like a training picture, such as "
+        "'four oclock' like 'five oclock'. Pictures look alike that differ in at most 10 of the 64 bits"
+    )
+    assert "duplicates.csv" in text
+
+
+def test_each_set_is_named_whose_pictures_are_in_another() -> None:
+    study = a_study(measures={"test_mse": 0.002, "common_mse": 0.002}, claims=())
+    columns = {
+        "common_mse": 0.02,
+        "probe_accuracy": 0.5,
+        "near_duplicates_common": 1.0,
+        "near_duplicates_validation": 2.0,
+    }
+    text = with_duplicates(study, **columns, near_duplicates_test_validation=4.0)
+    assert "In a run 1 of 50 pictures of the common evaluation looks like a training picture; " in text
+    assert "; so do 2 of 40 validation pictures; 4 test pictures look like a validation picture." in text
+    # What the study does not measure is no caveat of it.
+    other = a_study(measures={"probe_accuracy": 0.01}, claims=())
+    assert with_duplicates(other, **columns) == ""
+
+
+def test_equal_pictures_of_two_classes_are_named() -> None:
+    text = with_duplicates(a_study(), duplicates_test=2.0, duplicates_of_another_class=2.0)
+    assert (
+        "In a run 2 test pictures are equal, pixel for pixel, to a training picture of another class" in text
+    )
+
+
+def test_runs_that_were_not_looked_through_have_no_caveat() -> None:
+    assert not [*duplicate_caveats(a_study(), cells_of(a_study()))]
+
+
 def test_what_gains_rest_on_is_said_aloud() -> None:
     study = a_study(measures={"gain": 0.05}, claims=())
     frame = a_frame(study, 5, mse=noisy({"small": 0, "middle": 0, "large": 0}, 0.1))
@@ -105,6 +164,12 @@ def test_a_measure_over_classes_is_refused_where_label_sets_differ(name: str) ->
     assert "'happy_sad' in 'two' and 'five_emotions' in 'five': measure mood_balanced" in str(refused.value)
     study = a_study(arms=arms, measures={"test_mse": 0.002, "mood_balanced_accuracy": 0.05}, claims=())
     assert list(study.settings) == ["two", "five"]
+
+
+def test_of_classes_by_column_the_runs_say_how_many_there_are() -> None:
+    study = a_study(baseline=vary(joint, {"data.classes": "column:class"}))
+    cells = cells_of(study, classes=4.0, images_test_rarest=5.0)
+    assert one_picture(study, cells, "test_balanced_accuracy") == pytest.approx(1 / 20)
 
 
 @pytest.mark.parametrize(

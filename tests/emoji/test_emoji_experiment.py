@@ -14,7 +14,7 @@ from ablation.emoji import experiment as module
 from ablation.emoji.data.sources import load as load_images
 from ablation.emoji.experiment import EMOJI
 from ablation.emoji.protocols import composed, joint
-from ablation.emoji.run_files import SHEET
+from ablation.emoji.run_files import DUPLICATES, SHEET
 from ablation.emoji.spec import RunSpec
 from ablation.errors import UserError
 from ablation.experiment import Trained
@@ -44,7 +44,7 @@ def left_by(run: FakeRun, spec: RunSpec, seed: int = 0) -> Trained:
 def test_a_run_keeps_curves_files_and_every_number(faces: Path, record: Callable[..., FakeRun]) -> None:
     spec, run = small_spec(faces), record(measures=("test_mse",))
     found = EMOJI.train(spec, 0, run)
-    assert set(run.artifacts) == {"learning_curves.png", SHEET, EMOJI.kept_file}
+    assert set(run.artifacts) == {"learning_curves.png", SHEET, DUPLICATES, EMOJI.kept_file}
     assert {step for _, step, _ in run.points} == {1, 2}
     assert {name.partition("_")[2] for name, _, _ in run.points} == set(EMOJI.curves)
     last = {name: value for name, step, value in run.points if step == 2}

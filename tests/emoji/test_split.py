@@ -11,19 +11,14 @@ from hypothesis import strategies as st
 from ablation.emoji.data.classes import classify
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.sources import load
-from ablation.emoji.data.split import SETS, Items, Splits, assign_sides, select, split
+from ablation.emoji.data.split import SETS, Items, Splits, assign_sides, check_disjoint, select, split
 from ablation.emoji.spec import DataSpec
 from ablation.errors import UserError
+from doubles import made
 
 SHIPPED = load(("emoji",))
 HAPPY_SAD = DataSpec(classes="happy_sad")
 seeds = st.integers(0, 10_000)
-
-
-def made(texts: list[str], subjects: list[str] | None = None, groups: list[str] | None = None) -> Images:
-    empty = ("",) * len(texts)
-    pixels = torch.zeros(len(texts), 3, 64, 64, dtype=torch.uint8)
-    return Images(pixels, tuple(texts), empty, tuple(groups or empty), empty, tuple(subjects or texts))
 
 
 def members(splits: Splits) -> dict[str, set[tuple[int, int]]]:
@@ -83,7 +78,7 @@ def test_every_class_in_every_group_is_split_in_proportion(
     spec = DataSpec(split="image", parts=parts)
     sides, labels = (
         assign_sides(images, spec, seed),
-        torch.tensor(classify(images.text, images.subgroup, spec.stratify)),
+        torch.tensor(classify(images, spec.stratify)),
     )
     window = {(6, 2, 2): 5}.get(parts, sum(parts))
     share = [window * part // sum(parts) for part in parts]
@@ -100,7 +95,7 @@ def test_every_class_in_every_group_is_split_in_proportion(
 def test_the_five_sad_subjects_are_always_split_three_one_and_one(seed: int) -> None:
     sides, labels = (
         assign_sides(SHIPPED, DataSpec(), seed),
-        torch.tensor(classify(SHIPPED.text, SHIPPED.subgroup, "happy_sad")),
+        torch.tensor(classify(SHIPPED, "happy_sad")),
     )
     assert sides[labels == 1].bincount().tolist() == [3, 1, 1]
     assert all(3 <= count <= 12 for count in sides[labels == 0].bincount().tolist())
@@ -148,6 +143,33 @@ def test_a_subjects_class_is_that_of_its_first_classified_image() -> None:
     for seed in range(10):
         sad = torch.arange(1, 15, 3)
         assert assign_sides(joined, DataSpec(), seed)[sad].bincount().tolist() == [3, 1, 1]
+
+
+def test_a_subject_in_two_sets_is_refused_with_its_name_and_the_count() -> None:
+    images = made(["a", "b", "c", "d", "e"], subjects=["p1", "p1", "p2", "p2", "p3"])
+    fair = {"train": torch.tensor([0, 1]), "test": torch.tensor([2, 3])}
+    check_disjoint(images, fair)
+    check_disjoint(images, fair | {"validation": torch.tensor([], dtype=torch.int64)})
+    with pytest.raises(UserError, match=r"but 1 of 2 are in more \('p2' in test and train\)"):
+        check_disjoint(images, {"train": torch.tensor([0, 2]), "test": torch.tensor([[3]])})
+    many = made([f"{n}" for n in range(16)], subjects=[f"p{n % 8}" for n in range(16)])
+    with pytest.raises(UserError, match=r"8 of 8 .*'p4' in train and validation, and 3 more\)"):
+        check_disjoint(many, {"train": torch.arange(8), "validation": torch.arange(8, 16)})
+
+
+@pytest.mark.parametrize("by", ["subject", "image"])
+def test_a_split_that_parts_a_subject_is_stopped_in_the_run_itself(
+    by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = made([f"face {n}" for n in range(20)], subjects=[f"s{n // 2}" for n in range(20)])
+    parted = torch.arange(20, dtype=torch.int8) % 3
+    monkeypatch.setattr("ablation.emoji.data.split.assign_sides", lambda *_: parted)
+    spec = DataSpec(split=by, train_most=7)  # so that no other test has this split in the cache
+    if by == "image":
+        assert len(split(images, spec, 0, 0).test) == 6
+        return
+    with pytest.raises(UserError, match="every subject wants to be in one set, but 10 of 10 are in more"):
+        split(images, spec, 0, 0)
 
 
 # Sets with copies.

@@ -98,7 +98,7 @@ def test_arms_of_other_classes_learn_from_the_same_images(scheme: str) -> None:
     sets = split(SHIPPED, vary(joint, among | {"data.classes": scheme}).data, 0, seed=1)
     assert torch.equal(sets.train.index, reference.train.index)
     assert torch.equal(sets.test.index, reference.test.index)
-    named = classify(SHIPPED.text, SHIPPED.subgroup, "face_subgroups")
+    named = classify(SHIPPED, "face_subgroups")
     assert all(named[index] >= 0 for index in sets.train.index.tolist())
 
 

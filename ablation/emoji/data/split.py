@@ -4,7 +4,7 @@ Every image of the source is assigned before any is selected. So arms that selec
 classes still hold out the same ones.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import cycle
@@ -12,15 +12,17 @@ from math import gcd
 
 import torch
 
-from ablation.emoji.data.classes import class_names, classify
+from ablation.emoji.data.classes import check_classes, class_names, classify
 from ablation.emoji.data.images import Images
 from ablation.emoji.seeds import generator
-from ablation.emoji.spec import DataSpec
+from ablation.emoji.spec import SCHEME_SETTINGS, DataSpec
 from ablation.errors import UserError
+from ablation.formatting import listing
 
 SETS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
 """The numbers of the sets in a split assignment."""
+SHOWN = 5  # subjects named in a sentence
 CACHED = 64  # split assignments kept in memory: the arms of a study share theirs under each seed
 
 
@@ -51,7 +53,7 @@ def select(images: Images, spec: DataSpec) -> torch.Tensor:
     alike. That none is left is a `UserError`.
     """
     scheme, keyword = spec.among or spec.classes, spec.keyword.casefold()
-    classes = classify(images.text, images.subgroup, scheme)
+    classes = classify(images, scheme)
     chosen = [
         number
         for number, text in enumerate(images.text)
@@ -79,20 +81,23 @@ def assign_sides(images: Images, spec: DataSpec, seed: int) -> torch.Tensor:
     pattern = [parts[n] for n in torch.randperm(len(parts), generator=draws)]
     first: dict[Hashable, int] = {}
     classes: dict[Hashable, int] = {}
-    labels = classify(images.text, images.subgroup, spec.stratify)
+    labels = classify(images, spec.stratify)
     for number, (unit, label) in enumerate(zip(units, labels, strict=True)):
         first.setdefault(unit, number)
         if label >= 0:
             classes.setdefault(unit, label)
     chance = dict(zip(first, torch.randperm(len(first), generator=draws).tolist(), strict=True))
-    last = len(class_names(spec.stratify))
+    last = len(class_names(spec.stratify, images))
 
     def place(unit: Hashable) -> tuple[int, str, str, int]:
         number = first[unit]
         return classes.get(unit, last), images.group[number], images.subgroup[number], chance[unit]
 
     sides = dict(zip(sorted(first, key=place), cycle(pattern), strict=False))
-    return torch.tensor([sides[unit] for unit in units], dtype=torch.int8)
+    assigned = torch.tensor([sides[unit] for unit in units], dtype=torch.int8)
+    if spec.split == "subject":
+        check_disjoint(images, {name: (assigned == side).nonzero() for side, name in enumerate(SETS)})
+    return assigned
 
 
 @lru_cache(maxsize=CACHED)
@@ -103,14 +108,20 @@ def split(images: Images, spec: DataSpec, copies: int, seed: int, held_out: int 
     image has `held_out`. "copy" is the report's own protocol: it copies first, then splits originals and
     copies at random, so that copies of one image are in several sets. `spec.train_most` keeps at most that
     many training originals, drawn at random; a smaller number keeps a part of what a larger one keeps.
-    A set without an image, or without an image of some class, is a `UserError`.
+    A set without an image, or without an image of some class, is a `UserError`, and so is a subject in two
+    sets under "subject".
     """
+    for setting in SCHEME_SETTINGS:
+        if scheme := getattr(spec, setting):
+            check_classes(images, f"data.{setting}", scheme)
     chosen = select(images, spec)
     if spec.split == "copy":
         splits = _by_copy(chosen, spec, copies, seed)
     else:
         sides = assign_sides(images, spec, seed)
         splits = _by_original(chosen, sides, spec.train_most, (copies, held_out), seed)
+    if spec.split == "subject":
+        check_disjoint(images, {name: getattr(splits, name).index for name in SETS})
     _check(splits, images, spec)
     return splits
 
@@ -144,11 +155,26 @@ def _items(index: torch.Tensor, copies: int) -> Items:
     return Items(index.repeat_interleave(copies + 1), every.repeat(len(index)))
 
 
+def check_disjoint(images: Images, sets: Mapping[str, torch.Tensor]) -> None:
+    """Raise `UserError` where the images of a subject are in two of the sets (int64, any shape)."""
+    owners: dict[str, set[str]] = {}
+    for name, index in sets.items():
+        for number in index.flatten().unique().tolist():
+            owners.setdefault(images.subject[number], set()).add(name)
+    if shared := [subject for subject, names in owners.items() if len(names) > 1]:
+        shown = ", ".join(f"{one!r} in {listing(sorted(owners[one]))}" for one in shared[:SHOWN])
+        more = f", and {len(shared) - SHOWN} more" if len(shared) > SHOWN else ""
+        raise UserError(
+            f"every subject wants to be in one set, but {len(shared)} of {len(owners)} are in more ({shown}"
+            f"{more}): nothing is trained on such a split; set data.split to 'image' if that is meant."
+        )
+
+
 def _check(splits: Splits, images: Images, spec: DataSpec) -> None:
-    labels = classify(images.text, images.subgroup, spec.classes)
+    labels = classify(images, spec.classes)
     sets = {name: [labels[i] for i in getattr(splits, name).index.unique().tolist()] for name in SETS}
     counts = {"an image": {name: len(one) for name, one in sets.items()}}
-    for number, label in enumerate(class_names(spec.classes)):
+    for number, label in enumerate(class_names(spec.classes, images)):
         counts[f"an image of class {label!r}"] = {name: one.count(number) for name, one in sets.items()}
     for what, numbers in counts.items():
         for name in (name for name, count in numbers.items() if not count):

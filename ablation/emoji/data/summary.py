@@ -55,9 +55,9 @@ def describe(images: Images, spec: DataSpec) -> Summary:
     members = {name: chosen[sides == number].tolist() for number, name in enumerate(SETS)}
 
     def counts(scheme: str, index: Iterable[int]) -> dict[str, int]:
-        labels = classify(images.text, images.subgroup, scheme)
+        labels = classify(images, scheme)
         numbers = Counter(labels[i] for i in index)
-        return {label: numbers[number] for number, label in enumerate(class_names(scheme))}
+        return {label: numbers[number] for number, label in enumerate(class_names(scheme, images))}
 
     by_set = {name: counts(spec.classes, index) for name, index in members.items()}
     return Summary(
@@ -68,7 +68,9 @@ def describe(images: Images, spec: DataSpec) -> Summary:
         clocks=sum("clock face" in images.text[number].casefold() for number in faces),
         people=sum(images.group[number] == "People & Body" for number in faces),
         sets={name: len(index) for name, index in members.items()},
-        classes={label: {name: by_set[name][label] for name in SETS} for label in class_names(spec.classes)},
+        classes={
+            label: {name: by_set[name][label] for name in SETS} for label in class_names(spec.classes, images)
+        },
         schemes={scheme: counts(scheme, range(len(images))) for scheme in SCHEMES if class_names(scheme)},
         fingerprint=images.fingerprint,
     )
