@@ -105,6 +105,7 @@ class Journal:
         self.folder = self.entry / SCRATCH
         self.kept = pd.DataFrame(columns=list(ITEM_COLUMNS))
         self._began = self._sent = time.monotonic()
+        self._logged = 0
         self._pause = FLUSH_SECONDS
         self.record.write(self.entry)
 
@@ -125,8 +126,15 @@ class Journal:
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Record points of curves; MLflow has them FLUSH_SECONDS later, if the server answers."""
-        now = self._now()
-        points: list[Point] = [(name, float(value), now, int(step)) for name, value in metrics.items()]
+        if int(step) != step:
+            raise UserError(
+                f"run.log wants a whole number as the step, but got {step!r}: count in whole ones."
+            )
+        # Of two points in one millisecond MLflow takes the larger value for the last.
+        self._logged = max(self._now(), self._logged + 1)
+        points: list[Point] = [
+            (name, float(value), self._logged, int(step)) for name, value in metrics.items()
+        ]
         disk.append(self.entry, points)
         self.record.points += points
         if time.monotonic() - self._sent > self._pause:
