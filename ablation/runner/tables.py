@@ -303,8 +303,8 @@ def _runs(
         raise UserError(
             f"{name} wants a name for each column, but has {twice[0]!r} twice: rename one."
             if twice[0]
-            else f"{name} wants a name for each column, but several have none: name them, or delete the lines "
-            "that stand above the header."
+            else f"{name} wants a name for each column, but several have none: name them, or delete the "
+            "lines that stand above the header."
         )
     if odd := [one for one in header if unfit(one)]:
         raise UserError(f"{name} wants plain names of columns, but one is {odd[0]!r}: rename it.")

@@ -3,6 +3,7 @@
 A server that is away stops no training: what it was not told is in the journal, and is sent when it is back.
 """
 
+import csv
 import json
 import shutil
 import time
@@ -166,7 +167,9 @@ class Journal:
             raise UserError("run.items wants one value for each measure, group and item: drop the second.")
         path = self.entry / FILES / ITEMS
         self.record.tags["items"] = ITEMS
-        given.to_csv(path, mode="a", header=not path.exists(), index=False, na_rep="nan")
+        # Every label in quotes: pandas quotes no carriage return by itself, which ends a row.
+        quoting = csv.QUOTE_NONNUMERIC
+        given.to_csv(path, mode="a", header=not path.exists(), index=False, na_rep="nan", quoting=quoting)
         self.kept = kept
 
     def finish(self, metrics: Mapping[str, float]) -> None:
