@@ -8,7 +8,7 @@ import csv
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -103,7 +103,7 @@ def items_csv(items: pd.DataFrame) -> str:
     safe = {name: items[name].astype(str).str.replace(FORMULA, "'", regex=True) for name in ("group", "item")}
     # pandas quotes no carriage return by itself, which ends a row.
     ends_rows = any(one.str.contains("\r", regex=False).any() for one in safe.values())
-    quoting = csv.QUOTE_NONNUMERIC if ends_rows else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 2] = 2 if ends_rows else 0  # as the csv module numbers them: texts, where needed
     table = items.assign(**safe).to_csv(
         index=False, lineterminator="\n", float_format="%.6g", quoting=quoting
     )

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ablation.errors import UserError, check_known, unknown
-from ablation.formatting import count, listing
+from ablation.formatting import SHOWN, count, listing, some
 from ablation.measures import RESERVED
 from ablation.runner.tables import (
     FAILED,
@@ -35,7 +35,6 @@ from ablation.tracked import AFTER, Tracked
 from ablation.tracking.foreign_runs import ForeignRuns
 from ablation.tracking.store import Store
 
-SHOWN = 5  # names in a sentence, before it says how many more there are
 MOST_ARMS = 100
 STATES = {FINISHED: COMPLETE, RUNNING: "running", FAILED: "failed", NEVER: "missing"}
 MLFLOW_STATES = {"FINISHED": FINISHED, "RUNNING": RUNNING, "SCHEDULED": RUNNING}
@@ -554,10 +553,3 @@ def _were(n: int) -> str:
 
 def _be(n: int) -> str:
     return "is" if n == 1 else "are"
-
-
-def some(names: Sequence[str], total: int = 0) -> str:
-    """The first names, and how many more there are of `total`, else of the names."""
-    total = total or len(names)
-    shown = [*names[:SHOWN], *([f"{total - SHOWN} more"] if total > SHOWN else [])]
-    return listing(shown) if shown else "none"

@@ -3,7 +3,6 @@
 A server that is away stops no training: what it was not told is in the journal, and is sent when it is back.
 """
 
-import csv
 import json
 import shutil
 import time
@@ -167,9 +166,8 @@ class Journal:
             raise UserError("run.items wants one value for each measure, group and item: drop the second.")
         path = self.entry / FILES / ITEMS
         self.record.tags["items"] = ITEMS
-        # Every label in quotes: pandas quotes no carriage return by itself, which ends a row.
-        quoting = csv.QUOTE_NONNUMERIC
-        given.to_csv(path, mode="a", header=not path.exists(), index=False, na_rep="nan", quoting=quoting)
+        # Texts in quotes (2): pandas quotes no carriage return by itself, which ends a row.
+        given.to_csv(path, mode="a", header=not path.exists(), index=False, na_rep="nan", quoting=2)
         self.kept = kept
 
     def finish(self, metrics: Mapping[str, float]) -> None:
