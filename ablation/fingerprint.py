@@ -24,5 +24,10 @@ def fingerprint(experiment: Experiment, settings: Any, seed: int, version: str, 
         seed,
         *([code] if code else []),
     ]
-    text = json.dumps(content, sort_keys=True, default=str)
+    text = json.dumps(content, sort_keys=True, default=_whole)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _whole(value: Any) -> Any:
+    """What JSON has no word for: an array by its elements, since its text leaves most out; else as text."""
+    return value.tolist() if getattr(value, "ndim", 0) and hasattr(value, "tolist") else str(value)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from ablation.stats.statistics import Estimate
 
 ABSENT = "–"
+SHOWN = 5  # names in a sentence, before it says how many more there are
 SMOKE = "Smoke budget: these numbers mean nothing."
 """Stands in every output of a study on a smoke budget."""
 
@@ -103,3 +104,10 @@ def a(noun: str) -> str:
 def listing(items: Sequence[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def some(names: Sequence[str], total: int = 0) -> str:
+    """The first names, and how many more there are of `total`, else of the names."""
+    total = total or len(names)
+    shown = [*names[:SHOWN], *([f"{total - SHOWN} more"] if total > SHOWN else [])]
+    return listing(shown) if shown else "none"

@@ -1,6 +1,8 @@
 """Which characters a text may have, whoever wrote it: those that every file, page and database keeps."""
 
 import re
+from collections.abc import Iterable
+from unicodedata import normalize
 
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _BREAKS = re.compile(r"[\t\n\r\u2028\u2029]+")
@@ -19,3 +21,12 @@ def one_line(text: str, most: int) -> str:
     """`text` on one line, with unfit characters by their code points, its middle left out beyond `most`."""
     line = _UNFIT.sub(lambda found: f"U+{ord(found[0]):04X}", _BREAKS.sub(" ", text))
     return line if len(line) <= most else f"{line[: most * 3 // 4]} … {line[-most // 4 :]}"
+
+
+def twins(texts: Iterable[str]) -> tuple[str, str] | None:
+    """Two different texts that look alike: Unicode spells é in two ways, one of them e and an accent."""
+    seen: dict[str, str] = {}
+    for text in texts:
+        if not text.isascii() and (other := seen.setdefault(normalize("NFC", text), text)) != text:
+            return other, text
+    return None

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,7 @@ from mlflow.entities import Metric
 
 from ablation.tracking import store as stores
 from ablation.tracking.cache import curve_of
-from ablation.tracking.read import curves, curves_of, find
+from ablation.tracking.read import curves, curves_of, find, metrics_of
 from ablation.tracking.store import Store
 
 NAMES = ("mse", "accuracy")
@@ -111,7 +112,11 @@ def test_a_disk_that_keeps_no_curve_is_no_error(filled: tuple[Store, list[str], 
     assert curves_of(store, ids[0], ["mse"]) == curves_of(store, ids[0], ["mse"]) != {"mse": []}
 
 
-def test_infinity_is_kept_as_mlflow_keeps_it() -> None:
-    (one, other, none) = (value for _, value in curve_of([(1, math.inf), (2, -math.inf), (3, math.nan)]))
-    assert one == -other == 1.7976931348623157e308
-    assert math.isnan(none)
+def test_infinity_is_read_as_it_was_logged(filled: tuple[Store, list[str], list[str]]) -> None:
+    store, _, ids = filled
+    assert metrics_of(store, ids[2])["speed/odd"] == -math.inf  # not the largest float
+    for _ in range(2):  # of MLflow, and as it is kept
+        assert curves_of(store, ids[2], ["speed/odd"]) == {"speed/odd": [(0, -math.inf)]}
+    clipped = curve_of([(1, sys.float_info.max), (2, -math.inf), (3, math.nan)])
+    assert [value for _, value in clipped[:2]] == [math.inf, -math.inf]
+    assert math.isnan(clipped[2][1])

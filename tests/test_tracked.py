@@ -310,7 +310,11 @@ GOOD = "model,seed,accuracy\nresnet,0,0.8\nvit,0,0.9\n"
         (GOOD + "vit,1\n", r"row 4 of runs.csv wants 3 cells, as its header has, but has 2"),
         (GOOD + 'vit,"1,0.9\n', r"is no CSV in line 4"),
         (GOOD.replace("model", "mo\x1bdel"), "wants plain names of columns"),
-        (GOOD.encode("utf-16"), "wants to be text in UTF-8"),
+        (GOOD.encode("utf-16-le"), r"has U\+0000 in line 1, as UTF-16 without a byte-order mark has"),
+        (
+            GOOD.replace("vit", "vît").encode("latin-1"),
+            r"has the byte 0xEE in line 3: save it as CSV in UTF-8",
+        ),
         (b"\x89PNG\r\n\x1a\n\x00\xff", "wants to be text in UTF-8"),
     ],
 )
@@ -370,7 +374,7 @@ def test_several_columns_make_one_arm_named_by_its_values() -> None:
 @pytest.mark.parametrize("pair", [("1.1", "1.10"), ("0.1", "1e-1"), ("64", "64.0")])
 def test_a_number_that_is_written_in_two_ways_makes_no_arms(pair: tuple[str, str]) -> None:
     there = frame(version=dict(zip(("resnet", "vit"), pair, strict=True)))
-    with pytest.raises(UserError, match="which say one number: write them alike, or declare the arms"):
+    with pytest.raises(UserError, match="which say the same: write them alike, or declare the arms"):
         analysed(there, arm="version", baseline=pair[0])
 
 
@@ -397,7 +401,9 @@ def test_values_that_can_be_no_names_are_refused(changes: dict[str, str], reason
 def test_a_run_without_the_value_is_of_no_arm() -> None:
     found = analysed(frame([*rows(), a_row("x", 0) | {"model": float("nan")}]))
     assert list(found.study.settings) == ["resnet", "vit"]
-    assert "1 of 13 runs is of no arm of the study and left out." in " ".join(found.remarks)
+    assert "1 of 13 runs is of no arm of the study and left out: model = '' (1 run)." in " ".join(
+        found.remarks
+    )
 
 
 def test_too_many_arms_are_refused() -> None:

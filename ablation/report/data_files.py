@@ -5,11 +5,10 @@ the ids that a store draws at random.
 """
 
 import csv
-import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -102,7 +101,13 @@ def items_csv(items: pd.DataFrame) -> str:
     which marks it as text. Names of arms and claims are the author's own words and stay as they are.
     """
     safe = {name: items[name].astype(str).str.replace(FORMULA, "'", regex=True) for name in ("group", "item")}
-    return str(items.assign(**safe).to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+    # pandas quotes no carriage return by itself, which ends a row.
+    ends_rows = any(one.str.contains("\r", regex=False).any() for one in safe.values())
+    quoting: Literal[0, 2] = 2 if ends_rows else 0  # as the csv module numbers them: texts, where needed
+    table = items.assign(**safe).to_csv(
+        index=False, lineterminator="\n", float_format="%.6g", quoting=quoting
+    )
+    return str(table)
 
 
 def provenance_json(analysis: Analysis, extra: Mapping[str, Mapping[str, Any]] | None = None) -> str:
@@ -125,11 +130,18 @@ def provenance_json(analysis: Analysis, extra: Mapping[str, Mapping[str, Any]] |
 
 def as_csv(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
     """CSV at full precision: a float with all of its digits, nothing for NaN and None."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    text = _Lines()
+    writer = csv.writer(text)
     writer.writerow(columns)
     writer.writerows([_field(value) for value in row] for row in rows)
-    return text.getvalue()
+    return "".join(text)
+
+
+class _Lines(list[str]):
+    """Rows that end in a line feed: told to end them so, the csv module does not quote a carriage return."""
+
+    def write(self, row: str) -> None:
+        self.append(row.removesuffix("\r\n") + "\n")
 
 
 def _field(value: object) -> str:

@@ -1,7 +1,8 @@
 """Runs that exist, as the cells of a study: the arm of each, which count, and what a reader must know."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import nan
@@ -12,25 +13,37 @@ import numpy.typing as npt
 import pandas as pd
 
 from ablation.errors import UserError, check_known, unknown
-from ablation.formatting import count, listing
+from ablation.formatting import SHOWN, count, listing, some
 from ablation.measures import RESERVED
-from ablation.runner.tables import FAILED, FINISHED, RUNNING, Runs, as_text, read_table
+from ablation.runner.tables import (
+    FAILED,
+    FINISHED,
+    LEADING_ZERO,
+    NEVER,
+    RUNNING,
+    Runs,
+    as_text,
+    read_table,
+)
 from ablation.settings import MISSING, exact, flat, matches
 from ablation.stats.cells import COMPLETE, common
 from ablation.stats.effects import FEWEST_SEEDS
 from ablation.stats.items import ITEM_COLUMNS, as_items
 from ablation.study import MOST_LETTERS, Study
-from ablation.texts import one_line, unfit
+from ablation.texts import one_line, twins, unfit
 from ablation.tracked import AFTER, Tracked
 from ablation.tracking.foreign_runs import ForeignRuns
 from ablation.tracking.store import Store
 
-SHOWN = 5  # names in a sentence, before it says how many more there are
 MOST_ARMS = 100
-STATES = {FINISHED: COMPLETE, RUNNING: "running", FAILED: "failed"}
+STATES = {FINISHED: COMPLETE, RUNNING: "running", FAILED: "failed", NEVER: "missing"}
 MLFLOW_STATES = {"FINISHED": FINISHED, "RUNNING": RUNNING, "SCHEDULED": RUNNING}
 
 VERSION = re.compile(r"[0-9]+\.[0-9]+0")
+WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]*)(\.0*)?([eE]\+?[0-9]+)?")
+"""How a whole number is written; "007" is a label."""
+LOGGED_LETTERS = 6000
+"""Of a parameter: where it is longer, MLflow's client cuts it without an error."""
 
 Texts = npt.NDArray[np.object_]
 
@@ -54,11 +67,13 @@ def all_runs(tracked: Tracked, store: Store) -> Runs:
     """Every run that `tracked` names, whatever arm it belongs to."""
     if not tracked.mlflow:
         return read_table(tracked.where)
-    found = ForeignRuns(tracked.mlflow, store.root).runs()
+    every = ForeignRuns(tracked.mlflow, store.root).runs()
+    found = [run for run in every if not run.deleted]
     if not found:
         raise UserError(f"{tracked.words} wants runs, but has none: name another MLflow experiment.")
     params = dict.fromkeys(name for run in found for name in run.params)
     metrics = dict.fromkeys(name for run in found for name in run.metrics)
+    cut = {name for run in found for name, text in run.params.items() if len(text) >= LOGGED_LETTERS}
     return Runs(
         np.array([run.run_id for run in found], dtype=object),
         np.array([MLFLOW_STATES.get(run.status, FAILED) for run in found], dtype=object),
@@ -67,7 +82,24 @@ def all_runs(tracked: Tracked, store: Store) -> Runs:
         table=False,
         parents=frozenset(run.parent for run in found if run.parent),
         codes=np.array([run.code for run in found], dtype=object),
+        remarks=(*_deleted(len(every) - len(found)), *_cut(sorted(cut))),
     )
+
+
+def _deleted(runs: int) -> Iterator[str]:
+    if runs:
+        yield (
+            f"{count(runs, 'run')} of the experiment {_were(runs)} deleted in MLflow and {_be(runs)} left "
+            "out."
+        )
+
+
+def _cut(names: Sequence[str]) -> Iterator[str]:
+    if names:
+        yield (
+            f"MLflow keeps {LOGGED_LETTERS} characters of a parameter, and {some(names)} may have had more: "
+            "how the runs differ beyond them is not known."
+        )
 
 
 def existing(study: Study, store: Store, runs: Runs | None = None) -> ExistingRuns:
@@ -81,11 +113,11 @@ def existing(study: Study, store: Store, runs: Runs | None = None) -> ExistingRu
     tracked = declared_runs(study)
     runs = all_runs(tracked, store) if runs is None else runs
     measures = {name: runs.measured(name) for name in study.measures}
-    arms = _arms(study, tracked, runs, measures)
+    arms, reasons = _arms(study, tracked, runs, measures)
     seeds, wanting = _seeds(tracked, runs, arms)
     frame = pd.DataFrame({"arm": arms, "seed": seeds, "state": runs.states, "row": range(len(arms))})
     frame = frame[(arms != "") & ~wanting]
-    cells, beside = _counted(frame, runs)
+    cells = _counted(frame, runs)
     rows = cells["row"].to_numpy()
     own = {name: column[rows] for name, column in _numbers(study, tracked, runs, measures).items()}
     for name in tracked.best:
@@ -99,10 +131,12 @@ def existing(study: Study, store: Store, runs: Runs | None = None) -> ExistingRu
     remarks = [
         AFTER,
         *_allowed(tracked, differing),
-        *_left_out(arms, wanting, runs, tracked),
-        *_gaps(study, table, beside),
+        *runs.remarks,
+        *_left_out(reasons, wanting, runs, tracked),
+        *_beside(frame, cells, runs),
+        *_gaps(study, table),
         *_partners(study, table),
-        *_choices(tracked, alone),
+        *_choices(study, tracked, runs, cells, alone),
     ]
     return ExistingRuns(table, tuple(one_line(said, 1000) for said in remarks))
 
@@ -116,7 +150,7 @@ def existing_items(study: Study, store: Store, cells: pd.DataFrame) -> pd.DataFr
     for cell in cells[cells["state"] == COMPLETE].to_dict("records"):
         rows = place.parquet(cell["run_id"], tracked.items)
         if "group" in rows:
-            rows["group"] = rows["group"].astype(object).where(rows["group"].notna(), "")
+            rows["group"] = [as_text(one) for one in rows["group"]]
         where = f"{tracked.items} of the run {cell['run_id']}"
         items = as_items(rows, list(study.measures), where)
         items = items[items["measure"].isin(list(study.measures))]
@@ -159,19 +193,31 @@ def arms_by_value(runs: Runs, columns: Sequence[str]) -> dict[str, dict[str, int
 
 
 def _numeric(name: str, texts: Texts) -> bool:
-    """Whether the column is of numbers, each of which is written in one way."""
-    different = [text for text in dict.fromkeys(texts) if text not in MISSING]
-    if any(exact(text) is None for text in different):
-        return False
-    spelt: dict[int | float, str] = {}
-    for text in different:
-        other = spelt.setdefault(_value(text), text)
-        if other != text:  # two versions, or one number
-            raise UserError(
-                f"the column {name} for the arms has {other!r} and {text!r}, which say one number: write "
-                "them alike, or declare the arms in a study file."
-            )
-    return True
+    """Whether the column is of numbers, each of which is written in one way, as any other value is."""
+    different = list(dict.fromkeys(texts))
+    known = [text for text in different if text not in MISSING]
+    numeric = bool(known) and all(exact(text) is not None for text in known)
+    pair = twins(different)
+    if numeric:
+        pair = _spelt_twice(known, _value)
+    elif {text.casefold() for text in known} <= {"true", "false"}:
+        pair = _spelt_twice(known, str.casefold)
+    if pair:  # two versions, or one number
+        shown = " and ".join(f"{text!a}" for text in pair)
+        raise UserError(
+            f"the column {name} for the arms has {shown}, which say the same: write them alike, or declare "
+            "the arms in a study file."
+        )
+    return numeric and not any(map(LEADING_ZERO.match, known))
+
+
+def _spelt_twice(texts: Iterable[str], meaning: Callable[[str], object]) -> tuple[str, str] | None:
+    """The first two texts of one meaning."""
+    spelt: dict[object, str] = {}
+    for text in texts:
+        if (other := spelt.setdefault(meaning(text), text)) != text:
+            return other, text
+    return None
 
 
 def arm_called(arms: Mapping[str, Mapping[str, object]], name: object) -> str:
@@ -195,8 +241,8 @@ def paired_seeds(study: Study, cells: pd.DataFrame) -> int:
 
 def _arms(
     study: Study, tracked: Tracked, runs: Runs, measures: Mapping[str, npt.NDArray[np.float64]]
-) -> Texts:
-    """The arm of each run, "" where it is of none."""
+) -> tuple[Texts, Counter[str]]:
+    """The arm of each run, "" where it is of none; and why runs are of none, with how many."""
     settings = {arm: flat(one) for arm, one in study.settings.items()}
     names = list(flat(study.baseline))
     for name in names:
@@ -208,10 +254,12 @@ def _arms(
     empty = np.all([np.isnan(one) for one in measures.values()], axis=0)
     idle = empty & np.isin(runs.ids, list(runs.parents)) if runs.parents else np.zeros(len(empty), bool)
     found = absent.copy()
+    wanted: dict[str, set[str]] = {name: set() for name in names}
     for arm, own in settings.items():
         here = ~idle
         for name, value in own.items():
             says = {text: matches(text, value) for text in columns[name].unique()}
+            wanted[name] |= {text for text, so in says.items() if so}
             here = here & columns[name].map(says).to_numpy(dtype=bool)
         if not here.any():
             raise _nobody(study, tracked, arm, own, columns)
@@ -222,7 +270,13 @@ def _arms(
                 "tell them apart."
             )
         found[here] = arm
-    return found
+    reasons: Counter[str] = Counter()
+    for row in np.flatnonzero(found == ""):
+        own = {name: columns[name][row] for name in names}
+        strange = [name for name, text in own.items() if text not in wanted[name]] or list(study.varied)
+        said = ", ".join(f"{name} = {own[name]!r}" for name in strange[:SHOWN])
+        reasons["other runs are nested in it" if idle[row] else said] += 1
+    return found, reasons
 
 
 def _nobody(
@@ -241,28 +295,34 @@ def _nobody(
 
 
 def _seeds(tracked: Tracked, runs: Runs, arms: Texts) -> tuple[Texts, npt.NDArray[np.bool_]]:
-    """The seed of each run, and whether it has none: whole numbers where all are, else text."""
+    """The seed of each run, and whether it has none: whole numbers where all are, else text as it stands."""
     check_known("column or parameter for the seeds called", tracked.seed, runs.params)
     texts = runs.params[tracked.seed]
-    wanting = np.isin(texts, list(MISSING)) & (arms != "")
+    whole = {text: _whole(text) for text in set(texts[arms != ""]) - MISSING if WHOLE.fullmatch(text)}
+    numbers = None not in whole.values() and set(texts[arms != ""]) <= whole.keys() | MISSING
+    # Beside labels "NA" is one, too.
+    wanting = np.isin(texts, list(MISSING) if numbers else [""]) & (arms != "")
     used = (arms != "") & ~wanting
     if not used.any():
         raise UserError(
             f"the seed of a run wants a column or parameter {tracked.seed}, but no run of an arm has it: "
             "name another with seed."
         )
-    whole = {text: _whole(text) for text in set(texts[used])}
     seeds = np.full(len(texts), None, dtype=object)
-    if None not in whole.values():
+    if numbers:
         seeds[used] = [whole[text] for text in texts[used]]
-    else:
-        for text in whole:
-            if len(text) > MOST_LETTERS or unfit(text) or not text.isprintable():
-                raise UserError(
-                    f"a seed wants a label of at most {MOST_LETTERS} characters that can be seen, but one is "
-                    f"{text[:MOST_LETTERS]!r}: name another column with seed."
-                )
-        seeds[used] = texts[used]
+        return seeds, wanting
+    labels = dict.fromkeys(texts[used])
+    for text in labels:
+        if len(text) > MOST_LETTERS or unfit(text) or not text.isprintable():
+            raise UserError(
+                f"a seed wants a label of at most {MOST_LETTERS} characters that can be seen, but one is "
+                f"{text[:MOST_LETTERS]!r}: name another column with seed."
+            )
+    spelt = ((text, exact(text)) for text in labels)
+    if pair := twins(labels) or _spelt_twice((text for text, number in spelt if number is not None), exact):
+        raise UserError(f"the seeds {pair[0]!a} and {pair[1]!a} say the same: write them alike.")
+    seeds[used] = texts[used]
     return seeds, wanting
 
 
@@ -280,8 +340,8 @@ def _whole(text: str) -> int | None:
         return int(number) if number is not None and abs(number) < 2**53 and number == int(number) else None
 
 
-def _counted(frame: pd.DataFrame, runs: Runs) -> tuple[pd.DataFrame, int]:
-    """One run of each arm and seed, and how many that did not finish stand beside a finished one."""
+def _counted(frame: pd.DataFrame, runs: Runs) -> pd.DataFrame:
+    """One run of each arm and seed: that which finished, else the first that got furthest."""
     done = frame[frame["state"] == FINISHED]
     twice = done[done.duplicated(["arm", "seed"], keep=False)]
     if len(twice):
@@ -292,20 +352,17 @@ def _counted(frame: pd.DataFrame, runs: Runs) -> tuple[pd.DataFrame, int]:
             f"({some([str(runs.ids[row]) for row in same['row']])}): leave out all but one, or name the "
             "column that tells them apart."
         )
-    order = frame.assign(rank=frame["state"].map({FINISHED: 0, RUNNING: 1, FAILED: 2}))
+    order = frame.assign(rank=frame["state"].map({FINISHED: 0, RUNNING: 1, FAILED: 2, NEVER: 3}))
     one = order.sort_values("rank", kind="stable").drop_duplicates(["arm", "seed"]).sort_values("row")
-    ended = set(zip(done["arm"], done["seed"], strict=True))
-    others = frame[frame["state"] != FINISHED]
-    beside = sum(cell in ended for cell in zip(others["arm"], others["seed"], strict=True))
-    return one.drop(columns="rank"), beside
+    return one.drop(columns="rank")
 
 
 def _numbers(
     study: Study, tracked: Tracked, runs: Runs, measures: Mapping[str, npt.NDArray[np.float64]]
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """The measures, and what else is a number and has a name of its own."""
+    """The measures, and what else is a number, no identifier, and has a name of its own."""
     taken = {*RESERVED, *flat(study.baseline), tracked.seed, *measures}
-    names = runs.candidates if runs.table else runs.metrics
+    names = [one for one in runs.candidates if not runs.identifies(one)] if runs.table else runs.metrics
     others = {name: runs.metrics[name] for name in names if name in runs.metrics and name not in taken}
     return {**measures, **{name: column for name, column in others.items() if not np.isnan(column).all()}}
 
@@ -354,11 +411,12 @@ def _undeclared(
 def _said(text: str) -> str | Decimal:
     """The text, by its value where it is a number, "" where it says that there is none.
 
-    "1.10" remains text, since it may be a version, which is not 1.1: no float is printed so, only "1.0".
+    "1.10" remains text, since it may be a version, which is not 1.1: no float is printed so, only "1.0". So
+    does "007".
     """
     if text in MISSING:
         return ""
-    number = None if VERSION.fullmatch(text) else exact(text)
+    number = None if VERSION.fullmatch(text) or LEADING_ZERO.match(text) else exact(text)
     return text if number is None else number
 
 
@@ -393,9 +451,15 @@ def _allowed(tracked: Tracked, differing: list[str]) -> Iterator[str]:
         )
 
 
-def _left_out(arms: Texts, wanting: npt.NDArray[np.bool_], runs: Runs, tracked: Tracked) -> Iterator[str]:
-    if others := int((arms == "").sum()):
-        yield f"{others} of {count(len(arms), 'run')} {_be(others)} of no arm of the study and left out."
+def _left_out(
+    reasons: Counter[str], wanting: npt.NDArray[np.bool_], runs: Runs, tracked: Tracked
+) -> Iterator[str]:
+    if others := reasons.total():
+        shown = [f"{why} ({count(n, 'run')})" for why, n in reasons.most_common()]
+        yield (
+            f"{others} of {count(len(runs.ids), 'run')} {_be(others)} of no arm of the study and left out: "
+            f"{some(shown)}."
+        )
     if lost := int(wanting.sum()):
         yield (
             f"{count(lost, 'run')} of an arm {'has' if lost == 1 else 'have'} no {tracked.seed} and "
@@ -403,12 +467,22 @@ def _left_out(arms: Texts, wanting: npt.NDArray[np.bool_], runs: Runs, tracked: 
         )
 
 
-def _gaps(study: Study, table: pd.DataFrame, beside: int) -> Iterator[str]:
-    if beside:
-        yield (
-            f"{count(beside, 'run')} did not finish beside a finished run of the same arm and seed, which "
-            "counts."
-        )
+def _beside(frame: pd.DataFrame, cells: pd.DataFrame, runs: Runs) -> Iterator[str]:
+    """The runs of a cell that another run of it stands for: none of them finished, or they were refused."""
+    states = dict(zip(zip(cells["arm"], cells["seed"], strict=True), cells["state"], strict=True))
+    others = frame[~frame["row"].isin(cells["row"])]
+    finished = np.array(
+        [states[cell] == FINISHED for cell in zip(others["arm"], others["seed"], strict=True)], dtype=bool
+    )
+    for chosen, which in ((finished, "a finished run"), (~finished, "another run")):
+        if rows := others["row"].to_numpy()[chosen].tolist():
+            yield (
+                f"{count(len(rows), 'run')} did not finish beside {which} of the same arm and seed, which "
+                f"counts: {some([str(one) for one in runs.ids[rows]])}."
+            )
+
+
+def _gaps(study: Study, table: pd.DataFrame) -> Iterator[str]:
     open_ = table[table["state"] != COMPLETE]
     if len(open_):
         yield f"Did not finish: {_cells(open_, 'state')}."
@@ -436,11 +510,27 @@ def _partners(study: Study, table: pd.DataFrame) -> Iterator[str]:
             )
 
 
-def _choices(tracked: Tracked, alone: list[str]) -> Iterator[str]:
+def _choices(
+    study: Study, tracked: Tracked, runs: Runs, cells: pd.DataFrame, alone: list[str]
+) -> Iterator[str]:
     if alone:
         yield (
             f"{some(alone)} differ{'s' if len(alone) == 1 else ''} in every run, as an identifier does, and "
             f"{_be(len(alone))} not taken for what tells arms apart."
+        )
+    if not runs.table:
+        return
+    declared = [*flat(study.baseline), tracked.seed, *study.measures]
+    rows = cells["row"].to_numpy()
+    about = {
+        name: len(set(runs.params[name][rows])) for name in runs.params.keys() - {*runs.candidates, *declared}
+    }
+    if shown := [name or "a column without a name" for name, n in sorted(about.items()) if 1 < n < len(rows)]:
+        yield f"What describes a run is not compared between the arms: {some(shown)}."
+    if again := [name for name in declared if f"{name}.1" in runs.params]:
+        yield (
+            f"{again[0]}.1 stands beside {again[0]}, as pandas calls the second of two columns of one name: "
+            "the first counts."
         )
 
 
@@ -457,12 +547,9 @@ def _labels(seeds: Iterable[Any]) -> str:
     return f"{'seed' if len(ordered) == 1 else 'seeds'} {some([str(one) for one in ordered])}"
 
 
+def _were(n: int) -> str:
+    return "was" if n == 1 else "were"
+
+
 def _be(n: int) -> str:
     return "is" if n == 1 else "are"
-
-
-def some(names: Sequence[str], total: int = 0) -> str:
-    """The first names, and how many more there are of `total`, else of the names."""
-    total = total or len(names)
-    shown = [*names[:SHOWN], *([f"{total - SHOWN} more"] if total > SHOWN else [])]
-    return listing(shown) if shown else "none"

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from itertools import count
+from math import inf, isnan
 from typing import Any, Self
 
 import optuna
@@ -135,8 +136,13 @@ class Ledger:
             self._optuna.add_trial(trial)
 
     def complete(self, number: int, metrics: Mapping[str, float]) -> None:
-        """The cell's run finished with `metrics`; its measures are the trial's values."""
+        """The cell's run finished with `metrics`; its measures are the trial's values.
+
+        Optuna fails a trial with a value of NaN; the worst value stands for it there, and MLflow has NaN.
+        """
         values = [metrics[name] for name in self.study.measures]
+        worst = [inf if self.study.measure(name).better == "lower" else -inf for name in self.study.measures]
+        values = [bad if isnan(value) else value for value, bad in zip(values, worst, strict=True)]
         retry(lambda: self._optuna.tell(number, values, skip_if_finished=True))
 
     def fail(self, number: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import isfinite
 from typing import Any
 
 import pandas as pd
@@ -220,7 +221,9 @@ def _settled(trials: Trials, store: Store) -> pd.DataFrame:
         key = trial.user_attrs["fingerprint"]
         run = runs.loc[key] if key in runs.index else pd.Series({"run_id": "", "failure": "", "outcome": ""})
         if trial.state == TrialState.COMPLETE or run.outcome == "diverged":
-            state = "complete" if trial.state == TrialState.COMPLETE else "diverged"
+            # An objective that is not finite has no place on a front.
+            finite = trial.state == TrialState.COMPLETE and all(map(isfinite, trial.values))
+            state = "complete" if finite else "diverged"
             place = dict(zip(columns, (number, state, key, run.run_id, run.failure), strict=True))
             values = dict(zip(names, trial.values or (float("nan"),) * len(names), strict=True))
             rows[f"trial {number}"] = place | trial.params | values

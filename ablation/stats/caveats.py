@@ -15,6 +15,7 @@ from ablation.formatting import (
     number,
     percent,
     short_commit,
+    some,
 )
 from ablation.settings import flat
 from ablation.stats.cells import COMPLETE, lacking, values
@@ -133,6 +134,12 @@ def _warnings(study: Study, cells: pd.DataFrame) -> Iterator[str]:
             f"Of {len(cells)} cells {states}: numbers are over the seeds that are left, and what rests on an "
             "arm with such a cell is not tested."
         )
+    complete = cells[cells["state"] == COMPLETE]
+    for name in study.measures if study.runs is None else ():  # of runs that exist their reader says it
+        odd = complete[~np.isfinite(complete[name].to_numpy(dtype=np.float64))]
+        if len(odd):
+            shown = [f"{arm}, seed {seed}" for arm, seed in zip(odd["arm"], odd["seed"], strict=True)]
+            yield f"Complete, but without a finite {study.label(name)}, and left out of it: {some(shown)}."
 
 
 def _spreads(study: Study, cells: pd.DataFrame, found: Sequence[Effect]) -> Iterator[str]:

@@ -4,10 +4,10 @@ reads one curve of one run at a time. Whoever deletes the folder loses time alon
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-
-import numpy as np
+from math import copysign, inf
 
 from ablation.tracking.store import Store
 
@@ -15,11 +15,16 @@ Curve = list[tuple[int, float]]
 """(step, value) by step, one a step."""
 
 
+def as_logged(value: float) -> float:
+    """A value of MLflow's as it was logged: its database keeps the largest float in place of infinity."""
+    return copysign(inf, value) if abs(value) >= sys.float_info.max else float(value)
+
+
 def curve_of(points: Iterable[tuple[int, float]]) -> Curve:
-    """The points as a curve: of several at one step the first. Infinity is what MLflow keeps for it."""
+    """The points as a curve: of several at one step the first."""
     first: dict[int, float] = {}
     for step, value in points:
-        first.setdefault(step, float(np.nan_to_num(value, nan=np.nan)))
+        first.setdefault(step, as_logged(value))
     return sorted(first.items())
 
 
@@ -37,6 +42,6 @@ def recall(store: Store, run_id: str, names: Sequence[str]) -> dict[str, Curve] 
     """The curves of these names that were kept of the run; None where one was not, or cannot be read."""
     try:
         kept = json.loads((store.root / "cache" / f"{run_id}.json").read_text())
-        return {name: [(int(step), float(value)) for step, value in kept[name]] for name in names}
+        return {name: [(int(step), as_logged(float(value))) for step, value in kept[name]] for name in names}
     except (OSError, ValueError, TypeError, KeyError):
         return None

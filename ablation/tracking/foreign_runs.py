@@ -1,18 +1,19 @@
 """Runs of an MLflow experiment that others fill: they are read, and nothing is ever written."""
 
 import os
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
-from math import copysign, inf, isfinite, nan
+from io import BytesIO
+from math import isfinite, nan
 from pathlib import Path
 from urllib.parse import quote
 
 import pandas as pd
 from mlflow import MlflowClient
+from mlflow.entities import LifecycleStage, ViewType
 from mlflow.exceptions import MlflowException
 from sqlalchemy import make_url
 
@@ -28,6 +29,7 @@ from ablation.tracking.availability import (
     reason,
     why,
 )
+from ablation.tracking.cache import as_logged
 from ablation.tracking.store import paged
 
 DATABASE = "mlflow.db"
@@ -37,7 +39,11 @@ NO_ENTRY = (401, 403)
 
 @dataclass(frozen=True)
 class ForeignRun:
-    """A run as MLflow has it. metrics: the last value of each. parent: the run that it is nested in."""
+    """A run as MLflow has it. metrics: the last value of each. parent: the run that it is nested in.
+
+    The last value is that of the highest step; of several at one step that of the latest moment, and of
+    several in one millisecond the largest: MLflow keeps no order of them.
+    """
 
     run_id: str
     status: str
@@ -45,6 +51,7 @@ class ForeignRun:
     metrics: Mapping[str, float]
     parent: str
     code: str
+    deleted: bool
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ class ForeignRuns:
             return MlflowClient(tracking_uri=self.address)
 
     def runs(self) -> list[ForeignRun]:
-        """The active runs, oldest first."""
+        """The runs, oldest first; those that were deleted, too, and say so."""
         client = self.client
         with self._errors():
             found = client.get_experiment_by_name(self.experiment)
@@ -97,15 +104,18 @@ class ForeignRuns:
                     f"restore -x {found.experiment_id}`), or name another."
                 )
             order = ["attributes.start_time ASC", "attributes.run_id ASC"]
-            search = partial(client.search_runs, [found.experiment_id], order_by=order)
+            search = partial(
+                client.search_runs, [found.experiment_id], run_view_type=ViewType.ALL, order_by=order
+            )
             return [
                 ForeignRun(
                     run.info.run_id,
                     run.info.status,
                     run.data.params,
-                    {name: _unclipped(value) for name, value in run.data.metrics.items()},
+                    {name: as_logged(value) for name, value in run.data.metrics.items()},
                     run.data.tags.get("mlflow.parentRunId", ""),
                     run.data.tags.get("mlflow.source.git.commit", ""),
+                    run.info.lifecycle_stage == LifecycleStage.DELETED,
                 )
                 for run in paged(search)
             ]
@@ -114,14 +124,15 @@ class ForeignRuns:
         """The best finite value in the curve of the metric; NaN where there is none."""
         with self._errors():
             history = self.client.get_metric_history(run_id, metric)
-        values = [point.value for point in history if isfinite(_unclipped(point.value))]
+        values = [point.value for point in history if isfinite(as_logged(point.value))]
         return float((min if better == "lower" else max)(values, default=nan))
 
     def parquet(self, run_id: str, name: str) -> pd.DataFrame:
         """The artifact `name` of the run."""
         with tempfile.TemporaryDirectory() as folder:
             try:
-                return pd.read_parquet(self.client.download_artifacts(run_id, name, folder))
+                path = Path(self.client.download_artifacts(run_id, name, folder))
+                return pd.read_parquet(BytesIO(path.read_bytes()), dtype_backend="pyarrow")
             except (MlflowException, OSError, ValueError) as error:
                 if is_unavailable(error):
                     raise self._said(error) from None
@@ -162,8 +173,3 @@ class ForeignRuns:
             f"MLflow at {place} cannot be read ({why(error, self.address)}): check MLFLOW_TRACKING_URI, or "
             "name the folder of mlflow.db with --store."
         )
-
-
-def _unclipped(value: float) -> float:
-    """The value as it was logged: MLflow's database keeps the largest float in place of infinity."""
-    return copysign(inf, value) if abs(value) >= sys.float_info.max else value

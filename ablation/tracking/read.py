@@ -16,7 +16,7 @@ from ablation.experiment import SIDES, Experiment
 from ablation.stats.items import ITEM_COLUMNS
 from ablation.tracking.artifacts import artifact
 from ablation.tracking.availability import is_unavailable
-from ablation.tracking.cache import Curve, curve_of, recall, remember
+from ablation.tracking.cache import Curve, as_logged, curve_of, recall, remember
 from ablation.tracking.journal_on_disk import remove_dead
 from ablation.tracking.origin import COMMIT
 from ablation.tracking.store import ROLE_CELL, Store, paged
@@ -282,7 +282,8 @@ def plain_metrics(metrics: Mapping[str, float], tags: Mapping[str, str]) -> dict
 
 def _found(run: Any) -> RunRow:
     info, tags = run.info, run.data.tags
-    metrics = plain_metrics(run.data.metrics, tags)
+    logged = {name: as_logged(value) for name, value in run.data.metrics.items()}
+    metrics = plain_metrics(logged, tags)
     status = "RUNNING" if tags.get("outcome") == OPEN else info.status
     return RunRow(info.run_id, info.experiment_id, status, info.start_time, tags, metrics)
 

@@ -107,6 +107,7 @@ class Journal:
         self.folder = self.entry / SCRATCH
         self.kept = pd.DataFrame(columns=list(ITEM_COLUMNS))
         self._began = self._sent = time.monotonic()
+        self._logged = 0
         self._pause = FLUSH_SECONDS
         self.record.write(self.entry)
 
@@ -127,8 +128,15 @@ class Journal:
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Record points of curves; MLflow has them FLUSH_SECONDS later, if the server answers."""
-        now = self._now()
-        points: list[Point] = [(name, float(value), now, int(step)) for name, value in metrics.items()]
+        if int(step) != step:
+            raise UserError(
+                f"run.log wants a whole number as the step, but got {step!r}: count in whole ones."
+            )
+        # Of two points in one millisecond MLflow takes the larger value for the last.
+        self._logged = max(self._now(), self._logged + 1)
+        points: list[Point] = [
+            (name, float(value), self._logged, int(step)) for name, value in metrics.items()
+        ]
         disk.append(self.entry, points)
         self.record.points += points
         if time.monotonic() - self._sent > self._pause:
@@ -164,7 +172,8 @@ class Journal:
             raise UserError("run.items wants one value for each measure, group and item: drop the second.")
         path = self.entry / FILES / ITEMS
         self.record.tags["items"] = ITEMS
-        given.to_csv(path, mode="a", header=not path.exists(), index=False, na_rep="nan")
+        # Texts in quotes (2): pandas quotes no carriage return by itself, which ends a row.
+        given.to_csv(path, mode="a", header=not path.exists(), index=False, na_rep="nan", quoting=2)
         self.kept = kept
 
     def finish(self, metrics: Mapping[str, float]) -> None:
