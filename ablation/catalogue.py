@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from ablation.errors import UserError, unknown
+from ablation.fields import checked
 from ablation.formatting import listing
 from ablation.study import Study
 
@@ -52,12 +53,14 @@ def _by_name(files: list[Path]) -> dict[str, Path]:
     return {path.stem: path for path in sorted(files, key=lambda one: one.stem)}
 
 
-def load(name: str) -> Study:
+@checked
+def load(name: str | Path) -> Study:
     """The study called `name`, of the working folder or else built in; or that of the file, as in "a/b.py".
 
     Raises `UserError`: no such study (with the nearest name), two files of that name, a file that does not
     run (with file, line and reason), a file that sets no `study`.
     """
+    name = str(name)
     if len(same := [str(path) for path in _own() if path.stem == name]) > 1:
         raise UserError(f"the study {name} wants one file, but has {listing(same)}: rename one.")
     path = Path(name) if name.endswith(".py") else (builtin() | paths()).get(name)
@@ -133,5 +136,7 @@ def _explained(error: BaseException, path: Path) -> BaseException:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == path.resolve()]
     where = f"{path}, line {lines[-1]}" if lines else str(path)
+    if isinstance(error, UserError):
+        return UserError(f"{where}: {error}")
     reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return UserError(f"{where}: {reason}: mend the study file.")

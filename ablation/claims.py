@@ -6,9 +6,10 @@ A kind of claim is a class here, and nothing else: its check, its effect as weig
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log2
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from ablation.errors import UserError, check_known
+from ablation.fields import checked
 from ablation.settings import flat
 
 if TYPE_CHECKING:
@@ -60,10 +61,9 @@ class Rule:
 
     def check(self, study: "Study") -> None:
         """Raise `UserError` where the study has not what the rule speaks of."""
-        if "direction" in vars(self):  # else it is None for the whole class
-            check_known("direction", str(self.direction), get_args(Direction))
 
 
+@checked
 @dataclass(frozen=True)
 class Trend(Rule):
     """The measure moves in `direction` as the setting `along` grows; the arms are its levels.
@@ -113,8 +113,6 @@ class Trend(Rule):
 
     def check(self, study: "Study") -> None:
         """At least three levels, all numbers, above 0 on a log2 scale."""
-        super().check(study)
-        check_known("scale", self.scale, get_args(Scale))
         check_known("setting that the arms vary", self.along, study.varied)
         if self.around:
             check_known("arm", self.around, study.declared)
@@ -164,7 +162,6 @@ class _Pair(Rule):
         return f"{study.label(self.measure)} of {self.arm} minus that of {self.reference(study)}"
 
     def check(self, study: "Study") -> None:
-        super().check(study)
         for arm in filter(None, (self.arm, self.to)):
             check_known("arm", arm, study.declared)
         if self.arm == self.reference(study):
@@ -172,6 +169,7 @@ class _Pair(Rule):
             raise UserError(f"a difference wants an arm beside the baseline, but got {what} {self.arm!r}.")
 
 
+@checked
 @dataclass(frozen=True)
 class Difference(_Pair):
     """The measure of `arm` lies in `direction` of that of `to`, else of the arm that it is set against."""
@@ -189,6 +187,7 @@ class Difference(_Pair):
         return f"{label} of {self.arm} lies {side} that of {other}, {study.pairing}."
 
 
+@checked
 @dataclass(frozen=True)
 class Interaction(Rule):
     """Two changes together move the measure in `direction` of what they do alone, summed.
@@ -225,7 +224,6 @@ class Interaction(Rule):
 
     def check(self, study: "Study") -> None:
         """Three arms beside the baseline, of which one has the changes of the two others and no more."""
-        super().check(study)
         arms = (self.first, self.second, self.both)
         for arm in arms:
             check_known("arm", arm, study.declared)
@@ -249,6 +247,7 @@ class Interaction(Rule):
             )
 
 
+@checked
 @dataclass(frozen=True)
 class Level(Rule):
     """The measure of `arm` is `value`, give or take the smallest effect that matters.
@@ -293,6 +292,7 @@ class Level(Rule):
         check_known("arm", self.arm, study.declared)
 
 
+@checked
 @dataclass(frozen=True)
 class Same(_Pair):
     """The measure of `arm` is that of `to`, paired by seed, give or take the smallest effect that matters.
@@ -316,6 +316,7 @@ class Same(_Pair):
         )
 
 
+@checked
 @dataclass(frozen=True)
 class Claim:
     """What the report says will happen, in its words, and the rule on effects that decides it.
@@ -325,7 +326,7 @@ class Claim:
     """
 
     text: str
-    rule: Rule
+    rule: Annotated[Rule, "a rule, such as Difference(...),"]
     counts: bool = True
 
 

@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ablation.errors import UserError, check_known
 from ablation.experiment import Diverged, Experiment, Run, hash_of_source
+from ablation.fields import checked
 from ablation.measures import Measure
 from ablation.settings import as_number, flat, matches
 
@@ -39,6 +40,7 @@ SET_EXPERIMENT = (
 LAST_LINES, LINE_LETTERS, TAIL_BYTES = 5, 200, 10_000
 
 
+@checked
 @dataclass(frozen=True)
 class Command(Experiment):
     """An experiment of a command, such as `Command("python train.py --lr {lr} --seed {seed}")`.
@@ -83,7 +85,7 @@ class Command(Experiment):
             raise UserError(
                 f"a command's quotes want an end, but {self.template!r} has none ({error}): close them."
             ) from None
-        if not words or not all(isinstance(word, str) for word in words) or not words[0]:
+        if not words or not words[0]:
             raise UserError(f"Command wants a text or a list of words, but got {self.template!r}: name one.")
         if self.time_limit is not None and not self.time_limit > 0:
             raise UserError(f"time_limit wants seconds above 0, but got {self.time_limit!r}: correct it.")

@@ -22,9 +22,15 @@ class UserError(Exception):
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """A `UserError` for a name that is not among the known ones, with the nearest of them."""
     names = sorted(known)
-    near = get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return UserError(f"there is no {kind} {name!r}{hint}; known are {', '.join(names) or 'none'}.")
+    return UserError(
+        f"there is no {kind} {name!r}{nearest(name, names)}; known are {', '.join(names) or 'none'}."
+    )
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """ " (did you mean 'mean'?)", with the known name that is nearest; "" where none is near."""
+    near = get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def check_known(kind: str, name: str, known: Collection[str]) -> None:

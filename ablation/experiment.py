@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from ablation.errors import UserError
+from ablation.fields import checked
 from ablation.measures import Measure
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class Run(Protocol):
         """
 
 
+@checked
 @dataclass(frozen=True)
 class Replication:
     """What a seed varies: it decides what a conclusion is about.
@@ -233,6 +235,7 @@ class Experiment:
         raise NotImplementedError
 
 
+@checked
 @dataclass(frozen=True)
 class Function(Experiment):
     """An experiment of a function `function(settings, seed)` or `function(settings, seed, run)`.

@@ -6,10 +6,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated, Literal
+
+import pandas as pd
 
 from ablation.claims import Claim
 from ablation.errors import UserError
+from ablation.experiment import Replication
+from ablation.fields import checked
 from ablation.measures import Measure
 from ablation.report.export import Results, read, read_existing, summarise
 from ablation.runner.engines import Executor, ExecutorConfig, executor
@@ -22,10 +26,8 @@ from ablation.terminal import Reporter
 from ablation.tracked import Tracked
 from ablation.tracking.store import Store
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
+@checked
 def run(
     study: Study,
     *,
@@ -45,6 +47,7 @@ def run(
     cell that fails or diverges does not stop the others, and stands in `Results.frame` and in the caveats.
     Where the study's runs exist already, they are read and nothing is run.
     """
+    _check_counts(seeds=seeds, workers=workers)
     place = _store(study, store)
     if study.runs is not None:
         return read(study, place, seeds)
@@ -57,27 +60,30 @@ def run(
     return summarise(study, place, seeds or study.seeds)
 
 
+@checked
 def results(study: Study, *, store: str | Path | None = None, seeds: int | None = None) -> Results:
     """What the runs of the study in the folder `store` say; nothing is run.
 
     `store` is as in `run`; `seeds` as the study was last run, if None. Raises `UserError` where the study was
     never run there, or its plan has changed since.
     """
+    _check_counts(seeds=seeds)
     return read(study, _store(study, store), seeds)
 
 
+@checked
 def analyse(
-    runs: "pd.DataFrame | str | Path",
+    runs: pd.DataFrame | str | Path,
     *,
     arm: str | Sequence[str],
     baseline: object,
     measures: Mapping[str, Measure],
     seed: str = "seed",
-    allow: Sequence[str] = (),
+    allow: Annotated[Sequence[str], str | Sequence[str]] = (),
     claims: Sequence[Claim] = (),
-    best: Sequence[str] = (),
+    best: Annotated[Sequence[str], str | Sequence[str]] = (),
     items: str = "",
-    replication: object = None,
+    replication: Replication | Literal["training", "items"] | None = None,
     store: str | Path | None = None,
     question: str = "",
 ) -> Results:
@@ -109,6 +115,12 @@ def analyse(
         name=_name(tracked),
     )
     return read_existing(study, place, there)
+
+
+def _check_counts(**counts: int | None) -> None:
+    for name, number in counts.items():
+        if number is not None and number < 1:
+            raise UserError(f"{name} must be at least 1, but got {number}: leave it out, or raise it.")
 
 
 def _store(study: Study, folder: str | Path | None) -> Store:

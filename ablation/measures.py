@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ablation.fields import checked
+
 Better = Literal["lower", "higher", "neither"]
 RESERVED = frozenset(
     [
@@ -13,6 +15,7 @@ RESERVED = frozenset(
 """What a row of a run has beside its metrics: no metric is called so."""
 
 
+@checked
 @dataclass(frozen=True)
 class Measure:
     """A number of a finished run, declared by what computes it; its name is the key under which it stands.

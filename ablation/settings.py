@@ -10,9 +10,10 @@ import warnings
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from math import isfinite, nan
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, get_type_hints
 
 from ablation.errors import UserError, check_known
+from ablation.fields import fit
 from ablation.texts import unfit
 
 AnySettings = TypeVar("AnySettings")
@@ -37,11 +38,17 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check every field against its type and limits; an int given for a float becomes a float."""
+        kinds = get_type_hints(type(self))
         for field in dataclasses.fields(self):
-            name = f"{type(self).__name__.removesuffix('Spec').lower()}.{field.name}".removeprefix("run.")
-            value = _typed(name, getattr(self, field.name), field.type)
+            name = self.called(field.name)
+            value = fit(name, getattr(self, field.name), kinds[field.name])
             object.__setattr__(self, field.name, value)
             _limited(name, value, field.metadata)
+
+    @classmethod
+    def called(cls, name: str) -> str:
+        """A field as arms name it, as in "model.width"."""
+        return f"{cls.__name__.removesuffix('Spec').lower()}.{name}".removeprefix("run.")
 
 
 def flat(settings: Any) -> dict[str, Any]:
@@ -65,6 +72,11 @@ def vary(settings: AnySettings, changes: Mapping[str, Any]) -> AnySettings:
     own: Any = settings
     is_mapping = isinstance(own, Mapping)
     for name, value in changes.items():
+        if inside := [one for one in known if one.startswith(f"{name}.") and name not in known]:
+            raise UserError(
+                f"{name} is a group of settings, but an arm changes single ones: name them, as in "
+                f"{inside[0]!r}."
+            )
         check_known("setting", name, known)
         if is_mapping and name in own:  # as a whole first: a flat key may have dots
             new[name] = value
@@ -99,22 +111,11 @@ def _leaves(settings: Any) -> Iterator[tuple[str, Any, bool]]:
             yield name, value, "neutral" in about and value == about["neutral"]
 
 
-def _typed(name: str, value: Any, kind: Any) -> Any:
-    if kind is float and type(value) is int:
-        return float(value)
-    if get_origin(kind) is tuple:
-        if not isinstance(value, list | tuple):
-            raise UserError(f"{name} wants a list of {get_args(kind)[0].__name__}, but got {value!r}.")
-        return tuple(_typed(name, item, get_args(kind)[0]) for item in value)
-    if isinstance(kind, type) and (not isinstance(value, kind) or (type(value) is bool and kind is not bool)):
-        raise UserError(f"{name} wants a value of type {kind.__name__}, but got {value!r}.")
-    if isinstance(value, str) and (odd := unfit(value)):
-        raise UserError(f"{name} wants text without control characters, but {value!r} has {odd}: drop it.")
-    return value
-
-
 def _limited(name: str, value: Any, limits: Mapping[Any, Any]) -> None:
     values = value if isinstance(value, tuple) else (value,)
+    for text in values:
+        if isinstance(text, str) and (odd := unfit(text)):
+            raise UserError(f"{name} wants text without control characters, but {text!r} has {odd}: drop it.")
     rules = (
         ("at_least", "at least {}", lambda v, bound: v >= bound),
         ("at_most", "at most {}", lambda v, bound: v <= bound),

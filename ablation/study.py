@@ -9,19 +9,19 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
 from math import isnan
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ablation.claims import Claim
 from ablation.errors import UserError, check_known
 from ablation.experiment import Experiment, Replication, as_experiment
+from ablation.fields import Dataclass, checked
 from ablation.measures import RESERVED, Measure
 from ablation.settings import flat, vary
 from ablation.texts import unfit
 from ablation.tuning import Search, Tuned
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
     from ablation.report.drawing import Figures
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 Test = Literal["corrected_t", "t", "sign_flip", "crossed"]
 DEFAULT_TESTS = {"training": "t", "split": "corrected_t", "items": "crossed"}
+TRAIN = 'a function(settings, seed), "package.module:function", a Command or an Experiment'
+SPLIT = 'Replication("split", test_share=n_test / n_train)'
+Sesoi = Annotated[float, "the smallest effect that matters, a number"]
 NAME = r"[A-Za-z0-9][\w\-]{0,63}"
 """What a study may be called, as a regular expression."""
 MOST_LETTERS = 200  # of an arm's name: MLflow keeps 250 of a run's, which has the seed behind it
@@ -50,6 +53,7 @@ class Cell:
         return f"{self.arm}, seed {self.seed}"
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Study:
     """One question, and everything that is declared before it is answered.
@@ -79,16 +83,16 @@ class Study:
 
     question: str
     source: str
-    baseline: Any
+    baseline: Annotated[Any, Mapping[str, Any] | Dataclass]
     arms: Mapping[str, Mapping[str, Any]]
-    measures: Mapping[str, Any]
-    train: Experiment | Callable[..., Mapping[str, float]] | str | None = None
-    runs: Experiment | None = None
+    measures: Annotated[Mapping[str, Any], Mapping[str, Measure | Sesoi]]
+    train: Annotated[Experiment | Callable[..., Mapping[str, float]] | str | None, TRAIN] = None
+    runs: Annotated[Experiment | None, "a Tracked(...)"] = None
     claims: tuple[Claim, ...] = ()
     supported: str = ""
     seeds: int = 5
     test: Test | Literal[""] = ""
-    replication: Any = None
+    replication: Annotated[Any, Annotated[Replication, SPLIT] | Literal["training", "items"] | None] = None
     alpha: float = 0.05
     against: Mapping[str, str] = field(default_factory=dict)
     tuned: Tuned | None = None
@@ -225,6 +229,7 @@ class Study:
         baseline = vary(self.baseline, quick({}, 0))
         return replace(self, baseline=baseline, arms=arms, seeds=2, name=f"{self.name}-quick", quick=True)
 
+    @checked
     def run(
         self,
         *,
@@ -243,6 +248,7 @@ class Study:
         object.__setattr__(self, "store", store or self.store)
         return run(self, store=self.store, seeds=seeds, workers=workers, engine=engine, code=code)
 
+    @checked
     def results(self, *, store: "str | Path | None" = None, seeds: int | None = None) -> "Results":
         """What the recorded runs say, read anew; `store` by default as in the last `run` of this object.
 
@@ -278,15 +284,12 @@ class Study:
         return self.results().figures
 
 
-def _replication(declared: object, experiment: Experiment, baseline: Any) -> Replication:
+def _replication(declared: Any, experiment: Experiment, baseline: Any) -> Replication:
     found = experiment.replication(baseline) if declared is None else declared
-    if found in ("training", "items"):
+    if not isinstance(found, Replication):
         found = Replication(found)
-    if not isinstance(found, Replication) or (found.kind == "split" and not found.test_share > 0):
-        raise UserError(
-            'replication wants "training", "items" or Replication("split", test_share=n_test / n_train), but '
-            f"got {found!r}: say what a seed varies."
-        )
+    if found.kind == "split" and not found.test_share > 0:
+        raise UserError(f"replication wants {SPLIT}, but got {found!r}: say which share is tested.")
     return found
 
 
@@ -312,11 +315,11 @@ def _check_setting(name: str, value: object, lists: tuple[type, ...] = (list, tu
     )
 
 
-def _sesoi(name: str, declared: object) -> float:
+def _sesoi(name: str, declared: Measure | float) -> float:
     found = declared.matters if isinstance(declared, Measure) else declared
     if found is None:
         raise UserError(f"the measure {name} wants the smallest effect that matters: add matters=... to it.")
-    if isinstance(found, bool) or not isinstance(found, int | float) or not found > 0:
+    if not found > 0:
         raise UserError(f"the smallest effect of interest of {name} must be above 0, but got {found!r}.")
     return float(found)
 
@@ -327,11 +330,10 @@ def _check(study: Study) -> None:
             f"a study's name wants letters, digits, _ and -, at most 64, but is {study.name!r}: "
             "rename its file."
         )
-    if type(study.seeds) is not int or study.seeds < 1:
-        raise UserError(f"seeds must be a whole number of at least 1, but got {study.seeds!r}.")
+    if study.seeds < 1:
+        raise UserError(f"seeds of Study must be at least 1, but got {study.seeds}.")
     if not 0 < study.alpha < 1:
         raise UserError(f"alpha must lie between 0 and 1, but got {study.alpha}.")
-    check_known("test", str(study.test), get_args(Test))
     if (study.test == "crossed") != study.of_items:
         raise UserError(
             f'replication="{study.replication.kind}" does not go with test="{study.test}", since "crossed" '
@@ -368,7 +370,7 @@ def _check(study: Study) -> None:
 def _check_texts(study: Study) -> None:
     words = {name: getattr(study, name) for name in ("question", "source", "supported", "part")}
     for name, text in [*words.items(), *(("a claim", claim.text) for claim in study.claims)]:
-        if not isinstance(text, str) or unfit(text):
+        if unfit(text):
             raise UserError(f"{name} of a study wants text without control characters, but is {text!r}.")
 
 
@@ -387,11 +389,9 @@ def _check_arms(study: Study) -> None:
             raise UserError(f"the arms {name!r} and {other!r} have equal settings: drop one of them.")
 
 
-def _check_name(name: object, most: int) -> None:
+def _check_name(name: str, most: int) -> None:
     """A name is shown in tables, figures and MLflow as it is, and looks like no other."""
-    if not isinstance(name, str) or not name.strip():
-        raise UserError(f"an arm's name wants to be a text, but is {name!r}.")
-    if not name.isprintable() or name != " ".join(name.split()) or len(name) > most:
+    if not (name.isprintable() and name) or name != " ".join(name.split()) or len(name) > most:
         raise UserError(
             f"an arm's name wants at most {most} characters that can be seen, with single spaces between "
             f"words, but is {name!r}: rename the arm."

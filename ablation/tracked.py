@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 
 from ablation.errors import UserError, check_known
 from ablation.experiment import Experiment
+from ablation.fields import checked
 from ablation.measures import Measure
 from ablation.settings import flat
 
@@ -20,6 +21,15 @@ AFTER = (
 )
 
 
+@runtime_checkable
+class _Frame(Protocol):
+    """What a table in memory has; pandas itself is not imported for it."""
+
+    columns: Any
+    iloc: Any
+
+
+@checked
 @dataclass(frozen=True, eq=False)
 class Tracked(Experiment):
     """Runs that others made: each row of a table, or each run of an MLflow experiment, is one run.
@@ -33,26 +43,19 @@ class Tracked(Experiment):
     The settings of the study's arms are compared with the columns, or MLflow's parameters, of those names.
     """
 
-    where: Any
+    where: Annotated[Any, str | Path | Annotated[_Frame, "a pandas DataFrame"]]
     seed: str = "seed"
-    allow: Sequence[str] = ()
-    best: Sequence[str] = ()
+    allow: Annotated[Sequence[str], str | Sequence[str]] = ()
+    best: Annotated[Sequence[str], str | Sequence[str]] = ()
     items: str = ""
     measures: Mapping[str, Measure] = field(default_factory=dict)
     name = "tracked"
 
     def __post_init__(self) -> None:
-        """Take one name for a tuple of one, and refuse what holds no runs."""
+        """Take one name for a tuple of one."""
         for several in ("allow", "best"):
             given = getattr(self, several)
             object.__setattr__(self, several, (given,) if isinstance(given, str) else tuple(given))
-        if not (
-            isinstance(self.where, str | Path) or all(hasattr(self.where, one) for one in ("columns", "iloc"))
-        ):
-            raise UserError(
-                'Tracked wants "mlflow:EXPERIMENT", a CSV or Parquet file or a pandas DataFrame, but got '
-                f"{type(self.where).__name__}: name the runs."
-            )
 
     @property
     def mlflow(self) -> str:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import exp, isfinite, log
-from typing import TYPE_CHECKING, Literal, get_args
+from math import exp, log
+from typing import TYPE_CHECKING, Literal
 
 from ablation.errors import UserError, check_known
+from ablation.fields import checked
 from ablation.settings import flat
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ TUNING_SEED = 1_000_000
 Sampler = Literal["tpe", "nsga2"]
 
 
+@checked
 @dataclass(frozen=True)
 class Tuned:
     """A number that every arm gets the best of, of `trials` values from `least` to `largest`.
@@ -52,6 +54,7 @@ class Tuned:
         _check_on_validation(study, "tuning", self.measure)
 
 
+@checked
 @dataclass(frozen=True)
 class Search:
     """A search over ranges of settings, on a logarithmic scale, for two objectives at once.
@@ -87,9 +90,6 @@ class Search:
             raise UserError(f"a search wants two objectives, but got {', '.join(self.objectives)}.")
         for name in self.objectives:
             _check_on_validation(study, "a search", name)
-        if not all(map(isfinite, self.reference)):
-            raise UserError(f"a search wants a finite reference, but got {self.reference}.")
-        check_known("sampler", self.sampler, get_args(Sampler))
         if self.sampler == "nsga2" and len(self.ranges) < 2:
             raise UserError(
                 'nsga2 crosses settings and wants two or more, but got one range: say sampler="tpe".'

@@ -20,6 +20,7 @@ FLOORS = [
     *(
         "texts",
         "errors",
+        "fields",
         "seeds",
         "settings",
         "measures",
@@ -75,6 +76,7 @@ OWNERS = {
 PUBLIC = {
     *(
         "ablation.errors",
+        "ablation.fields",
         "ablation.settings",
         "ablation.measures",
         "ablation.experiment",

@@ -135,10 +135,11 @@ def test_a_function_of_other_arguments_is_refused_before_a_cell_runs() -> None:
     [
         ({"measures": {"error": 0.1}}, r"error wants its direction, but got a number alone"),
         ({"measures": {"error": Measure("lower")}}, r"error wants the smallest effect that matters"),
-        ({"train": 3}, r"train wants a function, .* but got 3"),
+        ({"train": 3}, r"train of Study wants a function.*, a Command or an Experiment, but got 3"),
         ({"test": "corrected_t"}, r"corrected_t.* a seed varies training"),
-        ({"replication": "split"}, r"replication wants .*test_share.* but got 'split'"),
-        ({"replication": "seed"}, r"replication wants .* but got 'seed'"),
+        ({"replication": "split"}, r"replication of Study wants .*test_share.* but got 'split'"),
+        ({"replication": "seed"}, r"replication of Study wants .*'training' or 'items', but got 'seed'"),
+        ({"replication": Replication("split")}, r"replication wants .*test_share.* but got Replication"),
         ({"runs": Function(lambda s, n: {})}, r"train= or runs=, but got both"),
     ],
 )

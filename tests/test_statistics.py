@@ -235,7 +235,7 @@ def test_the_least_p_and_tests_that_are_none() -> None:
 def test_the_ratio_is_that_of_the_split_for_the_corrected_test_alone() -> None:
     assert [a_study(test=test).ratio for test in BY_SEED] == [1 / 3, 0, 0]
     assert (a_study().test, a_study().ratio) == ("corrected_t", 1 / 3)
-    with pytest.raises(UserError, match="there is no test 'u'"):
+    with pytest.raises(UserError, match="wants 'corrected_t', 't', 'sign_flip' or 'crossed', but got 'u'"):
         a_study(test="u")
 
 

@@ -341,8 +341,8 @@ def test_transposed_a_row_is_a_measure() -> None:
         ({"measures": ["test_msa"]}, "no measure in this study 'test_msa'"),
         ({"arms": ["larg"]}, "no arm 'larg' .did you mean 'large'"),
         ({"digits": 99}, "digits wants a whole number from 0 to 15"),
-        ({"font": "huge"}, "no font 'huge'"),
-        ({"interval": "sd"}, "no interval 'sd'"),
+        ({"font": "huge"}, "font of Layout wants 'scriptsize', .* but got 'huge'"),
+        ({"interval": "sd"}, "interval of Layout wants 'pm' or 'range', but got 'sd'"),
     ],
 )
 def test_a_layout_that_cannot_be_is_refused(layout: dict[str, object], reason: str) -> None:

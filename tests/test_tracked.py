@@ -562,9 +562,9 @@ def test_run_from_a_notebook_reads_them(place: Path) -> None:
 def test_what_runs_that_exist_cannot_give_is_refused(changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(UserError, match=reason):
         a_study("runs.csv", **changes)
-    with pytest.raises(UserError, match="Tracked wants"):
+    with pytest.raises(UserError, match="where of Tracked wants"):
         Tracked(3)
-    with pytest.raises(UserError, match=r"pandas DataFrame, but got Table"):
+    with pytest.raises(UserError, match=r"pandas DataFrame, but got .* of type Table"):
         Tracked(pyarrow.table({"seed": [0]}))
 
 

@@ -113,13 +113,16 @@ def table(
     from ablation.cli.show import show_table
     from ablation.report.export import read
     from ablation.report.formats import FORMATS, document, render
-    from ablation.report.table import Layout, tabulate
+    from ablation.report.table import Font, Interval, Layout, tabulate
 
     if format:
         check_known("table format", format, FORMATS)
     _check_together(
         format, as_json, to, rounded=digits is not None or bool(interval), tex=bool(font) or transpose
     )
+    for name, given, known_words in (("interval", interval or "pm", Interval), ("font", font, Font)):
+        if given:
+            check_known(name, given, get_args(known_words))
     layout = Layout(
         digits=digits,
         interval=cast(Any, interval),

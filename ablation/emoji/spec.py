@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ablation.emoji.composition.directions import METHODS, SUBSPACES
 from ablation.emoji.data.classes import scheme_of
 from ablation.errors import UserError
+from ablation.fields import checked
 from ablation.settings import Settings, setting, vary
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ SCHEME_SETTINGS = ("classes", "stratify", "among")
 """The settings of `DataSpec` whose value is a class scheme; `among` may be empty."""
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class DataSpec(Settings):
     """Which images, which classes, and how they are split (report, parts 1 a and 2 a)."""
@@ -61,6 +63,7 @@ class DataSpec(Settings):
                 scheme_of(scheme)
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class AugmentSpec(Settings):
     """Augmented copies of the training images (report, parts 1 a and 2 e), made once unless `fresh`.
@@ -81,6 +84,7 @@ class AugmentSpec(Settings):
     held_out: bool = setting(False, "give validation and test pictures copies, too", neutral=False)
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec(Settings):
     """The report's network (part 1 b), with every choice that part 1 c defends."""
@@ -93,6 +97,7 @@ class ModelSpec(Settings):
     output: str = setting("sigmoid", "last activation", choices=("sigmoid", "linear"))
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class TrainSpec(Settings):
     """The optimiser and its budget (report, parts 1 c, 1 d and 2 b).
@@ -136,6 +141,7 @@ class TrainSpec(Settings):
         return self.batch_size, self.optimizer, self.precision, self.loss_weight == 0
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class ComposeSpec(Settings):
     """How the trained network's codes are composed, a : b :: c : d (report, parts 3 a and 3 c).
@@ -164,6 +170,7 @@ class ComposeSpec(Settings):
             )
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class RunSpec(Settings):
     """One training run, whole: equal specs give equal weights on the same machine."""

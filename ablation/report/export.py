@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from ablation.errors import UserError
+from ablation.fields import checked
 from ablation.files import folder, replace, write
 from ablation.formatting import SMOKE, count, listing, short_commit
 from ablation.report.arms import arm_summaries
@@ -50,6 +51,7 @@ OTHER_CODE = (
 )
 
 
+@checked
 @dataclass(frozen=True, repr=False)
 class Results:
     """A study and what its runs say: what a notebook shows.
@@ -77,6 +79,7 @@ class Results:
         """The study's table, with its verdicts, its conclusion and its caveats; every number is text."""
         return tabulate(self.analysis)
 
+    @checked
     def text(self, format: str = "md", **layout: Any) -> str:
         """The table as "md", "tex", "csv" or "html", as `ablation table --format` prints it.
 
@@ -142,6 +145,7 @@ class Results:
         """
         return drawn(self.analysis, self.cells, self.curves, Look(PAGE))
 
+    @checked
     def export(self, to: Path | str, **layout: Any) -> list[Path]:
         """Write tables (md, tex, csv, html), figures, runs, verdicts and provenance into the folder `to`.
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import nan
-from typing import Literal, get_args
+from typing import Literal
 
 from ablation.errors import UserError, check_known
+from ablation.fields import checked
 from ablation.formatting import ABSENT, SMOKE, count, difference_digits, heading, number, p_words
 from ablation.measures import Measure
 from ablation.stats.analysis import Analysis
@@ -24,6 +25,7 @@ Interval = Literal["pm", "range"]
 Font = Literal["scriptsize", "footnotesize", "small", "normalsize"]
 
 
+@checked
 @dataclass(frozen=True)
 class Layout:
     """How a table is shown; it changes no number and no verdict.
@@ -44,8 +46,6 @@ class Layout:
 
     def __post_init__(self) -> None:
         """Refuse what no table can be like."""
-        check_known("interval", self.interval or "pm", get_args(Interval))
-        check_known("font", self.font, get_args(Font))
         if self.digits is not None and not 0 <= self.digits <= MOST_DIGITS:
             raise UserError(f"digits wants a whole number from 0 to {MOST_DIGITS}, but got {self.digits}.")
 

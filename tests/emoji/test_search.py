@@ -310,8 +310,6 @@ def test_a_search_that_another_process_runs_is_refused(study: Study, store: Stor
         (Search({WEIGHT: (0.1, 1.0)}, 4, ("validation_mse", "validation_mes")), "validation_mes"),
         (Search({WEIGHT: (0.1, 1.0)}, 4, ("validation_mse", "validation_mse")), "two objectives"),
         (Search({WEIGHT: (0.1, 1.0)}, 4, sampler="nsga2"), 'say sampler="tpe"'),
-        (Search({WEIGHT: (0.1, 1.0)}, 4, sampler="random"), "no sampler 'random'"),  # type: ignore[arg-type]
-        (Search({WEIGHT: (0.1, 1.0)}, 4, reference=(0.1, float("inf"))), "finite reference"),
     ],
 )
 def test_an_unsound_search_is_refused_before_anything_is_written(
