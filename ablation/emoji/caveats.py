@@ -137,7 +137,7 @@ def duplicate_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
     Columns duplicates_WHAT and near_duplicates_WHAT, as `data.duplicates.Duplicates` counts them, and the
     note of an example.
     """
-    said = []
+    said: list[str] = []
     for what, (column, kind, measures) in TRAINED_ON.items():
         if any(name.startswith(measures) for name in study.measures) and (
             found := _alike_pictures(cells, what)
