@@ -200,7 +200,9 @@ def class_names(scheme: str, images: "Images | None" = None) -> tuple[str, ...]:
 def _column(images: "Images", scheme: str) -> tuple[str, ...]:
     """The value of every image in the column, "" where there is none."""
     scheme_of(scheme)
-    found: tuple[str, ...] = getattr(images, scheme.removeprefix(COLUMN), ("",) * len(images))
+    name = scheme.removeprefix(COLUMN)
+    # "class" is no name that a field may have.
+    found: tuple[str, ...] = getattr(images, "label" if name == "class" else name, ("",) * len(images))
     return found
 
 
