@@ -53,6 +53,8 @@ def show(
         summary = describe(images, spec)
     say(f"{summary.images} images of {summary.subjects} subjects")
     say(f"fingerprint {summary.fingerprint}")
+    for sentence in images.left_out:
+        say(sentence, "yellow")
     say(
         f"faces by their text: {summary.faces}, of which {summary.clocks} are clock faces and "
         f"{summary.people} are people"

@@ -204,8 +204,8 @@ def read_words(
     is the column `text` or one of like meaning, else the name of the folder that the file is in. `subject` is
     the text where a row has none. The class is the column `class`, else the one class label, else that
     folder. Every other column is named as not used. A row without a text is a `UserError`, and so are a
-    column `subject` without any value, a text of more than 10,000 characters or with a control character other
-    than tabs and line breaks. A text may be empty, or that of several rows.
+    column `subject` without any value, and a text of more than 10,000 characters or with a control character
+    other than tabs and line breaks. A text may be empty, or that of several rows.
     """
     folders = None if files is None else [PurePosixPath(file).parent.name for file in files]
     text = _text_column(columns, source, folders)
@@ -277,7 +277,7 @@ def meant(name: str) -> str:
     if plain in KNOWN:
         return plain
     near = OTHER_NAMES.get(plain) or OTHER_NAMES.get(plain.removesuffix("s"))
-    close = get_close_matches(plain, [one for one in KNOWN if one != name], n=1, cutoff=0.75)
+    close = get_close_matches(plain, [one for one in KNOWN if one != name], n=1, cutoff=0.8)
     return near or next(iter(close), "")
 
 

@@ -97,7 +97,8 @@ def decode(
         try:
             raw += _square(_open(image, folder)).tobytes()
         except Exception as error:  # broken bytes make Pillow raise nearly anything
-            file = f" ({image['path']})" if image and image["path"] and not image["bytes"] else ""
+            own = folder and image and not image["bytes"] and image["path"]
+            file = f" ({own})" if own else ""
             raise UserError(
                 f"every row of {source} wants an 8-bit image, but row {row}{file} cannot be decoded "
                 f"({error or type(error).__name__}): mend or drop it."

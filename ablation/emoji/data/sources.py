@@ -81,6 +81,14 @@ def place(source: str) -> Path:
     return Path(getattr(source, "folder", "")) / source
 
 
+def _looked(source: str) -> str:
+    """Where a source was looked for that is not there, as the end of a clause; "" for an absolute path."""
+    if Path(source).is_absolute():
+        return ""
+    folder = getattr(source, "folder", "")
+    return f" in {folder}, the folder of the study file" if folder else f" in the working folder {Path.cwd()}"
+
+
 def _stamp(source: str) -> tuple[object, ...]:
     try:
         path = place(source).resolve()
@@ -216,7 +224,7 @@ def snapshot(source: str) -> Path:
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         raise UserError(
             f"a source is 'emoji', a file *.parquet, a folder of images or a hub name 'owner/name', but "
-            f"{source!r} is none of these and no such file or folder exists: check the path."
+            f"{source!r} is none of these and no such file or folder exists{_looked(source)}: check the path."
         )
     download = partial(snapshot_download, name, repo_type="dataset")
     try:
@@ -224,8 +232,8 @@ def snapshot(source: str) -> Path:
         return Path(download(revision=commit))
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise UserError(
-            f"there is no folder and no public data set on the hub called {source!r}: check the name and "
-            "the revision, or log in to the hub if it is private."
+            f"there is no folder{_looked(source)} and no public data set on the hub called {source!r}: check "
+            "the name and the revision, or log in to the hub if it is private."
         ) from error
     except Exception as error:  # the errors of the hub, of HTTP and of the network share no base
         why = type(error).__name__
@@ -233,7 +241,7 @@ def snapshot(source: str) -> Path:
         return Path(download(revision=revision or None, local_files_only=True))
     except (OSError, ValueError) as error:
         raise UserError(
-            f"the data set {source!r} is wanted from the Hugging Face hub, but the hub cannot be reached "
-            f"({why}) and no copy is kept here: connect to the network, or name a Parquet file, a folder "
-            "that exists or 'emoji'."
+            f"the data set {source!r} is wanted from the Hugging Face hub, since no such folder is there"
+            f"{_looked(source)}, but the hub cannot be reached ({why}) and no copy is kept here: "
+            "connect to the network, or name a Parquet file, a folder that exists or 'emoji'."
         ) from error
