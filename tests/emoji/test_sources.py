@@ -399,3 +399,56 @@ def test_a_set_that_the_hub_does_not_have_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", refuse)
     with pytest.raises(UserError, match="no public data set on the hub called 'nobody/nothing'"):
         load(("nobody/nothing",))
+
+
+def kept_with(cache: Path, readme: str, **rows: int) -> None:
+    """A kept copy with this README and Parquet files of so many rows."""
+    sources._load.cache_clear()  # in a process a set on the hub is read once
+    keep(cache, "a" * 40, "x")
+    folder = cache / "datasets--somebody--faces" / "snapshots" / ("a" * 40)
+    (folder / "train.parquet").unlink()
+    (folder / "README.md").write_text(readme)
+    (folder / ".gitattributes").write_text("")
+    for name, number in rows.items():
+        parquet(folder / f"{name}.parquet", {"image": [plain()] * number, "text": [name] * number})
+
+
+README = """---
+dataset_info:
+  features: []
+  splits:
+  - {{name: train, num_examples: {}}}
+  - {{name: test, num_examples: 1}}
+---
+# Faces
+"""
+
+
+def test_all_files_of_a_set_on_the_hub_are_rows_whatever_they_are_called(no_network: Path) -> None:
+    kept_with(no_network, README.format(2), test=1, train=2)
+    images = load(("somebody/faces",))
+    assert images.text == ("test", "train", "train")
+    (said,) = images.left_out
+    assert said == ("somebody/faces: 2 files are left out: 1 .gitattributes (hidden) and 1 *.md (no images).")
+
+
+def test_a_set_that_declares_another_number_of_rows_than_it_has_is_refused(no_network: Path) -> None:
+    kept_with(no_network, README.format(5), test=1, train=2)
+    with pytest.raises(UserError, match="declares 6 rows, but its Parquet files have 3"):
+        load(("somebody/faces",))
+
+
+@pytest.mark.parametrize(
+    ("head", "complaint"),
+    [
+        ("configs:\n- config_name: small\n- config_name: large", r"has 2 configurations \(small and large\)"),
+        ("configs: [", "wants to be YAML"),
+        ("configs: 7", "wants to be YAML"),
+    ],
+)
+def test_a_set_of_which_nobody_knows_what_is_meant_is_refused(
+    no_network: Path, head: str, complaint: str
+) -> None:
+    kept_with(no_network, f"---\n{head}\n---\n", train=1)
+    with pytest.raises(UserError, match=complaint):
+        load(("somebody/faces",))
