@@ -6,7 +6,6 @@ pattern. Links are followed.
 
 import csv
 import json
-import mimetypes
 import os
 import stat
 import unicodedata
@@ -31,6 +30,32 @@ PARQUET = ".parquet"
 METADATA = ("metadata.csv", "metadata.jsonl", f"metadata{PARQUET}")
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".xlsx", ".ods")
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".arrow")
+FOREIGN = tuple(
+    f".{kind}"
+    for kind in [
+        "svg",
+        "svgz",
+        "heic",
+        "heif",
+        "avif",
+        "jxl",
+        "dng",
+        "cr2",
+        "cr3",
+        "nef",
+        "arw",
+        "orf",
+        "raf",
+        "rw2",
+        "raw",
+        "ai",
+        "xcf",
+        "dcm",
+        "nii",
+        "emf",
+    ]
+)
+"""The endings of pictures that Pillow does not decode here, or not without another program."""
 MOST_FOLDERS = 200  # one in another
 
 HIDDEN = "hidden"
@@ -82,7 +107,7 @@ def walk(folder: Path) -> Files:
         elif kind in _readable():
             found.images.append(name)
         else:
-            found.left_out[name] = _reason(last, kind)
+            found.left_out[name] = _reason(kind)
     found.stamp = tuple(stamp)
     return found
 
@@ -108,32 +133,26 @@ def _entries(
                 yield name, path, "" if path.exists() else BROKEN
 
 
-def _reason(name: str, kind: str) -> str:
+def _reason(kind: str) -> str:
     if kind in TABLES:
         return TABLE
     if kind in ARCHIVES:
         return ARCHIVE
-    return UNREADABLE if (mimetypes.guess_type(name)[0] or "").startswith("image/") else OTHER
+    return UNREADABLE if kind in FOREIGN else OTHER
 
 
 @cache
 def _readable() -> frozenset[str]:
     """The endings, as in ".png", of files that Pillow decodes itself."""
     Image.init()
-    endings = {kind: ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
-    stubs = {kind for kind in endings if _is_stub(Image.OPEN[kind][0])}
-    return frozenset(
-        ending
-        for ending, kind in Image.registered_extensions().items()
-        if kind in endings
-        and kind not in stubs
-        and not (mimetypes.guess_type(f"x{ending}")[0] or "").startswith("video/")
-    )
+    known = Image.registered_extensions()
+    return frozenset(end for end, kind in known.items() if kind in Image.OPEN and not _is_stub(kind))
 
 
-def _is_stub(reader: object) -> bool:
-    """Whether Pillow only knows the format's name, and wants another program for the rest."""
-    return isinstance(reader, type) and issubclass(reader, ImageFile.StubImageFile)
+def _is_stub(kind: str) -> bool:
+    """Whether Pillow only knows the format by name, and wants another program for the rest."""
+    reader = Image.OPEN[kind][0]
+    return kind == "MPEG" or (isinstance(reader, type) and issubclass(reader, ImageFile.StubImageFile))
 
 
 def sentence(left_out: Mapping[str, str], source: str) -> list[str]:
