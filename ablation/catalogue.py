@@ -15,6 +15,7 @@ from pathlib import Path
 from ablation.errors import UserError, unknown
 from ablation.fields import checked
 from ablation.formatting import listing
+from ablation.settings import flat, vary
 from ablation.study import Study
 
 DERIVED = ("-quick", "-tuning", "-search")
@@ -77,7 +78,15 @@ def load(name: str | Path) -> Study:
             f"{path.name} has a name that is kept for what belongs to another study ({', '.join(DERIVED)}): "
             "rename the file."
         )
-    return replace(found, name=path.stem)
+    return replace(_located(found, path.absolute().parent), name=path.stem)
+
+
+def _located(study: Study, folder: Path) -> Study:
+    """The study with the paths among its settings counted from its file's folder, as its experiment says."""
+    located = study.experiment.located
+    baseline = vary(study.baseline, located(flat(study.baseline), folder))
+    arms = {arm: {**changes, **located(changes, folder)} for arm, changes in study.arms.items()}
+    return replace(study, baseline=baseline, arms=arms)
 
 
 def load_all() -> dict[str, Study | UserError]:

@@ -170,6 +170,20 @@ class Experiment:
         """What MLflow shows of the data: name, source and profile (both JSON); empty for none."""
         return {}
 
+    def remarks(self, settings: Any) -> Iterable[str]:
+        """What a reader must know of the data that were loaded, a sentence each: what was left out, and why.
+
+        It is recorded with each run, and stands under the table.
+        """
+        return ()
+
+    def located(self, settings: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
+        """Of settings in a study file of that folder, by dotted names, those that are paths, counted from it.
+
+        They must equal what the file has, and only be looked for elsewhere.
+        """
+        return {}
+
     def replication(self, settings: Any) -> Replication:
         """What a seed varies."""
         return Replication(words=ASSUMED)

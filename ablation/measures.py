@@ -9,7 +9,7 @@ Better = Literal["lower", "higher", "neither"]
 RESERVED = frozenset(
     [
         *("arm", "seed", "state", "fingerprint", "run_id", "status", "experiment", "started"),
-        *("code", "packages", "outcome", "failure", "reused_from", "built_on", "items"),
+        *("code", "packages", "outcome", "failure", "reused_from", "built_on", "items", "remarks"),
     ]
 )
 """What a row of a run has beside its metrics: no metric is called so."""

@@ -10,6 +10,7 @@ from ablation.emoji.composition.directions import METHODS
 from ablation.emoji.extra import check_installed
 from ablation.errors import UserError, unknown
 from ablation.terminal import busy, console, say
+from ablation.texts import one_line
 
 MOST_STRENGTH = 10.0
 NAME = "By text, emoji or code point (U+1F63B)."
@@ -42,6 +43,7 @@ def show(
     """Print what is there, and write a contact sheet as PNG."""
     from rich.table import Table
 
+    from ablation.emoji.data.columns import some
     from ablation.emoji.data.sources import load
     from ablation.emoji.data.split import select
     from ablation.emoji.data.summary import contact_sheet, describe
@@ -53,12 +55,19 @@ def show(
         summary = describe(images, spec)
     say(f"{summary.images} images of {summary.subjects} subjects")
     say(f"fingerprint {summary.fingerprint}")
-    say(
-        f"faces by their text: {summary.faces}, of which {summary.clocks} are clock faces and "
-        f"{summary.people} are people"
-    )
+    for sentence in images.left_out:
+        say(sentence, "yellow")
+    if summary.faces:
+        say(
+            f"faces by their text: {summary.faces}, of which {summary.clocks} are clock faces and "
+            f"{summary.people} are people"
+        )
     for scheme, labels in summary.schemes.items():
-        say(f"classes of {scheme}: " + ", ".join(f"{n} {name}" for name, n in labels.items()))
+        if any(labels.values()):
+            say(f"classes of {scheme}: " + ", ".join(f"{n} {name}" for name, n in labels.items()))
+    if summary.labels:
+        most = [f"{n} {one_line(name, 60)}" for name, n in summary.labels.items()]
+        say(f"the column class: {some(most)}")
     plain: Any = {"box": None, "header_style": "underline", "padding": (0, 1, 0, 0)}
     groups = Table("group", "images", **plain)
     for name, count in summary.groups.items():

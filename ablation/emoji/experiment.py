@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.emoji.extra import check_installed, missing
 from ablation.emoji.measures import CURVES, MEASURES, composes, composing
-from ablation.emoji.spec import RunSpec, training
+from ablation.emoji.spec import RunSpec, Source, training
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment, Replication, Run
 from ablation.fingerprint import fingerprint
@@ -147,6 +147,17 @@ class EmojiExperiment(Experiment):
             "profile": json.dumps({"keyword": data.keyword, "classes": data.classes}),
         }
 
+    def remarks(self, settings: RunSpec) -> Iterable[str]:
+        """What of the sources is not among the images."""
+        return _load(settings).left_out
+
+    def located(self, settings: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
+        """The sources that are paths."""
+        names = settings.get("data.sources", ())
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            return {}  # which is refused in a sentence, wherever the study is
+        return {"data.sources": tuple(Source.beside(folder, name) for name in names)} if names else {}
+
     def replication(self, settings: RunSpec) -> Replication:
         """Train and test are drawn anew from one pool of images under every seed."""
         parts = settings.data.parts
@@ -169,6 +180,7 @@ class EmojiExperiment(Experiment):
 
     def warnings(self, settings: RunSpec) -> Iterable[str]:
         """What is worth knowing before these settings are trained on this machine, a sentence each."""
+        yield from self.remarks(settings)
         if _slow(settings):
             yield (
                 "train.precision is bfloat16, but this processor has no units for it: training takes about "

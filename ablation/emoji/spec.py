@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.emoji.composition.directions import METHODS, SUBSPACES
@@ -16,6 +17,19 @@ if TYPE_CHECKING:
 
 SCHEME_SETTINGS = ("classes", "stratify", "among")
 """The settings of `DataSpec` whose value is a class scheme; `among` may be empty."""
+
+
+class Source(str):
+    """A source as it is written in a study file, equal to its text; a relative path counts from `folder`."""
+
+    folder: str = ""
+
+    @classmethod
+    def beside(cls, folder: Path, name: str) -> "Source":
+        """The source `name` of a study file in that folder; one that has a folder already keeps it."""
+        found = cls(name)
+        found.folder = getattr(name, "folder", str(folder))
+        return found
 
 
 @checked

@@ -42,6 +42,7 @@ def caveats(
     return (
         *_warnings(study, cells),
         *edge_warnings(study),
+        *_remarks(cells),
         *_spreads(study, cells, found),
         *_history(cells, seed_counts),
         *_method(study, cells, found),
@@ -80,6 +81,12 @@ def tuned_caveats(study: Study) -> Iterator[str]:
         yield f"Chosen {name}: {listing(chosen)}."
     if open_ := [arm for arm in study.settings if arm not in study.chosen]:
         yield f"Not chosen yet for {listing(open_)}: there {name} is {_value(flat(study.baseline)[name])}."
+
+
+def _remarks(cells: pd.DataFrame) -> Iterator[str]:
+    """What was recorded of the data with the complete cells, each sentence once."""
+    texts = cells[cells["state"] == COMPLETE].get("remarks", ())
+    yield from dict.fromkeys(line for text in texts if isinstance(text, str) for line in text.splitlines())
 
 
 def edge_warnings(study: Study) -> Iterator[str]:

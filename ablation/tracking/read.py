@@ -21,7 +21,12 @@ from ablation.tracking.journal_on_disk import remove_dead
 from ablation.tracking.origin import COMMIT
 from ablation.tracking.store import ROLE_CELL, Store, paged
 
-KEPT_TAGS = ("arm", "fingerprint", "outcome", "failure", "reused_from", "built_on", "packages", "items")
+REMARKS = "remarks"
+"""The tag of a run with what its experiment remarks of the data, a line each."""
+KEPT_TAGS = (
+    *("arm", "fingerprint", "outcome", "failure", "reused_from", "built_on", "packages", "items"),
+    REMARKS,
+)
 SECTIONS = "sections"
 """The tag of a run that names the sections of its metrics, as in "speed" for "speed/seconds"."""
 OPEN = "running"
@@ -198,8 +203,8 @@ def cell_lock(fingerprint: str) -> str:
 def cell_runs(store: Store, study: str) -> pd.DataFrame:
     """One row a cell run of the study's experiment, oldest first.
 
-    Columns: run_id, experiment, status, started (UTC), code (commit), packages, outcome, error, arm, seed,
-    fingerprint, reused_from, a column note_NAME a note, and a column a metric.
+    Columns: run_id, experiment, status, started (UTC), code (commit), packages, remarks, outcome, error, arm,
+    seed, fingerprint, reused_from, a column note_NAME a note, and a column a metric.
     """
     place = store.place_of(study)
     runs = find(store, {"role": ROLE_CELL}, experiment=place) if place else []

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -34,7 +35,7 @@ from ablation.tracking.availability import (
 )
 from ablation.tracking.journal_on_disk import FAILED, FILES, FINISHED, KILLED, RUNNING, SCRATCH, Point, Record
 from ablation.tracking.origin import Origin, origin
-from ablation.tracking.read import ITEMS, NOTE, OPEN, SAME_CODE, SECTIONS, end_running
+from ablation.tracking.read import ITEMS, NOTE, OPEN, REMARKS, SAME_CODE, SECTIONS, end_running
 from ablation.tracking.sender import Undelivered, awaited, begin, deliver, end, send_points
 from ablation.tracking.store import ORDER, ROLE_CELL, Store
 
@@ -43,6 +44,7 @@ WORK_A_WAIT = 10  # times as long as we waited for a server that is away, we wor
 NAME_LETTERS = 500  # that MLflow has room for in the name of a data set
 PARAM_LETTERS = 6000  # and in a parameter; settings.json has it whole
 NOTE_LETTERS = 500  # of a note, which stands in a sentence
+TAG_LETTERS, REMARK_LETTERS = 4000, 1000  # of the remarks on the data, and of each
 TRACEBACK = "traceback.txt"
 KEPT_OF_FAILED = TRACEBACK, "output.txt"
 SOURCE = {"mlflow.source.name": "ablation run", "mlflow.source.type": "LOCAL"}
@@ -284,6 +286,8 @@ def recording(
     """
     here = origin(tuple(experiment.packages))
     tags = label.tags() | SOURCE | here.tags() | dict(how)
+    if said := remarks(experiment, settings):
+        tags[REMARKS] = said
     if trained is not None:
         tags["built_on"] = trained.run_id
     data = experiment.dataset(settings)
@@ -310,6 +314,15 @@ def recording(
     except BaseException as error:
         journal.give_up(error)
         raise
+
+
+def remarks(experiment: Experiment, settings: Any) -> str:
+    """What the experiment remarks of the data, a line each, as long as a tag can be."""
+    lines = [one_line(sentence, REMARK_LETTERS) for sentence in experiment.remarks(settings)]
+    kept = [line for line, end in zip(lines, accumulate(map(len, lines)), strict=True) if end < TAG_LETTERS]
+    if len(kept) < len(lines):
+        kept.append(f"{len(lines) - len(kept)} more remarks on the data are too long to be recorded here.")
+    return "\n".join(kept)
 
 
 def _begin_anew(store: Store, record: Record, place: str) -> None:

@@ -13,7 +13,16 @@ from mlflow.entities import Metric, Param, RunTag
 from ablation.experiment import Experiment, Trained
 from ablation.tracking.artifacts import artifact
 from ablation.tracking.origin import COMMIT
-from ablation.tracking.read import NOTE, SECTIONS, RunRow, curve_names, curves_of, finished_with, tags_of
+from ablation.tracking.read import (
+    NOTE,
+    REMARKS,
+    SECTIONS,
+    RunRow,
+    curve_names,
+    curves_of,
+    finished_with,
+    tags_of,
+)
 from ablation.tracking.recording import Label
 from ablation.tracking.sender import log_all
 from ablation.tracking.store import Store
@@ -26,7 +35,7 @@ def mirror(store: Store, place: str, label: Label, original: RunRow, experiment:
     run_id = str(client.create_run(place, tags=label.tags() | {"reused_from": original.run_id}).info.run_id)
     note = f"Reused: computed once, as run `{original.run_id}` of the study `{original.tags['study']}`."
     notes = [name for name in original.tags if name.startswith(NOTE)]
-    copied = [*notes, COMMIT, "dirty", "packages", "built_on", "items", SECTIONS]
+    copied = [*notes, COMMIT, "dirty", "packages", "built_on", "items", REMARKS, SECTIONS]
     copied += ["outcome", "failure"] if original.diverged else []
     tags = {name: original.tags[name] for name in copied if name in original.tags}
     curves = curve_names(experiment) or source.data.metrics  # where none is declared, each may be one

@@ -19,7 +19,7 @@ from PIL import ExifTags, Image
 
 from ablation.emoji.data import sources
 from ablation.emoji.data.images import Images
-from ablation.emoji.data.sources import concatenate, load
+from ablation.emoji.data.sources import load
 from ablation.errors import UserError
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -240,25 +240,38 @@ def test_the_fingerprint_does_not_change_with_place_time_or_encoding(file: str, 
 # Joining sets.
 
 
-def test_sets_with_other_columns_are_refused_where_datasets_loses_half_of_the_report() -> None:
+def shards(folder: Path, *parts: dict[str, Any]) -> str:
+    """A folder of Parquet files with these columns."""
+    folder.mkdir()
+    for number, columns in enumerate(parts):
+        parquet(folder / f"part-{number}.parquet", columns)
+    return str(folder)
+
+
+def test_files_with_other_columns_are_refused_where_datasets_loses_half_of_the_report(tmp_path: Path) -> None:
     originals = Dataset.from_dict({"image": [0] * 204, "text": ["x"] * 204, "label": [1] * 204})
     augmented = Dataset.from_dict({"image": [0] * 204})
     joined = datasets.concatenate_datasets([originals, augmented])
     present = {name: sum(value is not None for value in joined[name]) for name in joined.column_names}
     assert present == {"image": 408, "text": 204, "label": 204}  # what the report saw (part 1 a)
-    with pytest.raises(UserError, match=r"set 2 has image; they differ in text, label"):
-        concatenate(originals, augmented)
+    whole = {"image": [plain()], "text": ["x"], "label": [1]}
+    folder = shards(tmp_path / "set", whole, {"image": [plain()]})
+    with pytest.raises(UserError, match=r"part-1\.parquet has image; they differ in text, label"):
+        load((folder,))
 
 
-def test_sets_whose_types_differ_are_refused() -> None:
-    with pytest.raises(UserError, match="they differ in text: add, drop or cast"):
-        concatenate(Dataset.from_dict({"text": ["x"]}), Dataset.from_dict({"text": [1]}))
+def test_files_whose_types_differ_are_refused(tmp_path: Path) -> None:
+    parts = ({"image": [plain()], "text": ["x"], "subject": subject} for subject in ([1], ["1"]))
+    with pytest.raises(UserError, match="they differ in subject: add, drop or cast"):
+        load((shards(tmp_path / "set", *parts),))
 
 
-@given(st.lists(st.lists(st.text("abc"), min_size=1, max_size=3), min_size=1, max_size=4))
-def test_equal_columns_are_joined_in_order_and_nothing_is_lost(parts: list[list[str]]) -> None:
-    joined = concatenate(*(Dataset.from_dict({"text": part}) for part in parts))
-    assert joined["text"][:] == [text for part in parts for text in part]
+def test_files_with_equal_columns_are_joined_in_order_and_nothing_is_lost(tmp_path: Path) -> None:
+    parts = [["a", "b"], ["c"], ["d", "e", "f"]]
+    folder = shards(tmp_path / "set", *({"image": [plain()] * len(p), "text": p} for p in parts))
+    images = load((folder,))
+    assert images.text == ("a", "b", "c", "d", "e", "f")
+    assert images.left_out == ()
 
 
 # What cannot be loaded.
@@ -268,9 +281,8 @@ def test_equal_columns_are_joined_in_order_and_nothing_is_lost(parts: list[list[
     ("columns", "complaint"),
     [
         ({"picture": [1], "text": ["x"]}, "exactly one column of images, but has none among picture, text"),
-        ({"image": [plain()], "number": [1]}, "wants a column 'text' of strings .* but has image, number"),
-        ({"image": [plain()], "text": [1]}, "wants a column 'text' of strings"),
-        ({"image": [plain()], "a": ["x"], "b": ["y"]}, "wants a column 'text' of strings"),
+        ({"image": [plain()], "number": [1]}, "wants a column 'text' .* but has number"),
+        ({"image": [plain()], "a": ["x"], "b": ["y"]}, "wants a column 'text' .* but has a, b"),
         ({"image": [plain()] * 3, "text": ["x", None, None]}, "2 of 3 have none, the first in row 1"),
         ({"image": [plain(), JUNK], "text": ["x", "y"]}, "row 1 cannot be decoded"),
         ({"image": [plain(), None], "text": ["x", "y"]}, r"row 1 cannot be decoded \(it is empty\)"),
@@ -309,10 +321,10 @@ def test_a_truncated_file_is_refused(file: str, keep: int) -> None:
 
 
 def test_a_folder_without_texts_or_images_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="images that `datasets` can load"):
+    with pytest.raises(UserError, match=r"at least one image that Pillow can read, .* it is empty"):
         load((str(tmp_path),))
     Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
-    with pytest.raises(UserError, match="wants a column 'text'"):
+    with pytest.raises(UserError, match=r"wants a column 'text' .* or every image in a folder"):
         load((str(tmp_path),))
 
 
@@ -387,3 +399,56 @@ def test_a_set_that_the_hub_does_not_have_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", refuse)
     with pytest.raises(UserError, match="no public data set on the hub called 'nobody/nothing'"):
         load(("nobody/nothing",))
+
+
+def kept_with(cache: Path, readme: str, **rows: int) -> None:
+    """A kept copy with this README and Parquet files of so many rows."""
+    sources._load.cache_clear()  # in a process a set on the hub is read once
+    keep(cache, "a" * 40, "x")
+    folder = cache / "datasets--somebody--faces" / "snapshots" / ("a" * 40)
+    (folder / "train.parquet").unlink()
+    (folder / "README.md").write_text(readme)
+    (folder / ".gitattributes").write_text("")
+    for name, number in rows.items():
+        parquet(folder / f"{name}.parquet", {"image": [plain()] * number, "text": [name] * number})
+
+
+README = """---
+dataset_info:
+  features: []
+  splits:
+  - {{name: train, num_examples: {}}}
+  - {{name: test, num_examples: 1}}
+---
+# Faces
+"""
+
+
+def test_all_files_of_a_set_on_the_hub_are_rows_whatever_they_are_called(no_network: Path) -> None:
+    kept_with(no_network, README.format(2), test=1, train=2)
+    images = load(("somebody/faces",))
+    assert images.text == ("test", "train", "train")
+    (said,) = images.left_out
+    assert said == ("somebody/faces: 2 files are left out: 1 .gitattributes (hidden) and 1 *.md (no images).")
+
+
+def test_a_set_that_declares_another_number_of_rows_than_it_has_is_refused(no_network: Path) -> None:
+    kept_with(no_network, README.format(5), test=1, train=2)
+    with pytest.raises(UserError, match="declares 6 rows, but its Parquet files have 3"):
+        load(("somebody/faces",))
+
+
+@pytest.mark.parametrize(
+    ("head", "complaint"),
+    [
+        ("configs:\n- config_name: small\n- config_name: large", r"has 2 configurations \(small and large\)"),
+        ("configs: [", "wants to be YAML"),
+        ("configs: 7", "wants to be YAML"),
+    ],
+)
+def test_a_set_of_which_nobody_knows_what_is_meant_is_refused(
+    no_network: Path, head: str, complaint: str
+) -> None:
+    kept_with(no_network, f"---\n{head}\n---\n", train=1)
+    with pytest.raises(UserError, match=complaint):
+        load(("somebody/faces",))

@@ -12,11 +12,12 @@ from datasets import Dataset, Features, Value
 from datasets import Image as ImageFeature
 from PIL import Image, ImageChops, ImageDraw, ImageFont, features
 
-from ablation.emoji.data.images import SIDE, WORDS
+from ablation.emoji.data.images import SIDE
 from ablation.emoji.data.unicode import Emoji, emojis
 from ablation.errors import UserError
 from ablation.files import replace
 
+WORDS = ("text", "emoji", "group", "subgroup", "subject")
 FEATURES = Features(image=ImageFeature(), **{name: Value("string") for name in WORDS})
 
 SIZES = (109, 160, 136, 128, *range(256, 15, -1))

@@ -19,8 +19,10 @@ from ablation.errors import UserError
 SIDE = 64
 """Width and height of every picture, in pixels."""
 
-WORDS = ("text", "emoji", "group", "subgroup", "subject")
+WORDS = ("text", "emoji", "group", "subgroup", "subject", "vendor")
 """What a set says of each image, by the names of the columns and fields."""
+LABEL = "class"
+"""The column of the field `label`: its own name is a word of Python's."""
 GAP = 2  # pixels between the pictures of a grid
 COLOURS = 64  # of a small PNG
 
@@ -31,7 +33,10 @@ class Images:
 
     pixels: uint8 (n, 3, 64, 64), red, green and blue. text: what it is called. emoji, group, subgroup:
     the character and Unicode's grouping, "" where the source has none. subject: what it shows once
-    skin tone and gender are taken off; the text itself where the source has none.
+    skin tone and gender are taken off; the text itself where the source has none. vendor: who drew it;
+    label: its class, by the column `class`, a class label or the folder; "" where the source has none.
+    left_out: what lies in the sources and is not among the images, counted and with its reason, and what else
+    loading assumed; a sentence each.
     """
 
     pixels: torch.Tensor
@@ -40,19 +45,38 @@ class Images:
     group: tuple[str, ...]
     subgroup: tuple[str, ...]
     subject: tuple[str, ...]
+    vendor: tuple[str, ...] = ()
+    label: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Fill the words that are not given."""
+        for name in ("vendor", "label"):
+            object.__setattr__(self, name, getattr(self, name) or ("",) * len(self))
 
     def __len__(self) -> int:
         return len(self.text)
+
+    def column(self, name: str) -> tuple[str, ...]:
+        """What the images have in a column: one of WORDS, or "class"."""
+        found: tuple[str, ...] = getattr(self, "label" if name == LABEL else name)
+        return found
 
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits: a hash of all that can change a result, in order, and of nothing else.
 
         That is the pixels and the words that select, classify and split the images; not where the
-        images came from, how they were encoded or when.
+        images came from, how they were encoded or when. The vendor is one of them only where there are
+        several, and the label where it is not the text.
         """
+        words = [self.text, self.subject, self.group, self.subgroup]
+        if len({*self.vendor}) > 1:
+            words.append(self.vendor)
+        if any(self.label) and self.label != self.text:
+            words.append((LABEL, *self.label))
         digest = hashlib.sha256(self.pixels.numpy().tobytes())
-        digest.update(json.dumps([self.text, self.subject, self.group, self.subgroup]).encode())
+        digest.update(json.dumps(words).encode())
         return digest.hexdigest()[:16]
 
 
@@ -63,16 +87,20 @@ def decode(
 
     Transparency is laid on white. An image of another size is reduced or enlarged (Lanczos, which
     filters before it reduces) to fit, its aspect kept, and padded with white; of an animated one, the first
-    picture. An image that declares more than 89 million pixels is not decoded.
-    An image that cannot be decoded is a `UserError` naming its row, counted from 0.
+    picture. An image that declares more than 89 million pixels is not decoded, nor one that would be thinner
+    than a pixel once it fits.
+    An image that cannot be decoded is a `UserError` naming its row, counted from 0, and its file if it has
+    one.
     """
     raw = bytearray()
     for row, image in enumerate(stored):
         try:
             raw += _square(_open(image, folder)).tobytes()
         except Exception as error:  # broken bytes make Pillow raise nearly anything
+            own = folder and image and not image["bytes"] and image["path"]
+            file = f" ({own})" if own else ""
             raise UserError(
-                f"every row of {source} wants an 8-bit image, but row {row} cannot be decoded "
+                f"every row of {source} wants an 8-bit image, but row {row}{file} cannot be decoded "
                 f"({error or type(error).__name__}): mend or drop it."
             ) from error
     return torch.frombuffer(raw, dtype=torch.uint8).view(-1, SIDE, SIDE, 3).permute(0, 3, 1, 2).contiguous()
@@ -81,16 +109,21 @@ def decode(
 def _open(image: Mapping[str, Any] | None, folder: Path | None) -> Image.Image:
     if image is None or not (image["bytes"] or image["path"]):
         raise ValueError("it is empty")
-    data = image["bytes"] or _within(folder, Path(image["path"])).read_bytes()
+    data = image["bytes"] or _within(folder, image["path"]).read_bytes()
     with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
         return Image.open(BytesIO(data))
 
 
-def _within(folder: Path | None, path: Path) -> Path:
-    """The path, if it names a file of the folder: a set from elsewhere may name any file of this machine."""
+def _within(folder: Path | None, name: str) -> Path:
+    """The path in the folder, if it is a file's: a set from elsewhere may name any file of this machine."""
     # By its words: the hub's cache links each file to a place outside of the folder.
-    own = folder is not None and _plain(path).is_relative_to(_plain(folder))
-    if not (own and path.is_file()):
+    path = None if folder is None else folder / name
+    if (
+        folder is None
+        or path is None
+        or not _plain(path).is_relative_to(_plain(folder))
+        or not path.is_file()
+    ):
         raise ValueError("it has no bytes and names no file of the source's own folder")
     return path
 
@@ -109,6 +142,9 @@ def _square(image: Image.Image) -> Image.Image:
     image = image.convert("RGB")
     if image.size == (SIDE, SIDE):
         return image
+    if min(image.size) * SIDE < max(image.size):
+        wide, high = image.size
+        raise ValueError(f"of {wide} x {high} pixels less than one is left once it fits {SIDE} x {SIDE}")
     return ImageOps.pad(image, (SIDE, SIDE), Image.Resampling.LANCZOS, color="white")
 
 

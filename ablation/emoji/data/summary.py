@@ -32,7 +32,8 @@ class Summary:
     images, subjects: all of the source. groups: images per Unicode group, most first. faces: texts
     with "face"; clocks and people: how many of these are clock faces and people. sets: originals that the
     spec chooses, per set under seed 0; classes[name] the same per class (of `spec.classes`, and empty
-    without). schemes[scheme][class]: images of the whole source. fingerprint: of the whole source.
+    without). schemes[scheme][class]: images of the whole source. labels: images per class that the
+    source itself names, most first. fingerprint: of the whole source.
     """
 
     images: int
@@ -44,6 +45,7 @@ class Summary:
     sets: dict[str, int]
     classes: dict[str, dict[str, int]]
     schemes: dict[str, dict[str, int]]
+    labels: dict[str, int]
     fingerprint: str
 
 
@@ -72,6 +74,7 @@ def describe(images: Images, spec: DataSpec) -> Summary:
             label: {name: by_set[name][label] for name in SETS} for label in class_names(spec.classes, images)
         },
         schemes={scheme: counts(scheme, range(len(images))) for scheme in SCHEMES if class_names(scheme)},
+        labels=dict(Counter(label for label in images.label if label).most_common()),
         fingerprint=images.fingerprint,
     )
 
