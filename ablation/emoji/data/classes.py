@@ -200,10 +200,7 @@ def class_names(scheme: str, images: "Images | None" = None) -> tuple[str, ...]:
 def _column(images: "Images", scheme: str) -> tuple[str, ...]:
     """The value of every image in the column, "" where there is none."""
     scheme_of(scheme)
-    name = scheme.removeprefix(COLUMN)
-    # "class" is no name that a field may have.
-    found: tuple[str, ...] = getattr(images, "label" if name == "class" else name, ("",) * len(images))
-    return found
+    return images.column(scheme.removeprefix(COLUMN))
 
 
 @lru_cache(maxsize=32)  # the split, the training and the evaluation of a run all need the same classes
