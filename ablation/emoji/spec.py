@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ablation.emoji.composition.directions import METHODS, SUBSPACES
 from ablation.emoji.data.classes import scheme_of
@@ -15,6 +15,7 @@ from ablation.settings import Settings, setting, vary
 if TYPE_CHECKING:
     from ablation.emoji.experiment import EmojiExperiment
 
+SCHEME = "a class scheme: a name, class_scheme({...}) or 'column:NAME'"
 SCHEME_SETTINGS = ("classes", "stratify", "among")
 """The settings of `DataSpec` whose value is a class scheme; `among` may be empty."""
 
@@ -39,16 +40,15 @@ class DataSpec(Settings):
 
     sources: tuple[str, ...] = setting(("emoji",), "'emoji', hub names, Parquet files or folders of images")
     keyword: str = setting("face", "keep the texts that contain it; empty keeps all")
-    classes: str = setting(
-        "none",
-        "class scheme: a name, class_scheme({...}) or 'column:NAME'; images without a class are left out",
+    classes: Annotated[str, SCHEME] = setting("none", "class scheme; images without a class are left out")
+    stratify: Annotated[str, SCHEME] = setting(
+        "happy_sad", "class scheme that the split balances; the same in every arm"
     )
-    stratify: str = setting("happy_sad", "class scheme that the split balances; the same in every arm")
     split: str = setting(
         "subject", "what is assigned to one of the three sets", choices=("subject", "image", "copy")
     )
     parts: tuple[int, ...] = setting((3, 1, 1), "train : validation : test", at_least=1, length=3)
-    among: str = setting(
+    among: Annotated[str, SCHEME] = setting(
         "",
         "class scheme that chooses the images in place of `classes`: those it names no class for stay out, "
         "those `classes` names none for take part unlabelled",
@@ -64,13 +64,6 @@ class DataSpec(Settings):
     )
 
     def __post_init__(self) -> None:
-        for name in SCHEME_SETTINGS:
-            given = getattr(self, name)
-            if isinstance(given, Mapping):
-                raise UserError(
-                    f"data.{name} wants classes of one's own as class_scheme({{...}}), but got the mapping "
-                    f"{given!r}: write class_scheme around it."
-                )
         super().__post_init__()
         for name in SCHEME_SETTINGS:
             if scheme := getattr(self, name):

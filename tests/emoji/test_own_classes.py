@@ -91,7 +91,7 @@ def test_own_classes_go_through_plan_run_table_and_verify(ablation: Run, folder:
             "phrases 'zero' of 'zero' can never be reached after 'o' of 'o'",
         ),
         ("class_scheme({'round': 'zero'})", "class_scheme wants classes by their names"),
-        ("{'round': Class(('zero',)), 'one': Class(('one',))}", "write class_scheme around it"),
+        ("{'round': Class(('zero',)), 'one': Class(('one',))}", "wants a class scheme"),
     ],
 )
 @pytest.mark.parametrize("verb", ["plan", "run"])
