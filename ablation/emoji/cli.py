@@ -75,16 +75,29 @@ def show(
 
 @app.command()
 def build(
-    font: Annotated[Path, typer.Option("--font", help="A colour font: Noto, Apple, Segoe, Twemoji, ...")],
+    font: Annotated[
+        Path | None, typer.Option("--font", help="A colour font: Noto, Apple, Segoe, Twemoji, ...")
+    ] = None,
+    package: Annotated[
+        Path | None,
+        typer.Option(
+            "--package", help="Pictures named by code points: a folder, or a tarball that `npm pack` makes."
+        ),
+    ] = None,
     to: Annotated[Path, typer.Option("--to", help="The Parquet file to write.")] = Path("emoji.parquet"),
 ) -> None:
-    """Render every emoji of Unicode 15 from a colour font into a Parquet file."""
-    from ablation.emoji.data import fonts
+    """Draw every emoji of Unicode 15 from a colour font or a package of pictures into a Parquet file."""
+    if (font is None) == (package is None):
+        raise UserError("build wants a font or a package of pictures: name one, with --font or --package.")
+    from ablation.emoji.data.build import from_font, from_package
 
-    built = fonts.build(font, to)
-    typer.echo(f"{built.images} emoji in {built.path}")
+    with busy("Drawing the emoji"):
+        built = from_font(font, to) if font else from_package(package, to)
+    typer.echo(f"{built.images} emoji of {built.vendor} in {built.path}")
+    for file in built.left_out:
+        typer.echo(f"left out: {file}")
     for text in built.lacking:
-        typer.echo(f"the font lacks: {text}")
+        typer.echo(f"{built.vendor} lacks: {text}")
 
 
 def _strength(text: str | float) -> float:

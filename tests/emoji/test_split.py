@@ -20,10 +20,16 @@ HAPPY_SAD = DataSpec(classes="happy_sad")
 seeds = st.integers(0, 10_000)
 
 
-def made(texts: list[str], subjects: list[str] | None = None, groups: list[str] | None = None) -> Images:
+def made(
+    texts: list[str],
+    subjects: list[str] | None = None,
+    groups: list[str] | None = None,
+    vendors: list[str] | None = None,
+) -> Images:
     empty = ("",) * len(texts)
     pixels = torch.zeros(len(texts), 3, 64, 64, dtype=torch.uint8)
-    return Images(pixels, tuple(texts), empty, tuple(groups or empty), empty, tuple(subjects or texts))
+    words = tuple(texts), empty, tuple(groups or empty), empty, tuple(subjects or texts)
+    return Images(pixels, *words, tuple(vendors or empty))
 
 
 def members(splits: Splits) -> dict[str, set[tuple[int, int]]]:

@@ -19,7 +19,7 @@ from ablation.errors import UserError
 SIDE = 64
 """Width and height of every picture, in pixels."""
 
-WORDS = ("text", "emoji", "group", "subgroup", "subject")
+WORDS = ("text", "emoji", "group", "subgroup", "subject", "vendor")
 """What a set says of each image, by the names of the columns and fields."""
 GAP = 2  # pixels between the pictures of a grid
 COLOURS = 64  # of a small PNG
@@ -31,7 +31,8 @@ class Images:
 
     pixels: uint8 (n, 3, 64, 64), red, green and blue. text: what it is called. emoji, group, subgroup:
     the character and Unicode's grouping, "" where the source has none. subject: what it shows once
-    skin tone and gender are taken off; the text itself where the source has none.
+    skin tone and gender are taken off; the text itself where the source has none. vendor: who drew it,
+    "" where the source does not say.
     """
 
     pixels: torch.Tensor
@@ -40,6 +41,7 @@ class Images:
     group: tuple[str, ...]
     subgroup: tuple[str, ...]
     subject: tuple[str, ...]
+    vendor: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.text)
@@ -48,11 +50,14 @@ class Images:
     def fingerprint(self) -> str:
         """16 hexadecimal digits: a hash of all that can change a result, in order, and of nothing else.
 
-        That is the pixels and the words that select, classify and split the images; not where the
-        images came from, how they were encoded or when.
+        That is the pixels and the words that select, classify and split the images, and their vendors
+        where there are several; not where the images came from, how they were encoded or when.
         """
+        words = [self.text, self.subject, self.group, self.subgroup]
+        if len({*self.vendor}) > 1:
+            words.append(self.vendor)
         digest = hashlib.sha256(self.pixels.numpy().tobytes())
-        digest.update(json.dumps([self.text, self.subject, self.group, self.subgroup]).encode())
+        digest.update(json.dumps(words).encode())
         return digest.hexdigest()[:16]
 
 

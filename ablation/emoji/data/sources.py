@@ -18,9 +18,13 @@ from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundErro
 from pyarrow import ArrowException
 
 from ablation.emoji.data.images import WORDS, Images, decode
-from ablation.errors import UserError
+from ablation.errors import UserError, unknown
 from ablation.texts import unfit
 
+SHIPPED = {"emoji": "emoji.parquet"} | {
+    f"emoji:{vendor}": f"{vendor}.parquet" for vendor in ("twemoji", "openmoji", "fluent")
+}
+"""The sources that are shipped, and their files."""
 MOST_LETTERS = 10_000  # of a text: it names a picture, in pages that show it many times over
 _STRINGS = (Value("string"), Value("large_string"))
 HUB_SECONDS = 3.0
@@ -30,11 +34,12 @@ HUB_SECONDS = 3.0
 def load(sources: tuple[str, ...]) -> Images:
     """The images of all sources, one after another, kept in memory for the next call.
 
-    A source is "emoji" (the shipped set), a file `*.parquet`, a folder of images (text from the column
-    `text` of its metadata file, else the name of the image's folder), or a set on the hub, "owner/name"
-    or "owner/name@revision"; of a set with several splits, all. A local source is read again once it
-    changed. Everything that cannot be loaded is a `UserError`. Of the files that a source names, those of its
-    own folder alone are read.
+    A source is "emoji" (the shipped set, which Noto drew), "emoji:twemoji", "emoji:openmoji" or
+    "emoji:fluent" (the same emoji as these vendors drew them, where they did), a file `*.parquet`, a folder
+    of images (text from the column `text` of its metadata file, else the name of the image's folder), or a
+    set on the hub, "owner/name" or "owner/name@revision"; of a set with several splits, all. A local source
+    is read again once it changed. Everything that cannot be loaded is a `UserError`. Of the files that a
+    source names, those of its own folder alone are read.
     """
     return _PROVIDED.get(sources) or _load(sources, tuple(_stamp(source) for source in sources))
 
@@ -76,8 +81,10 @@ def _stamp(source: str) -> tuple[object, ...]:
 def _read(source: str) -> tuple[Dataset, Path | None]:
     """The rows, and the folder of the files that they may name, if any."""
     path = Path(source)
-    if source == "emoji":
-        with as_file(files("ablation") / "emoji" / "assets" / "emoji.parquet") as shipped:
+    if source == "emoji" or source.startswith("emoji:"):
+        if source not in SHIPPED:
+            raise unknown("shipped source", source, SHIPPED)
+        with as_file(files("ablation") / "emoji" / "assets" / SHIPPED[source]) as shipped:
             return _parquet(shipped), None
     if path.is_dir():
         return _folder(source, "imagefolder", data_dir=source), path
