@@ -12,7 +12,7 @@ from ablation.formatting import count, listing
 from ablation.settings import flat
 from ablation.study import Study
 
-SPLIT = ("data.sources", "data.stratify", "data.split", "data.parts")
+SPLIT = ("data.sources", "data.stratify", "data.split", "data.parts", "data.test_vendors")
 """Settings that decide, with the seed, which set each image belongs to."""
 COPY_SPLIT = ("data.keyword", "data.classes", "data.among", "augment.copies")
 """Settings that decide it too where data.split is "copy"."""
@@ -33,7 +33,7 @@ TRUTHS, POOL = "truths_", "pool_"
 
 SIZES = (
     *("data.sources", "data.keyword", "data.classes", "data.among", "data.train_most", "data.split"),
-    *("data.parts", "augment.copies", "train.batch_size"),
+    *("data.parts", "data.train_vendors", "augment.copies", "train.batch_size"),
 )
 """Settings that change how many optimiser steps an epoch takes."""
 ALIKE = 1.02

@@ -87,12 +87,17 @@ def build(
     to: Annotated[Path, typer.Option("--to", help="The Parquet file to write.")] = Path("emoji.parquet"),
 ) -> None:
     """Draw every emoji of Unicode 15 from a colour font or a package of pictures into a Parquet file."""
-    if (font is None) == (package is None):
-        raise UserError("build wants a font or a package of pictures: name one, with --font or --package.")
     from ablation.emoji.data.build import from_font, from_package
 
     with busy("Drawing the emoji"):
-        built = from_font(font, to) if font else from_package(package, to)
+        if font and not package:
+            built = from_font(font, to)
+        elif package and not font:
+            built = from_package(package, to)
+        else:
+            raise UserError(
+                "build wants a font or a package of pictures: name one, with --font or --package."
+            )
     typer.echo(f"{built.images} emoji of {built.vendor} in {built.path}")
     for file in built.left_out:
         typer.echo(f"left out: {file}")
@@ -115,6 +120,12 @@ RunId = Annotated[
 ]
 
 
+VendorName = Annotated[
+    str,
+    typer.Option("--vendor", help="Whose drawings, where the run has several vendors'; else the first's."),
+]
+
+
 @app.command()
 def compose(
     target: Annotated[str, typer.Option("--target", help=f"The picture that is to change. {NAME}")],
@@ -126,6 +137,7 @@ def compose(
         typer.Option("--strength", parser=_strength, metavar="X", help="Of the edit; several if not given."),
     ] = None,
     to: Annotated[Path, typer.Option("--to", help="Where the strip goes (PNG).")] = Path("composite.png"),
+    vendor: VendorName = "",
     run: RunId = "",
     store: StoreFolder = DEFAULT_STORE,
 ) -> None:
@@ -136,13 +148,14 @@ def compose(
     from ablation.tracking import Store
 
     with busy("Composing"):
-        said = compose_strip(Store(store), run, (target, plus, minus), method, strength, _file(to))
+        said = compose_strip(Store(store), run, (target, plus, minus), method, strength, _file(to), vendor)
     typer.echo(said)
 
 
 @app.command()
 def composer(
     to: Annotated[Path, typer.Option("--to", help="Where the page goes (HTML).")] = Path("composer.html"),
+    vendor: VendorName = "",
     run: RunId = "",
     store: StoreFolder = DEFAULT_STORE,
 ) -> None:
@@ -151,7 +164,7 @@ def composer(
     from ablation.tracking import Store
 
     with busy("Composing every choice of the page, a minute or two"):
-        said = compose_page(Store(store), run, _file(to))
+        said = compose_page(Store(store), run, _file(to), vendor)
     typer.echo(said)
 
 

@@ -177,9 +177,11 @@ def _rendered(file: str, svg: bytes, path: Path) -> bytes:
         )
     import resvg_py
 
-    size = {"width": SIDE, "height": SIDE}
     try:
-        return bytes(resvg_py.svg_to_bytes(svg.decode(), background="white", skip_system_fonts=True, **size))
+        png = resvg_py.svg_to_bytes(
+            svg.decode(), background="white", width=SIDE, height=SIDE, skip_system_fonts=True
+        )
+        return bytes(png)
     except ValueError as error:
         raise UserError(
             f"every drawing of {path} wants to be SVG, but {file} cannot be drawn ({error}): mend or drop it."
