@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ablation.emoji.protocols import STEPS as STEPS
+from ablation.emoji.protocols import VENDORS as VENDORS
 from ablation.emoji.protocols import autoencoder as autoencoder
 from ablation.emoji.protocols import composed as composed
 from ablation.emoji.protocols import joint as joint

@@ -18,12 +18,11 @@ from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundErro
 from pyarrow import ArrowException
 
 from ablation.emoji.data.images import WORDS, Images, decode
+from ablation.emoji.protocols import VENDORS
 from ablation.errors import UserError, unknown
 from ablation.texts import unfit
 
-SHIPPED = {"emoji": "emoji.parquet"} | {
-    f"emoji:{vendor}": f"{vendor}.parquet" for vendor in ("twemoji", "openmoji", "fluent")
-}
+SHIPPED = {source: f"{source.removeprefix('emoji:')}.parquet" for source in VENDORS.values()}
 """The sources that are shipped, and their files."""
 MOST_LETTERS = 10_000  # of a text: it names a picture, in pages that show it many times over
 _STRINGS = (Value("string"), Value("large_string"))
