@@ -189,7 +189,7 @@ def _single(place: str, value: Any, kind: Any) -> Any:
             if isfinite(number):
                 return number
         if kind is str and isinstance(value, str):
-            return value if type(value) is str else str.__str__(value)
+            return value.item() if hasattr(value, "item") else value  # of numpy: Python's own
     except OverflowError:
         pass
     else:

@@ -127,7 +127,8 @@ def _limited(name: str, value: Any, limits: Mapping[Any, Any]) -> None:
             bound = limits[key]
             wanted = words.format(", ".join(map(repr, bound)) if isinstance(bound, tuple) else f"{bound:g}")
             raise UserError(f"{name} must be {wanted}, but got {value!r}.")
-    if len(values) != limits.get("length", len(values)) or not values:
+    empty = not values and limits.get("neutral") != ()  # no value may mean "as before"
+    if len(values) != limits.get("length", len(values)) or empty:
         raise UserError(f"{name} wants {limits.get('length', 'some')} values, but got {value!r}.")
 
 

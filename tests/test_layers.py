@@ -56,6 +56,7 @@ OWNERS = {
     "sklearn": {"emoji"},
     "safetensors": {"emoji"},
     "pyarrow": {"emoji"},
+    "resvg_py": {"emoji.data.packages"},
     "mlflow": {"tracking"},
     "requests": {"tracking"},
     "tenacity": {"tracking"},

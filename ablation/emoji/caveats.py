@@ -1,6 +1,6 @@
 """What a reader must know of the runs: their splits, truths and budgets, and how far one picture counts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from ablation.formatting import count, listing
 from ablation.settings import flat
 from ablation.study import Study
 
-SPLIT = ("data.sources", "data.stratify", "data.split", "data.parts")
+SPLIT = ("data.sources", "data.stratify", "data.split", "data.parts", "data.test_vendors")
 """Settings that decide, with the seed, which set each image belongs to."""
 COPY_SPLIT = ("data.keyword", "data.classes", "data.among", "augment.copies")
 """Settings that decide it too where data.split is "copy"."""
@@ -42,7 +42,7 @@ TRUTHS, POOL = "truths_", "pool_"
 
 SIZES = (
     *("data.sources", "data.keyword", "data.classes", "data.among", "data.train_most", "data.split"),
-    *("data.parts", "augment.copies", "train.batch_size"),
+    *("data.parts", "data.train_vendors", "augment.copies", "train.batch_size"),
 )
 """Settings that change how many optimiser steps an epoch takes."""
 ALIKE = 1.02
@@ -103,12 +103,21 @@ def _alike(study: Study) -> str:
 def _paired(study: Study) -> str:
     decides = "the seed decides initialisation, data order, augmentation, dropout and the split"
     names = SPLIT + (COPY_SPLIT if "copy" in map(_protocol, study.settings.values()) else ())
-    if differ := [name for name in names if name in study.varied]:
+    differ = [name for name in names if name in study.varied]
+    tables = {arm: flat(settings) for arm, settings in study.settings.items()}
+    apart = [arm for arm in tables if _unlike(tables[arm], tables[study.reference_of(arm)], differ)]
+    if apart:
         return (
             f"{decides}, but {_vary(differ)}, so that the arms' splits differ: arms share a seed, not their "
             "test images"
         )
+    if differ:
+        return f"{decides}; {_vary(differ)}, but not between arms that are compared, whose splits are paired"
     return f"{decides}, and is paired across arms"
+
+
+def _unlike(one: Mapping[str, object], other: Mapping[str, object], names: Sequence[str]) -> bool:
+    return any(one[name] != other[name] for name in names)
 
 
 def _unseen(study: Study) -> str:

@@ -84,16 +84,34 @@ def show(
 
 @app.command()
 def build(
-    font: Annotated[Path, typer.Option("--font", help="A colour font: Noto, Apple, Segoe, Twemoji, ...")],
+    font: Annotated[
+        Path | None, typer.Option("--font", help="A colour font: Noto, Apple, Segoe, Twemoji, ...")
+    ] = None,
+    package: Annotated[
+        Path | None,
+        typer.Option(
+            "--package", help="Pictures named by code points: a folder, or a tarball that `npm pack` makes."
+        ),
+    ] = None,
     to: Annotated[Path, typer.Option("--to", help="The Parquet file to write.")] = Path("emoji.parquet"),
 ) -> None:
-    """Render every emoji of Unicode 15 from a colour font into a Parquet file."""
-    from ablation.emoji.data import fonts
+    """Draw every emoji of Unicode 15 from a colour font or a package of pictures into a Parquet file."""
+    from ablation.emoji.data.build import from_font, from_package
 
-    built = fonts.build(font, to)
-    typer.echo(f"{built.images} emoji in {built.path}")
+    with busy("Drawing the emoji"):
+        if font and not package:
+            built = from_font(font, to)
+        elif package and not font:
+            built = from_package(package, to)
+        else:
+            raise UserError(
+                "build wants a font or a package of pictures: name one, with --font or --package."
+            )
+    typer.echo(f"{built.images} emoji of {built.vendor} in {built.path}")
+    for file in built.left_out:
+        typer.echo(f"left out: {file}")
     for text in built.lacking:
-        typer.echo(f"the font lacks: {text}")
+        typer.echo(f"{built.vendor} lacks: {text}")
 
 
 def _strength(text: str | float) -> float:
@@ -111,6 +129,12 @@ RunId = Annotated[
 ]
 
 
+VendorName = Annotated[
+    str,
+    typer.Option("--vendor", help="Whose drawings, where the run has several vendors'; else the first's."),
+]
+
+
 @app.command()
 def compose(
     target: Annotated[str, typer.Option("--target", help=f"The picture that is to change. {NAME}")],
@@ -122,6 +146,7 @@ def compose(
         typer.Option("--strength", parser=_strength, metavar="X", help="Of the edit; several if not given."),
     ] = None,
     to: Annotated[Path, typer.Option("--to", help="Where the strip goes (PNG).")] = Path("composite.png"),
+    vendor: VendorName = "",
     run: RunId = "",
     store: StoreFolder = DEFAULT_STORE,
 ) -> None:
@@ -132,13 +157,14 @@ def compose(
     from ablation.tracking import Store
 
     with busy("Composing"):
-        said = compose_strip(Store(store), run, (target, plus, minus), method, strength, _file(to))
+        said = compose_strip(Store(store), run, (target, plus, minus), method, strength, _file(to), vendor)
     typer.echo(said)
 
 
 @app.command()
 def composer(
     to: Annotated[Path, typer.Option("--to", help="Where the page goes (HTML).")] = Path("composer.html"),
+    vendor: VendorName = "",
     run: RunId = "",
     store: StoreFolder = DEFAULT_STORE,
 ) -> None:
@@ -147,7 +173,7 @@ def composer(
     from ablation.tracking import Store
 
     with busy("Composing every choice of the page, a minute or two"):
-        said = compose_page(Store(store), run, _file(to))
+        said = compose_page(Store(store), run, _file(to), vendor)
     typer.echo(said)
 
 

@@ -42,13 +42,14 @@ def common_images(images: Images, data: DataSpec, sides: Tensor) -> CommonImages
     After a split by copies nothing is held out: no common test set is left, and no mood.
     """
     nothing = torch.empty(0, dtype=torch.int64)
-    pool = probe_pool(images.subject, images.subgroup)
+    learned, tested = (images.drawn_by(ones) for ones in (data.train_vendors, data.test_vendors))
+    pool = probe_pool(images.subject, images.subgroup, torch.where(sides == TRAIN, learned, tested))
     if len({images.subgroup[index] for index in pool.tolist()}) < 2:
         pool = nothing
     probe = pool[sides[pool] == TRAIN], pool[sides[pool] == TEST]
     if data.split == "copy":
         return CommonImages(nothing, nothing, *probe)
-    held_out = (sides == TEST).nonzero().flatten().tolist()
+    held_out = ((sides == TEST) & tested).nonzero().flatten().tolist()
     word, moods = data.common.casefold(), classify(images, "mood")
     common = [index for index in held_out if word in images.text[index].casefold()]
     mood = [index for index in held_out if moods[index] >= 0]

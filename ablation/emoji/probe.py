@@ -22,15 +22,15 @@ COMPONENTS = 32  # of the codes; all of a shorter code
 MOST_SUBJECTS = 10  # of a subgroup, so that no large one decides the score, and encoding stays cheap
 
 
-def probe_pool(subjects: tuple[str, ...], subgroups: tuple[str, ...]) -> Tensor:
+def probe_pool(subjects: tuple[str, ...], subgroups: tuple[str, ...], among: Tensor) -> Tensor:
     """Indices, int64 (m,), of one image a subject, from subgroups with at least LEAST_SUBJECTS subjects.
 
-    The first image of a subject stands for it: tones and genders are not counted as evidence. Of a
-    subgroup the first MOST_SUBJECTS subjects take part.
+    The first image of a subject that is `among` them, bool (n,), stands for it: tones, genders and vendors
+    are not counted as evidence. Of a subgroup the first MOST_SUBJECTS subjects take part.
     """
     first: dict[str, int] = {}
-    for index, subject in enumerate(subjects):
-        first.setdefault(subject, index)
+    for index in among.nonzero().flatten().tolist():
+        first.setdefault(subjects[index], index)
     members: dict[str, list[int]] = {}
     for index in first.values():
         members.setdefault(subgroups[index], []).append(index)

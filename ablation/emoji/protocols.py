@@ -29,5 +29,13 @@ composed = vary(
 )
 """Part 3: the autoencoder of all emoji, as they are, some 60 passes, so that there are truths to compose."""
 
+VENDORS = {
+    "noto": "emoji",
+    "twemoji": "emoji:twemoji",
+    "openmoji": "emoji:openmoji",
+    "fluent": "emoji:fluent",
+}
+"""The shipped sources, by the vendor whose drawings they hold, as the column `vendor` has it."""
+
 STEPS = 150
 """Optimiser steps of studies that change how much there is to learn from; part 1's 30 epochs are some 360."""

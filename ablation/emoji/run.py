@@ -182,5 +182,5 @@ def _examples(prepared: Prepared) -> Tensor:
     Arms that share a split show the same ones. Where nothing is held out they are the first of the test set.
     """
     images, common = prepared.images, prepared.common.common.tolist()
-    common.sort(key=lambda index: sha256(images.text[index].encode()).digest())
+    common.sort(key=lambda index: sha256(images.name(index).encode()).digest())
     return images.pixels[common[:EXAMPLES]] if common else prepared.pictures.test.pixels[:EXAMPLES]

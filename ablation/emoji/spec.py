@@ -38,7 +38,9 @@ class Source(str):
 class DataSpec(Settings):
     """Which images, which classes, and how they are split (report, parts 1 a and 2 a)."""
 
-    sources: tuple[str, ...] = setting(("emoji",), "'emoji', hub names, Parquet files or folders of images")
+    sources: tuple[str, ...] = setting(
+        ("emoji",), "'emoji' and others that are shipped, hub names, Parquet files or folders of images"
+    )
     keyword: str = setting("face", "keep the texts that contain it; empty keeps all")
     classes: Annotated[str, SCHEME] = setting("none", "class scheme; images without a class are left out")
     stratify: Annotated[str, SCHEME] = setting(
@@ -56,6 +58,12 @@ class DataSpec(Settings):
     )
     train_most: int = setting(
         0, "training originals kept, drawn by the seed; 0 keeps all", at_least=0, neutral=0
+    )
+    train_vendors: tuple[str, ...] = setting(
+        (), "vendors whose drawings are trained and validated on; empty takes all", neutral=()
+    )
+    test_vendors: tuple[str, ...] = setting(
+        (), "vendors whose drawings are tested on; empty takes all", neutral=()
     )
     common: str = setting(
         "face",

@@ -3,30 +3,30 @@
 from pathlib import Path
 
 import datasets
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "brown", "black")
 SHAPES = ("circle", "square", "heart")
 
 
-def draw_shapes(path: Path) -> Path:
-    """A Parquet of every shape in every colour, called as Unicode calls them."""
+def draw_shapes(path: Path, vendors: tuple[str, ...] = ("",)) -> Path:
+    """A Parquet of every shape in every colour, called as Unicode calls them, by every vendor.
+
+    A vendor's shapes are smaller than those of the one before.
+    """
     rows = [
         {
-            "image": _shape(shape, colour),
+            "image": ImageOps.expand(_shape(shape, colour), 8 * n, "white"),
             "text": f"{colour} heart" if shape == "heart" else f"large {colour} {shape}",
             "subgroup": shape,
+            "vendor": vendor,
         }
+        for n, vendor in enumerate(vendors)
         for shape in SHAPES
         for colour in COLOURS
     ]
-    features = datasets.Features(
-        {
-            "image": datasets.Image(),
-            "text": datasets.Value("string"),
-            "subgroup": datasets.Value("string"),
-        }
-    )
+    words = {name: datasets.Value("string") for name in ("text", "subgroup", "vendor")}
+    features = datasets.Features({"image": datasets.Image()} | words)
     datasets.Dataset.from_list(rows, features=features).to_parquet(path)
     return path
 

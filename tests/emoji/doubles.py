@@ -92,6 +92,7 @@ def made(
     subjects: list[str] | None = None,
     groups: list[str] | None = None,
     subgroups: list[str] | None = None,
+    vendors: list[str] | None = None,
 ) -> "Images":
     """Black images with these words."""
     import torch
@@ -105,6 +106,7 @@ def made(
         "subgroup": subgroups,
         "subject": subjects or texts,
         "emoji": None,
+        "vendor": vendors,
     }
     pixels = torch.zeros(len(texts), 3, 64, 64, dtype=torch.uint8)
     return Images(pixels, **{name: tuple(given or empty) for name, given in words.items()})

@@ -113,9 +113,7 @@ def test_classes_that_cannot_be_meant_are_refused(classes: object, message: str)
 
 @pytest.mark.parametrize("given", ["zero", ("",), (0, 6), {"zero"}, None])
 def test_a_class_wants_lists_of_texts(given: object) -> None:
-    with pytest.raises(
-        UserError, match=r"phrases(\[0\])? of Class wants .*text.*, but got"
-    ):
+    with pytest.raises(UserError, match=r"phrases(\[0\])? of Class wants .*text.*, but got"):
         Class(phrases=given)  # type: ignore[arg-type]
 
 

@@ -69,6 +69,7 @@ def test_what_training_saw_of_a_test_picture_is_said_by_arm() -> None:
         ({"data.parts": (2, 1, 1)}, "data.parts"),
         ({"data.stratify": "none"}, "data.stratify"),
         ({"data.sources": ("emoji", "other")}, "data.sources"),
+        ({"data.test_vendors": ("noto",)}, "data.test_vendors"),
         ({"data.split": "copy", "augment.copies": 4}, "data.split and augment.copies"),
     ],
 )
@@ -78,6 +79,17 @@ def test_splits_that_differ_are_not_called_paired(change: dict[str, object], nam
     assert "so that the arms' splits differ" in text
     assert "is paired across arms" not in text
     assert "is paired across arms" in said_of_splits(split_study(more={"augment.copies": 4}))
+
+
+def test_splits_that_differ_between_arms_that_are_not_compared_are_paired() -> None:
+    """A study of vendors tests each pair of arms on another vendor's drawings."""
+    vendors = {"data.test_vendors": ("noto",)}
+    arms = {"a": {}, "b": {"augment.copies": 1}, "c": vendors, "d": vendors | {"augment.copies": 1}}
+    study = a_study(arms=arms, against={"c": "c", "d": "c"}, claims=(), measures={"test_mse": 0.002})
+    text = said_of_splits(study)
+    assert "data.test_vendors varies, but not between arms that are compared, whose splits are paired" in text
+    text = said_of_splits(split_study(**arms))
+    assert "arms share a seed, not their test images" in text
 
 
 def test_unequal_steps_are_said() -> None:

@@ -36,6 +36,9 @@ def write_study(folder: Path, source: Path | str) -> Path:
         (["emoji", "show", "--classes", "hapy_sad"], "no class scheme 'hapy_sad' (did you mean 'happy_sad'"),
         (["emoji", "show", "--source", "none.parquet"], "none.parquet"),
         (["emoji", "build", "--font", "none.ttf"], "none.ttf"),
+        (["emoji", "build", "--package", "none.tgz"], "none.tgz"),
+        (["emoji", "build"], "--font or --package"),
+        (["emoji", "build", "--font", "a.ttf", "--package", "b.tgz"], "--font or --package"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -9,15 +9,17 @@ from datasets import Dataset, Image
 from fontTools.feaLib.builder import addOpenTypeFeaturesFromString
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
+from fontTools.ttLib import TTFont
 from PIL import features
 
-from ablation.emoji.data.fonts import build, pictures
+from ablation.emoji.data.build import from_font as build
+from ablation.emoji.data.fonts import pictures
 from ablation.emoji.data.sources import load
 from ablation.emoji.data.unicode import emojis
 from ablation.errors import UserError
 
 NOTO = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
-COLUMNS = ("text", "emoji", "group", "subgroup", "subject")
+COLUMNS = ("text", "emoji", "group", "subgroup", "subject", "vendor")
 
 pytestmark = pytest.mark.skipif(not features.check("raqm"), reason="Pillow finds no FriBiDi for sequences")
 needs_noto = pytest.mark.skipif(not NOTO.exists(), reason="the font Noto Color Emoji is not installed")
@@ -43,7 +45,8 @@ def square(side: int, advance: int) -> object:
 def tiny_font(path: Path) -> Path:
     """A layered (COLR 0) font that has six emoji, the narrow letters of all flags, and one flag."""
     sizes = {".notdef": (400, 1000), "red": (800, 1000)}
-    sizes |= dict.fromkeys([*CHARACTERS.values(), *SEQUENCES], (700, 1000))
+    # Each emoji has a square of its own size: equal pictures of several subjects would be left out.
+    sizes |= {name: (700 - 15 * n, 1000) for n, name in enumerate([*CHARACTERS.values(), *SEQUENCES])}
     sizes |= dict.fromkeys(LETTERS.values(), (400, 500)) | {"nothing": (0, 1000)}
     font = FontBuilder(1000, isTTF=True)
     font.setupGlyphOrder(list(sizes))
@@ -127,6 +130,20 @@ def test_a_picture_is_centred_and_in_the_fonts_colour(tiny: Path, tmp_path: Path
 def test_the_same_font_gives_the_same_bytes(tiny: Path, tmp_path: Path) -> None:
     files = [build(tiny, tmp_path / f"{name}.parquet").path.read_bytes() for name in ("one", "two")]
     assert files[0] == files[1]
+
+
+def test_equal_pictures_of_two_subjects_are_left_out_but_for_the_first(tmp_path: Path) -> None:
+    font = TTFont(tiny_font(tmp_path / "tiny.ttf"))
+    for table in ("glyf", "hmtx"):
+        font[table]["right"] = font[table]["hand"]
+    font.save(tmp_path / "alike.ttf")
+    built = build(tmp_path / "alike.ttf", tmp_path / "alike.parquet")
+    assert "🫱" not in load((str(built.path),)).emoji
+    assert built.left_out == ("rightwards hand (the picture is that of waving hand sign)",)
+
+
+def test_the_vendor_is_the_fonts_family(tiny: Path, tmp_path: Path) -> None:
+    assert {*load((str(build(tiny, tmp_path / "tiny.parquet").path),)).vendor} == {"Tiny"}
 
 
 def test_every_emoji_keeps_unicodes_order(tiny: Path) -> None:

@@ -12,13 +12,15 @@ from ablation.emoji.seeds import generator
 def test_the_pool_has_one_image_a_subject_from_subgroups_that_are_large_enough() -> None:
     subjects = ("a", "a", "b", "c", "d", "e", "f", *(f"g{i}" for i in range(20)))
     subgroups = ("x",) * 6 + ("y",) + ("z",) * 20
-    pool = probe_pool(subjects, subgroups)
+    pool = probe_pool(subjects, subgroups, torch.ones(27) > 0)
     assert pool.tolist() == [0, 2, 3, 4, 5, *range(7, 7 + MOST_SUBJECTS)]
     assert len(set(subjects[:6])) == LEAST_SUBJECTS
+    first = torch.arange(27) > 0
+    assert probe_pool(subjects, subgroups, first).tolist() == [1, *pool[1:].tolist()]
 
 
 def test_nameless_subgroups_are_no_evidence() -> None:
-    assert len(probe_pool(tuple("abcdef"), ("",) * 6)) == 0
+    assert len(probe_pool(tuple("abcdef"), ("",) * 6, torch.ones(6) > 0)) == 0
 
 
 def test_separable_codes_are_told_apart_and_noise_is_not() -> None:

@@ -53,7 +53,7 @@ def file(tmp_path: Path) -> str:
 def random_images(count: int, seed: int = 0) -> Images:
     pixels = torch.randint(0, 256, (count, 3, 64, 64), generator=torch.Generator().manual_seed(seed))
     words = tuple(f"text {number}" for number in range(count))
-    return Images(pixels.to(torch.uint8), words, words, words, words, words)
+    return Images(pixels.to(torch.uint8), *[words] * 6)
 
 
 # The shipped set.

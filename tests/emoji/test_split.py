@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ablation.emoji.data import sources as sources_
 from ablation.emoji.data.classes import classify
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.sources import load
@@ -222,6 +223,74 @@ def test_the_same_seed_gives_the_same_items_in_the_same_order(by: str) -> None:
     pairs = list(zip(one.train.index.tolist(), one.train.copy.tolist(), strict=True))
     assert pairs == sorted(pairs)
     assert one.train.index.dtype == one.train.copy.dtype == torch.int64
+
+
+# Vendors.
+
+
+FOUR = tuple(sources_.SHIPPED)
+
+
+def four(count: int = 30) -> Images:
+    """So many subjects, each drawn by four vendors, one of which lacks every third."""
+    rows = [
+        (f"face {n}", vendor)
+        for vendor in ("noto", "twemoji", "openmoji", "fluent")
+        for n in range(count)
+        if vendor != "fluent" or n % 3
+    ]
+    texts, vendors = (list(column) for column in zip(*rows, strict=True))
+    return made(texts, vendors=vendors)
+
+
+@given(seeds)
+def test_all_drawings_of_a_subject_are_in_one_set(seed: int) -> None:
+    images = four()
+    sides = assign_sides(images, DataSpec(), seed).tolist()
+    assert len(set(zip(images.subject, sides, strict=True))) == len({*images.subject})
+
+
+@given(seeds)
+def test_neither_the_subject_nor_the_vendor_of_a_test_picture_was_trained_on(seed: int) -> None:
+    images, seen = four(), ("noto", "twemoji", "openmoji")
+    whole = members(split(images, DataSpec(), 0, seed))
+    sets = members(split(images, DataSpec(train_vendors=seen, test_vendors=("fluent",)), 0, seed))
+
+    def of(name: str, word: str) -> set[str]:
+        return {getattr(images, word)[index] for index, _ in sets[name]}
+
+    assert of("train", "vendor") == of("validation", "vendor") == {*seen}
+    assert of("test", "vendor") == {"fluent"}
+    assert not of("test", "subject") & (of("train", "subject") | of("validation", "subject"))
+    assert all(sets[name] <= whole[name] for name in SETS)
+    assert sets["test"] == {one for one in whole["test"] if images.vendor[one[0]] == "fluent"}
+
+
+@given(seeds)
+def test_who_is_trained_on_does_not_change_who_is_tested_on(seed: int) -> None:
+    images = four()
+    specs = [
+        DataSpec(train_vendors=("noto", "twemoji", third), test_vendors=("fluent",))
+        for third in ("openmoji", "fluent")
+    ]
+    one, other = (members(split(images, spec, 0, seed)) for spec in specs)
+    assert one["test"] == other["test"]
+    assert one["train"] != other["train"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_more_vendors_move_no_subject(seed: int) -> None:
+    noto, every = SHIPPED, load(FOUR)
+    sides = assign_sides(every, DataSpec(), seed)
+    assert torch.equal(assign_sides(noto, DataSpec(), seed), sides[: len(noto)])
+
+
+@pytest.mark.parametrize("name", ["train_vendors", "test_vendors"])
+def test_an_unknown_vendor_is_refused_and_so_are_vendors_after_a_split_by_copies(name: str) -> None:
+    with pytest.raises(UserError, match=r"no vendor 'notto' .did you mean 'noto'..; known are fluent, noto"):
+        split(four(), DataSpec(**{name: ("notto",)}), 0, 0)
+    with pytest.raises(UserError, match=f"data.{name} wants .* data.split is 'copy'"):
+        split(four(), DataSpec(split="copy", **{name: ("noto",)}), 0, 0)
 
 
 # What cannot be split.

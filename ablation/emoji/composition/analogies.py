@@ -51,12 +51,14 @@ class Assignment:
     """Which images a run learns from.
 
     sides: the set of every image, int8 (n,), of `assign_sides`. trained: the images of the training set,
-    int64 (m,).
+    int64 (m,). train_vendors, test_vendors: those of `DataSpec`.
     """
 
     images: Images
     sides: Tensor
     trained: Tensor
+    train_vendors: tuple[str, ...] = ()
+    test_vendors: tuple[str, ...] = ()
 
     @cached_property
     def _sides(self) -> list[int]:
@@ -74,6 +76,20 @@ class Assignment:
     def on(self, index: int, side: int) -> bool:
         """Whether the image is assigned to that set."""
         return self._sides[index] == side
+
+    @cached_property
+    def _drawn(self) -> tuple[list[bool], list[bool]]:
+        """Whether each image is drawn by a vendor that is trained and validated on, and by one tested on."""
+        train, test = (self.images.drawn_by(ones) for ones in (self.train_vendors, self.test_vendors))
+        return train.tolist(), test.tolist()
+
+    def takes(self, index: int, side: int) -> bool:
+        """Whether the image is on that side, and of a vendor whose drawings that set takes."""
+        return self.on(index, side) and self._drawn[side == TEST][index]
+
+    def same_vendor(self, one: int, other: int) -> bool:
+        """Whether the two images are drawn by one vendor."""
+        return self.images.vendor[one] == self.images.vendor[other]
 
     def unseen(self, index: int) -> bool:
         """Whether training has neither this picture nor another of its subject (a skin tone, a gender)."""
@@ -103,6 +119,12 @@ class AnalogyTask:
         return drawn | {i for pictures in self.training.values() for i in pictures.values()}
 
 
+def assignment_of(images: Images, data: DataSpec, seed: int, copies: int = 0) -> Assignment:
+    """Which images a run of these data, with so many copies of each, learns from under the seed."""
+    sides, trained = assign_sides(images, data, seed), split(images, data, copies, seed).train.index
+    return Assignment(images, sides, trained, data.train_vendors, data.test_vendors)
+
+
 @lru_cache(maxsize=CACHED)
 def analogy_tasks(images: Images, data: DataSpec, seed: int) -> tuple[AnalogyTask, ...]:
     """A task for each family, the same for every model that learns from these data under this seed.
@@ -113,8 +135,7 @@ def analogy_tasks(images: Images, data: DataSpec, seed: int) -> tuple[AnalogyTas
     found = families(images)
     if not found or data.split == "copy":
         return ()
-    trained = split(images, data, 0, seed).train.index
-    assignment = Assignment(images, assign_sides(images, data, seed), trained)
+    assignment = assignment_of(images, data, seed)
     tasks = tuple(_task(family, assignment, seed) for family in found)
     return tasks if all({TEST, VALIDATION} <= task.analogies.keys() for task in tasks) else ()
 
@@ -136,7 +157,8 @@ def draw_analogies(
 
     On the validation and the test side training has not seen the truth; on the training side it has. c is a
     training picture or on the side of the truth. a and b are training pictures; in a family with `onto` they
-    are any pictures of another content, since these are never truths.
+    are any pictures of another content, since these are never truths. All four are drawn by one vendor, of
+    those whose drawings the set of the truth takes.
     """
     drawn: list[Analogy] = []
     for step in family.steps:
@@ -151,16 +173,20 @@ def _possible(
     """An analogy for every truth of the step, its source drawn."""
     pairs, subject = family.pairs(step), assignment.images.subject
     able = {
-        source: (subject[a], subject[b])
+        source: (a, {subject[a], subject[b]})
         for source, (a, b) in pairs.items()
-        if family.onto or (assignment.on(a, TRAIN) and assignment.on(b, TRAIN))
+        if family.onto is not None or (assignment.on(a, TRAIN) and assignment.on(b, TRAIN))
     }
     for target, (c, d) in pairs.items():
-        wanted = assignment.on(d, side) and assignment.unseen(d) != (side == TRAIN)
-        fits = family.onto in ("", target) and (assignment.on(c, TRAIN) or assignment.on(c, side))
+        wanted = assignment.takes(d, side) and assignment.unseen(d) != (side == TRAIN)
+        fits = family.asks(target) and (assignment.on(c, TRAIN) or assignment.on(c, side))
         if not (wanted and fits):
             continue
-        sources = [source for source, shown in able.items() if source != target and subject[d] not in shown]
+        sources = [
+            source
+            for source, (a, shown) in able.items()
+            if source != target and subject[d] not in shown and assignment.same_vendor(a, d)
+        ]
         if sources:
             source = sources[int(torch.randint(len(sources), (), generator=draws))]
             yield Analogy(step, source, target, *pairs[source], c, d)
@@ -177,7 +203,7 @@ def training_pictures(
     free = {
         key: index
         for key, index in family.at.items()
-        if assignment.on(index, TRAIN) and assignment.images.subject[index] not in truths
+        if assignment.takes(index, TRAIN) and assignment.images.subject[index] not in truths
     }
     contents = list(dict.fromkeys(content for content, _ in free))
     kept = {contents[n] for n in torch.randperm(len(contents), generator=draws)[:CONTENTS].tolist()}

@@ -81,11 +81,12 @@ class Composer:
     """Why its gains say little; "" where they do not."""
 
 
-def compose_page(store: Store, run: str, to: Path) -> str:
+def compose_page(store: Store, run: str, to: Path, vendor: str = "") -> str:
     """Write the page of a finished run (the best where `run` is "") to `to`, and keep it with the run.
 
     Targets are the cats. What is added are the human faces with an expression of theirs. What is subtracted
-    is the report's plain face or the human face with the target's own expression. Returns a sentence on it.
+    is the report's plain face or the human face with the target's own expression. All are drawn by one
+    vendor, the first of the run's images where it is "". Returns a sentence on it.
     """
     editor, run_id = editor_of(store, run)
     family = next((one for one in families(editor.images) if one.name == "faces"), None)
@@ -94,9 +95,10 @@ def compose_page(store: Store, run: str, to: Path) -> str:
             "the page wants cat faces and human ones of the same expression, but the data have none: name a "
             "run on the emoji."
         )
-    scenes = [*_composed(editor, family)]
+    vendor = editor.images.vendor[resolve(editor.images, PLAIN_FACE, vendor)]
+    scenes = [*_composed(editor, family, vendor)]
     shown = {name for one in scenes for name in (one.target, one.plus, one.minus, one.truth) if name}
-    index = {name: editor.images.text.index(name) for name in sorted(shown)}
+    index = {name: resolve(editor.images, name, vendor) for name in sorted(shown)}
     again = zip(index, editor.reconstructions([*index.values()]), strict=True)
     inputs = {name: png(picture(editor.images.pixels[n])) for name, n in index.items()}
     reconstructions = {name: png(picture(one)) for name, one in again}
@@ -118,11 +120,12 @@ def compose_page(store: Store, run: str, to: Path) -> str:
     return f"{doubt}\n{said}" if doubt else said
 
 
-def _composed(editor: LatentEditor, family: Family) -> Iterator[Scene]:
-    """A scene for every choice that the page offers."""
-    text, plain = editor.images.text, resolve(editor.images, PLAIN_FACE)
-    cats = {value: index for (content, value), index in family.at.items() if content == "cat"}
-    faces = {value: index for (content, value), index in family.at.items() if content == "human"}
+def _composed(editor: LatentEditor, family: Family, vendor: str) -> Iterator[Scene]:
+    """A scene for every choice that the page offers, of drawings of the vendor."""
+    text, plain = editor.images.text, resolve(editor.images, PLAIN_FACE, vendor)
+    drawn = {key: index for key, index in family.at.items() if editor.images.vendor[index] == vendor}
+    cats = {value: index for (content, value), index in drawn.items() if family.asks(content)}
+    faces = {value: index for (content, value), index in drawn.items() if not family.asks(content)}
     for (own, target), (other, plus) in product(cats.items(), faces.items()):
         if own == other:
             continue

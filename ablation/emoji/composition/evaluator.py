@@ -116,11 +116,11 @@ class CompositionEvaluator:
 
     def measured(self, task: AnalogyTask, side: int) -> list[Row]:
         """A record for each analogy of that side: its four texts and every number."""
-        columns, text = self._columns(task, side), self.images.text
+        columns, name = self._columns(task, side), self.images.name
         return [
             {"side": SIDES[side], "family": task.family.name, "from": one.step[0], "to": one.step[1]}
-            | {corner: text[index] for corner, index in zip("abcd", one.corners, strict=True)}
-            | {name: float(values[n]) for name, values in columns.items()}
+            | {corner: name(index) for corner, index in zip("abcd", one.corners, strict=True)}
+            | {column: float(values[n]) for column, values in columns.items()}
             for n, one in enumerate(task.analogies[side])
         ]
 
@@ -159,9 +159,9 @@ class CompositionEvaluator:
 
     def strips(self, task: AnalogyTask) -> Tensor:
         """Strips of the first two truths by name: nobody picks them; uint8 (at most 2, 7, 3, 64, 64)."""
-        analogies, text = task.analogies[TEST], self.images.text
+        analogies, name = task.analogies[TEST], self.images.name
         first: dict[int, int] = {}
-        for n in sorted(range(len(analogies)), key=lambda n: (text[analogies[n].d], text[analogies[n].c])):
+        for n in sorted(range(len(analogies)), key=lambda n: (name(analogies[n].d), name(analogies[n].c))):
             first.setdefault(analogies[n].d, n)
         shown = list(first.values())[:2]
         indices = corners([analogies[n] for n in shown])

@@ -42,13 +42,18 @@ _GENDER = re.compile(r"\b(man|woman)\b")
 class Family:
     """at[content, value]: index of the image. steps: the changes of value that analogies have.
 
-    onto: the one content that analogies have as their target; "" where every content can be.
+    onto: the contents that analogies have as their target; None where every content can be. Where several
+    vendors drew the images, a content is one vendor's ("cat by noto"), and so is every analogy.
     """
 
     name: str
     at: Mapping[Key, int]
     steps: tuple[Step, ...]
-    onto: str = ""
+    onto: frozenset[str] | None = None
+
+    def asks(self, content: str) -> bool:
+        """Whether analogies have the content as their target."""
+        return self.onto is None or content in self.onto
 
     def pairs(self, step: Step) -> dict[str, tuple[int, int]]:
         """The indices before and after the step, by content."""
@@ -63,7 +68,7 @@ class Family:
     def truths(self) -> set[int]:
         """Every picture that can be the answer of an analogy, seen or unseen in training."""
         found = (pair for step in self.steps for pair in self.pairs(step).items())
-        return {after for content, (_, after) in found if self.onto in ("", content)}
+        return {after for content, (_, after) in found if self.asks(content)}
 
 
 @cache
@@ -87,13 +92,20 @@ def _family(
     steps: Callable[[Step], bool] = lambda step: True,
 ) -> Family:
     at: dict[Key, int] = {}
-    for index, text in enumerate(images.text):
+    targets: set[str] = set()
+    for index, (text, vendor) in enumerate(zip(images.text, images.vendor, strict=True)):
         if place := key(text.casefold()):
-            at.setdefault(place, index)
+            kind, value = place
+            content = f"{kind} by {vendor}" if images.several_vendors else kind
+            at.setdefault((content, value), index)
+            if kind == onto:
+                targets.add(content)
     sizes = Counter(content for content, _ in at)  # no step leads to or from a content of a single picture
     at = {place: index for place, index in at.items() if sizes[place[0]] > 1}
     values = dict.fromkeys(value for _, value in at)
-    return Family(name, at, tuple(filter(steps, permutations(values, 2))), onto)
+    return Family(
+        name, at, tuple(filter(steps, permutations(values, 2))), frozenset(targets) if onto else None
+    )
 
 
 def _face(text: str) -> Key | None:

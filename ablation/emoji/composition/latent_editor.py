@@ -7,7 +7,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from ablation.emoji.composition.analogies import Analogy, Assignment, analogy_tasks
+from ablation.emoji.composition.analogies import Analogy, analogy_tasks, assignment_of
 from ablation.emoji.composition.directions import offsets
 from ablation.emoji.composition.evaluator import CompositionEvaluator
 from ablation.emoji.composition.families import Family, families
@@ -15,7 +15,7 @@ from ablation.emoji.composition.scores import errors, gains
 from ablation.emoji.composition.training_codes import AnalogyBatch, TrainingCodes, training_codes
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.sources import load
-from ablation.emoji.data.split import TEST, TRAIN, assign_sides, split
+from ablation.emoji.data.split import TEST, TRAIN
 from ablation.emoji.evaluate import as_bytes, decode, encode, reconstruct
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.spec import ComposeSpec, RunSpec
@@ -47,8 +47,7 @@ class LatentEditor:
 
     def __init__(self, model: Autoencoder, images: Images, spec: RunSpec, seed: int) -> None:
         self.model, self.images, self.seed = model, images, seed
-        trained = split(images, spec.data, spec.augment.copies, seed).train.index
-        self._assignment = Assignment(images, assign_sides(images, spec.data, seed), trained)
+        self._assignment = assignment_of(images, spec.data, seed, spec.augment.copies)
         self._tasks = {task.family.name: task for task in analogy_tasks(images, spec.data, seed)}
         self._evaluator, self._known = cache(self._make_evaluator), cache(self._encode_known)
 
@@ -127,7 +126,7 @@ class LatentEditor:
         free = {
             key: index
             for key, index in pictures.items()
-            if assignment.on(index, TRAIN) and not assignment.same_subject(index, truth)
+            if assignment.takes(index, TRAIN) and not assignment.same_subject(index, truth)
         }
         codes = encode(self.model, self.images.pixels[list(free.values())])
         return training_codes(self.images, family, free, codes, self.seed)
@@ -146,15 +145,19 @@ def find_analogy(images: Images, target: int, plus: int, minus: int) -> tuple[Fa
     """The analogy minus : plus :: target : truth and its family, if the three pictures are one.
 
     A cat's truth is the cat with the expression of `plus`. Then `minus` may be any human face, as the
-    report's plain "grinning face" is, since it stands for the face without an expression.
+    report's plain "grinning face" is, since it stands for the face without an expression. Drawings of
+    several vendors are none.
     """
+    if len({images.vendor[index] for index in (target, plus, minus)}) > 1:
+        return None
     for family in families(images):
         keys = {index: key for key, index in family.at.items()}
         if target not in keys or plus not in keys:
             continue
         (content, before), (source, after) = keys[target], keys[plus]
         plain = minus == family.at.get((source, before))
-        if content == "cat" and source == "human" and images.group[minus] == "Smileys & Emotion":
+        cat, human = family.onto is not None and family.asks(content), not family.asks(source)
+        if cat and human and images.group[minus] == "Smileys & Emotion":
             plain = plain or images.subgroup[minus].startswith("face-")
         truth = family.at.get((content, after))
         if plain and truth is not None and truth != target and content != source:

@@ -24,14 +24,21 @@ Frame = tuple[str, Any, Any]
 
 
 def compose_strip(
-    store: Store, run: str, names: tuple[str, str, str], method: str, strength: float | None, out: Path
+    store: Store,
+    run: str,
+    names: tuple[str, str, str],
+    method: str,
+    strength: float | None,
+    out: Path,
+    vendor: str = "",
 ) -> str:
     """Compose target, plus and minus in a run's code, and write the strip to `out`; lines that say the gain.
 
-    The run is the best one where `run` is "". Without a strength there is a composite at each of several.
+    The run is the best one where `run` is "". Without a strength there is a composite at each of several. The
+    pictures are drawn by one vendor, the first of the run's images where it is "".
     """
     editor, run_id = editor_of(store, run)
-    target, plus, minus = (resolve(editor.images, name) for name in names)
+    target, plus, minus = (resolve(editor.images, name, vendor) for name in names)
     strengths = STRENGTHS if strength is None else (strength,)
     composite = editor.compose(target, plus, minus, method, strengths)
     roles = {"target": target, "plus": plus, "minus": minus}
@@ -44,7 +51,7 @@ def compose_strip(
 
 
 def _text(editor: LatentEditor, index: int) -> str:
-    return one_line(editor.images.text[index], MOST_LETTERS)
+    return one_line(editor.images.name(index), MOST_LETTERS)
 
 
 def _judgement(editor: LatentEditor, composite: Composite, strengths: tuple[float, ...]) -> str:

@@ -95,8 +95,8 @@ SCHEMES: Mapping[str, Mapping[str, Class]] = MappingProxyType(
             "concerned or negative": Class(subgroups=("face-concerned", "face-negative"), mood="sad"),
             "cat": Class(subgroups=("cat-face",)),
         },
-        # Happy and sad by Unicode's subgroups: more faces than the report's words find. No run trains on it;
-        # the predictions of every other scheme are mapped to it, so that runs can be compared.
+        # Happy and sad by Unicode's subgroups: more faces than the report's words find. The
+        # predictions of every other scheme are mapped to it, so that runs can be compared.
         "mood": {
             "happy": Class(subgroups=("face-smiling", "face-affection", "face-tongue"), mood="happy"),
             "sad": Class(subgroups=("face-concerned",), mood="sad"),

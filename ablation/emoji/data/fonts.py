@@ -1,24 +1,16 @@
-"""From any colour font to the Parquet file of emoji pictures: the shipped one, rebuilt or replaced."""
+"""The emoji of any colour font as pictures."""
 
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from io import BytesIO
 from pathlib import Path
 
-import pyarrow.parquet as pq
-from datasets import Dataset, Features, Value
-from datasets import Image as ImageFeature
 from PIL import Image, ImageChops, ImageDraw, ImageFont, features
 
 from ablation.emoji.data.images import SIDE
 from ablation.emoji.data.unicode import Emoji, emojis
 from ablation.errors import UserError
-from ablation.files import replace
-
-WORDS = ("text", "emoji", "group", "subgroup", "subject")
-FEATURES = Features(image=ImageFeature(), **{name: Value("string") for name in WORDS})
 
 SIZES = (109, 160, 136, 128, *range(256, 15, -1))
 """Pixel sizes to try: Noto's bitmap strike, Apple's, other common ones, then all. Outlines take the first."""
@@ -28,38 +20,6 @@ NO_CHARACTER = "\U0010ffff"
 VARIATION = "\N{VARIATION SELECTOR-16}"
 SEPARATE = [f"-{feature}" for feature in ("ccmp", "liga", "rlig", "clig", "calt")]
 """OpenType features turned off, so that the characters of a sequence keep their own glyphs."""
-
-
-@dataclass(frozen=True)
-class Built:
-    """What `build` made: how many pictures, and the texts of the emoji that the font lacks."""
-
-    path: Path
-    images: int
-    lacking: tuple[str, ...]
-
-
-def build(font: Path, out: Path) -> Built:
-    """Draw every emoji of Unicode 15.0 that the font has, 64x64 on white, into the Parquet file `out`.
-
-    The same font gives the same pictures. `out` is replaced whole or not at all. A file that is not a
-    colour font, a font without any of the emoji and a place that cannot be written are `UserError`s.
-    """
-    drawn = pictures(font)
-    if not drawn:
-        raise UserError(f"a font of emoji is wanted, but {font} has none of Unicode 15.0: name another font.")
-    lacking = tuple(emoji.text for emoji in emojis() if emoji not in drawn)
-    words = {name: [getattr(emoji, name) for emoji in drawn] for name in WORDS}
-    images = [{"bytes": _encode(picture), "path": None} for picture in drawn.values()]
-    table = Dataset.from_dict({"image": images, **words}, features=FEATURES).data.table
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        replace(out, lambda path: pq.write_table(table, path, compression="zstd"))
-    except OSError as error:
-        raise UserError(
-            f"the pictures go to a Parquet file, but {out} cannot be written: {error}."
-        ) from error
-    return Built(out, len(drawn), lacking)
 
 
 def pictures(font: Path) -> dict[Emoji, Image.Image]:
@@ -76,11 +36,9 @@ def pictures(font: Path) -> dict[Emoji, Image.Image]:
     }
 
 
-def _encode(picture: Image.Image) -> bytes:
-    buffer = BytesIO()
-    # Lossless: here `quality` and `method` are effort; more of it saves 4 % and takes three times as long.
-    picture.save(buffer, "WEBP", lossless=True, quality=50, method=3)
-    return buffer.getvalue()
+def family(font: Path) -> str:
+    """The name of the family that the font says it is of; that of its file where it says none."""
+    return _in_colour(font).getname()[0] or font.stem
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from PIL import Image, ImageOps
 
-from ablation.errors import UserError
+from ablation.errors import UserError, check_known
 
 SIDE = 64
 """Width and height of every picture, in pixels."""
@@ -63,6 +63,25 @@ class Images:
         return found
 
     @cached_property
+    def several_vendors(self) -> bool:
+        """Whether more than one vendor drew them, so that a text alone may name several."""
+        return len({*self.vendor}) > 1
+
+    def name(self, index: int) -> str:
+        """The text of the image, with its vendor where there are several."""
+        text, vendor = self.text[index], self.vendor[index]
+        return f"{text} by {vendor or 'no vendor'}" if self.several_vendors else text
+
+    def drawn_by(self, vendors: tuple[str, ...]) -> torch.Tensor:
+        """Whether one of the vendors drew the image, bool (n,); true of all where none is named.
+
+        Raises `UserError` for a vendor that drew none of them.
+        """
+        for vendor in vendors:
+            check_known("vendor", vendor, {*self.vendor} - {""})
+        return torch.tensor([not vendors or one in vendors for one in self.vendor])
+
+    @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits: a hash of all that can change a result, in order, and of nothing else.
 
@@ -71,7 +90,7 @@ class Images:
         several, and the label where it is not the text.
         """
         words = [self.text, self.subject, self.group, self.subgroup]
-        if len({*self.vendor}) > 1:
+        if self.several_vendors:
             words.append(self.vendor)
         if any(self.label) and self.label != self.text:
             words.append((LABEL, *self.label))

@@ -17,9 +17,12 @@ from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundErro
 from ablation.emoji.data.columns import Words, columns_of, image_column, joined, kinds_of, read_words, some
 from ablation.emoji.data.folders import BESIDE, PARQUET, metadata_of, read_table, sentence, walk
 from ablation.emoji.data.images import LABEL, WORDS, Images, decode
-from ablation.errors import UserError
+from ablation.emoji.protocols import VENDORS
+from ablation.errors import UserError, unknown
 from ablation.formatting import count
 
+SHIPPED = {source: f"{source.removeprefix('emoji:')}.parquet" for source in VENDORS.values()}
+"""The sources that are shipped, and their files."""
 HUB_SECONDS = 3.0
 """How long the hub may take to answer; `load_dataset` alone retries for 23 seconds before it gives up."""
 
@@ -40,11 +43,13 @@ class Rows:
 def load(sources: tuple[str, ...]) -> Images:
     """The images of all sources, one after another, kept in memory for the next call.
 
-    A source is "emoji" (the shipped set), a file `*.parquet`, a folder of images or of Parquet files, or a
-    set on the hub, "owner/name" or "owner/name@revision", of which all files are read, of whatever split.
-    docs/data.md has the rules. A local source is read again once it changed. Everything that cannot be loaded
-    is a `UserError`, and what is left out is said in `Images.left_out`. Of the files that a source names,
-    those of its own folder alone are read.
+    A source is "emoji" (the shipped set, which Noto drew), "emoji:twemoji", "emoji:openmoji" or
+    "emoji:fluent" (the same emoji as these vendors drew them, where they did), a file `*.parquet`, a folder
+    of images or of Parquet files, or a set on the hub, "owner/name" or "owner/name@revision", of which all
+    files are read, of whatever split. docs/data.md has the rules. A local source is read again once it
+    changed.
+    Everything that cannot be loaded is a `UserError`, and what is left out is said in `Images.left_out`. Of
+    the files that a source names, those of its own folder alone are read.
     """
     return _PROVIDED.get(sources) or _load(sources, tuple(_stamp(source) for source in sources))
 
@@ -109,8 +114,10 @@ def _first_line(error: Exception) -> str:
 
 def _read(source: str) -> Rows:
     path = place(source)
-    if source == "emoji":
-        with as_file(files("ablation") / "emoji" / "assets" / "emoji.parquet") as shipped:
+    if source == "emoji" or source.startswith("emoji:"):
+        if source not in SHIPPED:
+            raise unknown("shipped source", source, SHIPPED)
+        with as_file(files("ablation") / "emoji" / "assets" / SHIPPED[source]) as shipped:
             return _tables([shipped], source, None)
     if path.is_dir():
         return _folder(path, source)

@@ -108,8 +108,9 @@ def split(images: Images, spec: DataSpec, copies: int, seed: int, held_out: int 
     image has `held_out`. "copy" is the report's own protocol: it copies first, then splits originals and
     copies at random, so that copies of one image are in several sets. `spec.train_most` keeps at most that
     many training originals, drawn at random; a smaller number keeps a part of what a larger one keeps.
-    A set without an image, or without an image of some class, is a `UserError`, and so is a subject in two
-    sets under "subject".
+    `spec.train_vendors` and `spec.test_vendors` keep the drawings of these vendors; the subjects stay where
+    they were. A set without an image, or without an image of some class, is a `UserError`, and so is a
+    subject in two sets under "subject".
     """
     for setting in SCHEME_SETTINGS:
         if scheme := getattr(spec, setting):
@@ -119,7 +120,9 @@ def split(images: Images, spec: DataSpec, copies: int, seed: int, held_out: int 
         splits = _by_copy(chosen, spec, copies, seed)
     else:
         sides = assign_sides(images, spec, seed)
-        splits = _by_original(chosen, sides, spec.train_most, (copies, held_out), seed)
+        learned, tested = (images.drawn_by(ones) for ones in (spec.train_vendors, spec.test_vendors))
+        kept = torch.where(sides == TEST, tested, learned)[chosen]
+        splits = _by_original(chosen[kept], sides, spec.train_most, (copies, held_out), seed)
     if spec.split == "subject":
         check_disjoint(images, {name: getattr(splits, name).index for name in SETS})
     _check(splits, images, spec)
@@ -137,11 +140,16 @@ def _by_original(
 
 
 def _by_copy(chosen: torch.Tensor, spec: DataSpec, copies: int, seed: int) -> Splits:
-    if spec.train_most:
-        raise UserError(
-            "data.train_most wants training originals that no other set has, but data.split is 'copy': take "
-            "another split."
-        )
+    for name, value in (
+        ("train_most", spec.train_most),
+        ("train_vendors", spec.train_vendors),
+        ("test_vendors", spec.test_vendors),
+    ):
+        if value:
+            raise UserError(
+                f"data.{name} wants training originals that no other set has, but data.split is 'copy': take "
+                "another split."
+            )
     everything = _items(chosen, copies)
     count, whole = len(everything), sum(spec.parts)
     train, validation = (count * part // whole for part in spec.parts[:2])

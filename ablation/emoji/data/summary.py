@@ -82,14 +82,18 @@ def describe(images: Images, spec: DataSpec) -> Summary:
 def contact_sheet(images: Images, index: torch.Tensor, path: Path) -> None:
     """Write the images `index` (int64 (m,)) as one PNG, about as wide as high.
 
-    They stand group by group, each group under its name and number. Up to `LABELLED` images have their texts
-    below them, and few are enlarged by a whole factor; more are shown at half of their size, without texts.
+    They stand vendor by vendor and group by group, each group under its name and number. Up to `LABELLED`
+    images have their texts below them, and few are enlarged by a whole factor; more are shown at half of
+    their size, without texts.
     """
     if not len(index):
         raise UserError("a contact sheet wants at least one image, but got none: choose another keyword.")
     groups: dict[str, list[int]] = {}
+    several = len({images.vendor[number] for number in index.tolist()}) > 1
     for number in index.tolist():
-        groups.setdefault(images.group[number], []).append(number)
+        group = images.group[number] or "no group"
+        name = f"{images.vendor[number] or 'no vendor'}, {group}" if several else group
+        groups.setdefault(name, []).append(number)
     labelled = len(index) <= LABELLED
     columns = ceil(sqrt(len(index)))
     side = 64 * max(1, SHEET // (columns * LABEL_WIDTH)) if labelled else 32
@@ -99,7 +103,7 @@ def contact_sheet(images: Images, index: torch.Tensor, path: Path) -> None:
     sheet = Image.new("RGB", (columns * wide, sum(heights)), "white")
     draw, top = ImageDraw.Draw(sheet), 0
     for (name, group), height in zip(groups.items(), heights, strict=True):
-        draw.text((GAP, top + 3), f"{name or 'no group'}: {len(group)}", "black", ImageFont.load_default(14))
+        draw.text((GAP, top + 3), f"{name}: {len(group)}", "black", ImageFont.load_default(14))
         for place, number in enumerate(group):
             row, column = divmod(place, columns)
             corner = (column * wide, top + HEADING + row * high)
