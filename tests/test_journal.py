@@ -264,6 +264,19 @@ def test_a_mirror_says_what_the_original_says(store: Store) -> None:
     pd.testing.assert_frame_equal(curves(store, one, names), curves(store, other, names))
 
 
+def test_a_note_is_a_column_of_the_run_and_of_the_one_that_mirrors_it(store: Store) -> None:
+    with recording(store, store.experiment("small", {}), label(), TINY, BASELINE) as run:
+        run.note("seen", "'four'\nlike 'five'" + "!" * 1000)
+        run.finish({"error": 1.0})
+    known = settled(store, label().fingerprint, "")
+    assert known is not None
+    mirror(store, store.experiment("other", {}), label(study="other"), known, TINY)
+    (one,), (other,) = (cell_runs(store, name).note_seen for name in ("small", "other"))
+    assert one == other
+    assert one.startswith("'four' like 'five'!")
+    assert len(one) < 510
+
+
 def test_a_training_is_found_with_its_file_and_curves_and_locked_while_there_is_none(store: Store) -> None:
     key = label(1).training
     with training_of(store, key, TINY) as none, Store(store.root).free(f"training-{key}") as free:
