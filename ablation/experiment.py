@@ -117,11 +117,12 @@ class Experiment:
     it. exact_files: artifacts that are equal to the byte where a run is repeated on one machine.
     tolerance[metric]: how far, of its value, it may lie from that of a repetition on another machine.
     packages: whose versions are recorded. preload: modules that a worker process imports before its first
-    task. strata: groups of test items are strata, and the number of a run is the mean over groups of the
-    median over items; then effects are clustered by item and seed, too. sheet: the artifact that `gallery`
-    reads. outline[number]: the title of each part of the text whose claims are studied, and about: a sentence
-    that introduces it on the report page. logs_itself: whether another process writes into the run, too: its
-    settings become MLflow's parameters when it ended, where that process logged none of the name.
+    task. strata: whether groups of test items are strata, of every measure or of those named: the number of
+    a run is then the mean over groups of the median over items, and effects are clustered by item and seed,
+    too. sheet: the artifact that `gallery` reads. outline[number]: the title of each part of the text whose
+    claims are studied, and about: a sentence that introduces it on the report page. logs_itself: whether
+    another process writes into the run, too: its settings become MLflow's parameters when it ended, where
+    that process logged none of the name.
     """
 
     name: str = "experiment"
@@ -134,7 +135,7 @@ class Experiment:
     packages: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
     reused_cost: float = 0.03
-    strata: bool = False
+    strata: bool | tuple[str, ...] = False
     sheet: str = ""
     outline: Mapping[str, str] = {}
     about: str = ""
@@ -143,6 +144,10 @@ class Experiment:
     def with_measures(self, measures: Mapping[str, Measure]) -> "Experiment":
         """The experiment as a study binds it that declares `measures` itself; by default it has its own."""
         return self
+
+    def has_strata(self, measure: str) -> bool:
+        """Whether groups of test items are strata of the measure."""
+        return self.strata if isinstance(self.strata, bool) else measure in self.strata
 
     def train(self, settings: Any, seed: int, run: Run) -> Mapping[str, float]:
         """The metrics of one cell; raises `Diverged`, or any other error where it fails."""

@@ -13,7 +13,8 @@ from machine import here
 
 from ablation.emoji.determinism import deterministic
 from ablation.emoji.protocols import joint
-from ablation.emoji.run import Result, run
+from ablation.emoji.result import Result
+from ablation.emoji.run import run
 from ablation.settings import vary
 
 

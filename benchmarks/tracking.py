@@ -21,7 +21,7 @@ from reached import Reached, show
 
 from ablation import catalogue
 from ablation.emoji import run as running
-from ablation.emoji.run import Result
+from ablation.emoji.result import Result
 from ablation.emoji.train import Epoch
 from ablation.runner.recorded_plan import fingerprint_of, training_of
 from ablation.runner.scheduler import checked_versions

@@ -13,7 +13,7 @@ from ablation.formatting import count, listing
 from ablation.settings import flat
 from ablation.study import Study
 
-SPLIT = ("data.sources", "data.stratify", "data.split", "data.parts", "data.test_vendors")
+SPLIT = ("data.sources", "data.stratify", "data.split", "data.parts", "data.folds", "data.test_vendors")
 """Settings that decide, with the seed, which set each image belongs to."""
 COPY_SPLIT = ("data.keyword", "data.classes", "data.among", "augment.copies")
 """Settings that decide it too where data.split is "copy"."""
@@ -42,7 +42,7 @@ TRUTHS, POOL = "truths_", "pool_"
 
 SIZES = (
     *("data.sources", "data.keyword", "data.classes", "data.among", "data.train_most", "data.split"),
-    *("data.parts", "data.train_vendors", "augment.copies", "train.batch_size"),
+    *("data.parts", "data.folds", "data.train_vendors", "augment.copies", "train.batch_size"),
 )
 """Settings that change how many optimiser steps an epoch takes."""
 ALIKE = 1.02
@@ -88,16 +88,40 @@ def split_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
     tested = _recorded(cells, "images_test")
     if len(tested) and any(name.startswith("test_") for name in study.measures):
         yield f"Each run is tested on {_span(tested)} images{_unseen(study)}."
+    yield from fold_caveats(study)
     for column, (name, words) in SHARED.items():
         if name in study.measures and len(shared := _recorded(cells, column)):
             yield f"{study.label(name)} is taken on {words.format(_span(shared))}{_alike(study)}."
 
 
+def fold_caveats(study: Study) -> Iterator[str]:
+    """What a run of several networks is, and what its items cannot say; nothing without folds."""
+    folds = sorted({spec.data.folds for spec in study.settings.values()} - {0})
+    if folds:
+        networks = " or ".join(map(str, folds))
+        yield (
+            f"A run trains {networks} networks, and its numbers are over the test pictures of all; what is "
+            "measured while they learn, and the effective rank, are means over networks."
+        )
+    if folds and study.of_items:
+        yield (
+            "Under every seed the networks learn from parts of one pool: the intervals hold for new pictures "
+            "that are tested, and for the training that the seeds vary, not for a new pool to learn from."
+        )
+
+
 def _alike(study: Study) -> str:
     """What holds of pictures that every arm is measured on, as long as none splits images otherwise."""
     alike = "" if any(name in study.varied for name in SPLIT) else ", the same in every arm under a seed"
-    unseen = all(_protocol(spec) == "subject" for spec in study.settings.values())
-    return alike + (", that no training saw" if unseen else "")
+    if not all(_protocol(spec) == "subject" for spec in study.settings.values()):
+        return alike
+    return alike + (
+        ", each measured by a network that never saw it" if _folded(study) else ", that no training saw"
+    )
+
+
+def _folded(study: Study) -> bool:
+    return any(spec.data.folds for spec in study.settings.values())
 
 
 def _paired(study: Study) -> str:
@@ -126,6 +150,8 @@ def _unseen(study: Study) -> str:
     for arm, spec in study.settings.items():
         arms.setdefault(_protocol(spec), []).append(arm)
     if set(arms) == {"subject"}:
+        if _folded(study):
+            return ", each by a network whose training never saw its subject"
         return " that its training never saw"
     parts = [
         (f"in {listing(arms[kind])} " if len(arms) > 1 else "") + seen

@@ -5,19 +5,19 @@ that the seed assigns to test, whatever subset of the others the run learned fro
 different images, or tell different classes apart, are measured alike.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from sklearn.metrics import recall_score
 from torch import Tensor
 from torch.nn import functional as F
 
 from ablation.emoji.data.classes import class_names, classify, scheme_of
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.split import TEST, TRAIN
-from ablation.emoji.evaluate import encode, evaluating, reconstruct
+from ablation.emoji.evaluate import PerPicture, encode, evaluating, reconstruct
 from ablation.emoji.model import Autoencoder
-from ablation.emoji.probe import effective_rank, probe_accuracy, probe_pool
+from ablation.emoji.probe import effective_rank, probe_pool, probed
 from ablation.emoji.spec import DataSpec
 from ablation.experiment import Diverged
 
@@ -39,14 +39,15 @@ class CommonImages:
 def common_images(images: Images, data: DataSpec, sides: Tensor) -> CommonImages:
     """Which images a run is measured on, beside its own test set; `sides` is the split assignment.
 
-    After a split by copies nothing is held out: no common test set is left, and no mood.
+    After a split by copies nothing is held out: no common test set is left, and no mood. Of several folds
+    the images are those of the fold that `sides` tests, which need not have both moods.
     """
     nothing = torch.empty(0, dtype=torch.int64)
     learned, tested = (images.drawn_by(ones) for ones in (data.train_vendors, data.test_vendors))
     pool = probe_pool(images.subject, images.subgroup, torch.where(sides == TRAIN, learned, tested))
-    if len({images.subgroup[index] for index in pool.tolist()}) < 2:
-        pool = nothing
     probe = pool[sides[pool] == TRAIN], pool[sides[pool] == TEST]
+    if len({images.subgroup[index] for index in probe[0].tolist()}) < 2:
+        probe = nothing, nothing
     if data.split == "copy":
         return CommonImages(nothing, nothing, *probe)
     held_out = ((sides == TEST) & tested).nonzero().flatten().tolist()
@@ -55,47 +56,65 @@ def common_images(images: Images, data: DataSpec, sides: Tensor) -> CommonImages
     mood = [index for index in held_out if moods[index] >= 0]
     # Only where there are both moods, and the run's own classes say something of both.
     said = {one.mood for one in scheme_of(data.classes).values()}
-    if not {"happy", "sad"} <= said or len({moods[index] for index in mood}) < 2:
+    asked = tested.nonzero().flatten().tolist() if data.folds else mood
+    if not {"happy", "sad"} <= said or len({moods[index] for index in asked} - {-1}) < 2:
         mood = []
     return CommonImages(
         torch.tensor(common, dtype=torch.int64), torch.tensor(mood, dtype=torch.int64), *probe
     )
 
 
-def measure_common(model: Autoencoder, images: Images, found: CommonImages, scheme: str) -> dict[str, float]:
-    """The numbers of the common evaluation, those that can be had, with the number of images behind them.
+def measure_common(
+    model: Autoencoder, images: Images, found: CommonImages, scheme: str
+) -> tuple[dict[str, PerPicture], float]:
+    """What the common evaluation makes of single pictures, by measure, and the effective rank of the codes.
 
-    probe_accuracy, effective_rank of the probe's codes; common_mse; mood_balanced_accuracy: the mean of
-    how many happy and how many sad faces are named so, by the odds of the model's own classes, those of
-    `scheme`. Raises `Diverged` where a code is not finite.
+    probe_accuracy; common_mse; mood_balanced_accuracy: whether a happy or sad face is named so, by the odds
+    of the model's own classes, those of `scheme`. A measure without pictures is left out; the rank, of the
+    probe's codes, is NaN without any. Raises `Diverged` where a code is not finite.
     """
-    numbers: dict[str, float] = {}
+    pictures: dict[str, PerPicture] = {}
+    rank = float("nan")
     if len(found.probe_test):
-        numbers |= _probed(model, images, found)
+        pictures["probe_accuracy"], rank = _probed(model, images, found)
     if len(found.common):
         pixels = images.pixels[found.common]
         difference = (reconstruct(model, pixels).float() - pixels.float()) / 255
-        numbers |= {"common_mse": difference.square().mean().item(), "images_common": float(len(pixels))}
+        errors = difference.square().flatten(1).mean(1).double()
+        pictures["common_mse"] = PerPicture(found.common, errors)
     if len(found.mood):
-        numbers |= _moods(model, images, found.mood, scheme)
-    return numbers
+        pictures["mood_balanced_accuracy"] = _moods(model, images, found.mood, scheme)
+    return pictures, rank
 
 
-def _probed(model: Autoencoder, images: Images, found: CommonImages) -> dict[str, float]:
+def common_counts(pictures: Mapping[str, PerPicture]) -> dict[str, float]:
+    """How many pictures are behind the measures of `measure_common`."""
+    sizes = {"images_probe": "probe_accuracy", "images_common": "common_mse"}
+    counts = {name: float(len(pictures[one])) for name, one in sizes.items() if one in pictures}
+    if mood := pictures.get("mood_balanced_accuracy"):
+        assert mood.classes is not None
+        counts["images_mood_rarest"] = float(mood.classes.bincount(minlength=len(class_names("mood"))).min())
+    return counts
+
+
+def _probed(model: Autoencoder, images: Images, found: CommonImages) -> tuple[PerPicture, float]:
     train, test = found.probe_train, found.probe_test
-    codes = encode(model, images.pixels[torch.cat([train, test])])
+    codes = finite_codes(model, images.pixels[torch.cat([train, test])])
+    names = [[images.subgroup[index] for index in part.tolist()] for part in (train, test)]
+    said = probed(codes[: len(train)], names[0], codes[len(train) :])
+    right = torch.tensor([one == name for one, name in zip(said, names[1], strict=True)])
+    return PerPicture(test, right.double()), effective_rank(codes)
+
+
+def finite_codes(model: Autoencoder, pixels: Tensor) -> Tensor:
+    """Codes of pixels, as `encode` gives them; raises `Diverged` where one is not finite."""
+    codes = encode(model, pixels)
     if not codes.isfinite().all():  # a saturated output can hide that the code is infinite
         raise Diverged("the trained network's codes are not finite: try a lower train.lr.")
-    names = [[images.subgroup[index] for index in part.tolist()] for part in (train, test)]
-    accuracy = probe_accuracy(codes[: len(train)], names[0], codes[len(train) :], names[1])
-    return {
-        "probe_accuracy": accuracy,
-        "effective_rank": effective_rank(codes),
-        "images_probe": float(len(test)),
-    }
+    return codes
 
 
-def _moods(model: Autoencoder, images: Images, index: Tensor, scheme: str) -> dict[str, float]:
+def _moods(model: Autoencoder, images: Images, index: Tensor, scheme: str) -> PerPicture:
     truth = torch.tensor(classify(images, "mood"))[index]
     moods = class_names("mood")
     says = torch.tensor([[float(one.mood == mood) for mood in moods] for one in scheme_of(scheme).values()])
@@ -103,8 +122,4 @@ def _moods(model: Autoencoder, images: Images, index: Tensor, scheme: str) -> di
         logits = model(images.pixels[index] / 255).logits
     assert logits is not None
     guess = (F.softmax(logits.double(), dim=1) @ says.double()).argmax(1)
-    score = recall_score(truth.numpy(), guess.numpy(), average="macro")
-    return {
-        "mood_balanced_accuracy": float(score),
-        "images_mood_rarest": float(truth.bincount(minlength=len(moods)).min()),
-    }
+    return PerPicture(index, (guess == truth).double(), truth)

@@ -1,7 +1,8 @@
-"""A model and images to a dictionary of numbers: no gradients, no randomness, no change of its mode."""
+"""A model and images to numbers: no gradients, no randomness, no change of its mode."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from sklearn import metrics as scores
@@ -13,25 +14,115 @@ from ablation.emoji.model import Autoencoder
 BATCH = 256  # images; bounds the memory of an evaluation, not its result
 
 
-def evaluate(model: Autoencoder, pixels: Tensor, labels: Tensor) -> dict[str, float]:
-    """Numbers of `model` on pixels, uint8 (n, 3, 64, 64), and labels, int64 (n,).
+@dataclass(frozen=True, eq=False)
+class PerPicture:
+    """What a network, or several, made of single pictures.
 
-    mse: mean squared error of a pixel in [0, 1]. With a classifier also accuracy, balanced_accuracy
-    (mean recall of a class), macro_f1 and cross_entropy (nats), over the images with a class (not -1).
+    index: int64 (n,), which images they are. values: float64 (n,). classes: int64 (n,), where every class
+    counts alike in the mean, whatever the number of its pictures.
     """
-    squares, logits = 0.0, []
+
+    index: Tensor
+    values: Tensor
+    classes: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def weighed(self) -> Tensor:
+        """The values, so weighed that their plain mean is the number of the run: float64 (n,).
+
+        A picture of a class of m of n pictures, of k classes, counts n / (k m).
+        """
+        if self.classes is None:
+            return self.values
+        counts = self.classes.bincount()
+        return self.values * len(self) / (int((counts > 0).sum()) * counts[self.classes])
+
+    @property
+    def mean(self) -> float:
+        """The number of the run; NaN without a picture."""
+        return self.weighed.mean().item()
+
+
+def joined(parts: Sequence[PerPicture]) -> PerPicture:
+    """The pictures of all parts, each of which has other ones."""
+    classes = [one.classes for one in parts if one.classes is not None]
+    return PerPicture(
+        torch.cat([one.index for one in parts]),
+        torch.cat([one.values for one in parts]),
+        torch.cat(classes) if classes else None,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What `model` says of n pictures.
+
+    errors: float64 (n,), the mean squared error of each, of a pixel in [0, 1]. logits: (n, classes), or None
+    without a classifier. labels: int64 (n,), -1 for none.
+    """
+
+    errors: Tensor
+    logits: Tensor | None
+    labels: Tensor
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """mse: the mean of the errors. With a classifier also accuracy, balanced_accuracy (mean recall of a
+        class), macro_f1 and cross_entropy (nats), over the images with a class.
+        """
+        numbers = {"mse": self.errors.mean().item()}
+        if self.logits is None:
+            return numbers
+        known = self.labels >= 0
+        return numbers | _classification(self.logits[known], self.labels[known])
+
+    def per_picture(self, index: Tensor) -> dict[str, PerPicture]:
+        """Those of the numbers that are means over the pictures, whose images are `index`."""
+        found = {"mse": PerPicture(index, self.errors)}
+        if self.logits is None:
+            return found
+        known = self.labels >= 0
+        index, labels, logits = index[known], self.labels[known], self.logits[known]
+        right = (logits.argmax(1) == labels).double()
+        nats = F.cross_entropy(logits.double(), labels, reduction="none")
+        return found | {
+            "accuracy": PerPicture(index, right),
+            "balanced_accuracy": PerPicture(index, right, labels),
+            "cross_entropy": PerPicture(index, nats),
+        }
+
+
+def all_answers(parts: Sequence[Answers]) -> Answers:
+    """Those of several networks, each on pictures of its own, one after another."""
+    logits = [one.logits for one in parts if one.logits is not None]
+    return Answers(
+        torch.cat([one.errors for one in parts]),
+        torch.cat(logits) if logits else None,
+        torch.cat([one.labels for one in parts]),
+    )
+
+
+def evaluate(model: Autoencoder, pixels: Tensor, labels: Tensor) -> dict[str, float]:
+    """`Answers.numbers` of `model` on pixels, uint8 (n, 3, 64, 64), and labels, int64 (n,)."""
+    return answers(model, pixels, labels).numbers
+
+
+def answers(model: Autoencoder, pixels: Tensor, labels: Tensor) -> Answers:
+    """What `model` says of pixels, uint8 (n, 3, 64, 64), with labels, int64 (n,), -1 for none."""
+    errors, logits = [], []
     with evaluating(model):
         for part in pixels.split(BATCH):
             images = part / 255
             output = model(images)
-            squares += F.mse_loss(output.reconstruction, images, reduction="sum").item()
+            squares = F.mse_loss(output.reconstruction, images, reduction="none")
+            errors.append(squares.flatten(1).mean(1))
             if output.logits is not None:
                 logits.append(output.logits)
-    numbers = {"mse": squares / pixels.numel()}
-    if not logits:
-        return numbers
-    guessed, truth = torch.cat(logits).cpu(), labels.cpu()
-    return numbers | _classification(guessed[truth >= 0], truth[truth >= 0])
+    said = torch.cat(logits).cpu() if logits else None
+    return Answers(torch.cat(errors).cpu().double(), said, labels.cpu())
 
 
 def encode(model: Autoencoder, pixels: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.emoji.extra import check_installed, missing
-from ablation.emoji.measures import CURVES, MEASURES, composes, composing
+from ablation.emoji.measures import COMPOSED, CURVES, GAP, MEASURES, NO_ITEMS, composes, composing
 from ablation.emoji.spec import RunSpec, Source, training
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment, Replication, Run
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ablation.emoji.data.images import Images
-    from ablation.emoji.run import Result
+    from ablation.emoji.result import Result
     from ablation.emoji.train import Epoch
     from ablation.report.gallery import Gallery
     from ablation.study import Study
@@ -49,7 +49,7 @@ class EmojiExperiment(Experiment):
     curves = CURVES
     machine_metrics = ("seconds", "images_per_second")
     kept_file = "model.safetensors"
-    strata = True
+    strata = COMPOSED
     exact_files = ("model.safetensors",)
     tolerance = {"test_mse": 0.05}  # noqa: RUF012
     packages = ("torch", "torchvision", "datasets", "scikit-learn", "pillow")
@@ -77,7 +77,7 @@ class EmojiExperiment(Experiment):
                 seed,
                 lambda epoch: run.log(epoch.metrics, epoch.steps),
                 run.trained,
-                composes(run.measures),
+                run.measures,
             )
             return self._recorded(result, settings, seed, run)
 
@@ -87,7 +87,7 @@ class EmojiExperiment(Experiment):
         from ablation.emoji.weights import save
 
         kept = write_files(result, run.folder)
-        if run.trained is None:
+        if run.trained is None and not settings.data.folds:  # of several networks none stands for the run
             own = fingerprint(self, settings, seed, self.version(settings))
             kept.append(run.folder / self.kept_file)
             save(result.model, own, kept[-1])
@@ -97,6 +97,8 @@ class EmojiExperiment(Experiment):
             run.note(NOTE, example)
         if result.composition.rows:
             run.items(items_of(result.composition.rows))
+        if len(result.items):
+            run.items(result.items)
         return result.numbers
 
     def check(self, settings: RunSpec, seed: int, measures: Sequence[str]) -> None:
@@ -116,6 +118,7 @@ class EmojiExperiment(Experiment):
         """Every arm has classes where a measure wants them, and the same: to be right among five is not to
         be right between two.
         """
+        self._check_folds(study)
         sets: dict[str, str] = {arm: spec.data.classes for arm, spec in study.declared.items()}
         first, own = next(iter(sets.items()))
         for name in (name for name in study.measures if MEASURES[name].needs == "classes"):
@@ -129,6 +132,36 @@ class EmojiExperiment(Experiment):
                         f"{first!r} and {classes!r} in {arm!r}: measure mood_balanced_accuracy, which maps "
                         "predictions back to happy and sad."
                     )
+
+    def _check_folds(self, study: "Study") -> None:
+        """With folds every measure is one that all networks of a run give together; see `NO_ITEMS`."""
+        folds = {arm: spec.data.folds for arm, spec in study.declared.items()}
+        if not any(folds.values()):
+            return
+        if without := [arm for arm, number in folds.items() if not number]:
+            raise UserError(
+                "data.folds tests every picture, and a single split some, but the study has arms of both "
+                f"kinds ({without[0]!r} has no folds): give every arm data.folds, or none."
+            )
+        for name in study.measures:
+            if composes([name]):
+                raise UserError(
+                    f"{name} wants one network whose codes are composed, but data.folds trains several: "
+                    "leave data.folds at 0, or drop the measure."
+                )
+            if study.of_items and (name in NO_ITEMS or MEASURES[name].validation):
+                raise UserError(
+                    f"{name} is no mean over test pictures, which are a sample here: drop the measure, or "
+                    'declare replication="training", whose conclusions are about these pictures alone.'
+                )
+        for arm, spec in study.declared.items():
+            trained, tested = spec.data.train_vendors, spec.data.test_vendors
+            if GAP in study.measures and trained and tested and not {*trained} & {*tested}:
+                raise UserError(
+                    f"{GAP} compares pictures that are tested with themselves in training, but no vendor of "
+                    f"the arm {arm!r} is in both data.train_vendors and data.test_vendors: drop the "
+                    "measure, or name one in both."
+                )
 
     def source(self, settings: RunSpec) -> str:
         """The sources, separated by commas."""
@@ -159,7 +192,14 @@ class EmojiExperiment(Experiment):
         return {"data.sources": tuple(Source.beside(folder, name) for name in names)} if names else {}
 
     def replication(self, settings: RunSpec) -> Replication:
-        """Train and test are drawn anew from one pool of images under every seed."""
+        """Train and test are drawn anew from one pool under every seed; with folds all is tested."""
+        if folds := settings.data.folds:
+            units = "subject" if settings.data.split == "subject" else "picture"
+            return Replication(
+                "items",
+                words=f"every {units} is tested once under each seed, which draws {folds} folds: each of "
+                f"{folds} networks is tested on one",
+            )
         parts = settings.data.parts
         words = f"all splits are drawn from one pool of images, {' : '.join(map(str, parts))}"
         return Replication("split", parts[2] / parts[0], words)
@@ -173,10 +213,10 @@ class EmojiExperiment(Experiment):
         from ablation.emoji.cost import composing_flops, run_flops
         from ablation.emoji.run import sizes
 
-        if reuses:
+        if reuses and not settings.data.folds:
             return composing_flops(settings)
         slow = SLOW_BFLOAT16 if _slow(settings) else 1.0
-        return slow * run_flops(settings, *sizes(settings, seed))
+        return slow * sum(run_flops(settings, *pictures) for pictures in sizes(settings, seed))
 
     def warnings(self, settings: RunSpec) -> Iterable[str]:
         """What is worth knowing before these settings are trained on this machine, a sentence each."""
@@ -188,8 +228,8 @@ class EmojiExperiment(Experiment):
             )
 
     def on_demand(self, metric: str) -> bool:
-        """Composing takes time, and is done where a study asks for it."""
-        return composing(metric)
+        """Composing takes time, and so do some measures: they are taken where a study asks for them."""
+        return composing(metric) or (metric in MEASURES and MEASURES[metric].on_demand)
 
     def section(self, metric: str) -> str:
         """What a reader compares comes first, what is only counted or timed further down."""
@@ -246,7 +286,9 @@ class EmojiExperiment(Experiment):
         provide(settings.data.sources, packed)
 
     def program(self, settings: RunSpec) -> Hashable:
-        """The network and its classes, and what of its training is no number of a step."""
+        """The network and its classes, and what of its training is no number of a step; none with folds."""
+        if settings.data.folds:
+            return None
         return settings.model, settings.data.classes, settings.train.kind
 
     def train_together(
@@ -260,14 +302,14 @@ class EmojiExperiment(Experiment):
         from ablation.emoji.replicas import run_together
 
         training = [cell for cell in cells if cell[2].trained is None]
-        composing = any(composes(run.measures) for _, _, run in training)
+        measures = {name for _, _, run in training for name in run.measures}
 
         def on_epoch(number: int, epoch: "Epoch") -> None:
             training[number][2].log(epoch.metrics, epoch.steps)
 
         ended: list[Mapping[str, float] | Exception] = []
         with deterministic():
-            results = iter(run_together([(s, seed) for s, seed, _ in training], on_epoch, composing))
+            results = iter(run_together([(s, seed) for s, seed, _ in training], on_epoch, measures))
             for settings, seed, run in cells:
                 try:
                     if run.trained is not None:

@@ -11,9 +11,14 @@ from ablation.measures import Measure
 class EmojiMeasure(Measure):
     """needs: what the run must have for it: "classes" of its own, or, in the images of its sources that its
     training never sees, "subgroups" for the probe, "common" texts, faces of either "mood" or "analogies".
+    on_demand: it is taken where a study names it.
     """
 
     needs: Literal["", "classes", "subgroups", "common", "mood", "analogies"] = ""
+    on_demand: bool = False
+
+
+GAP = "generalisation_gap"
 
 
 MEASURES = {
@@ -23,6 +28,7 @@ MEASURES = {
     "test_macro_f1": EmojiMeasure("higher", "Test macro F1", 3, needs="classes"),
     "test_cross_entropy": EmojiMeasure("lower", "Test cross-entropy", 3, needs="classes"),
     "probe_accuracy": EmojiMeasure("higher", "Probe accuracy", 3, needs="subgroups"),
+    GAP: EmojiMeasure("lower", "Test MSE less training MSE", 4, on_demand=True),
     "effective_rank": EmojiMeasure("neither", "Effective rank of the codes", 1, needs="subgroups"),
     "common_mse": EmojiMeasure("lower", "Common test MSE", 4, needs="common"),
     "mood_balanced_accuracy": EmojiMeasure("higher", "Happy or sad, balanced accuracy", 3, needs="mood"),
@@ -46,6 +52,11 @@ MEASURES = {
     ),
     "validation_loss": EmojiMeasure("lower", "Validation loss", 4, validation=True),
 }
+
+NO_ITEMS = ("test_macro_f1", "effective_rank")
+"""Measures of what is tested that are no means over pictures."""
+COMPOSED = tuple(name for name, one in MEASURES.items() if one.needs == "analogies")
+"""Measures of composites."""
 
 CURVES = {"mse": "MSE", "cross_entropy": "Cross-entropy, nats", "accuracy": "Accuracy"}
 """What is measured after every epoch, on the training and on the validation images, and its label."""

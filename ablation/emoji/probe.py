@@ -56,22 +56,21 @@ def effective_rank(codes: Tensor) -> float:
     return float(torch.special.entr(shares).sum().exp())
 
 
-def probe_accuracy(train: Tensor, train_names: list[str], test: Tensor, test_names: list[str]) -> float:
-    """Share of test codes (m, latent_dim) whose subgroup the probe, fitted on train codes, names right.
+def probed(train: Tensor, train_names: list[str], test: Tensor) -> list[str]:
+    """What the probe, fitted on train codes and their names, calls each of the test codes (m, latent_dim).
 
-    Deterministic. Codes that are all alike tell nothing: the most frequent subgroup is named for all.
-    NaN where there is nothing to tell apart: no test codes, or fewer than two subgroups.
+    Deterministic. Codes that are all alike, or all of one name, tell nothing: the most frequent name is given
+    to all.
     """
-    if len(set(train_names)) < 2 or not test_names:
-        return float("nan")
+    if not len(test):
+        return []
     rank = int(torch.linalg.matrix_rank(train.double() - train.double().mean(dim=0)))
-    if rank == 0:
-        guess = max(sorted(set(train_names)), key=train_names.count)
-        return test_names.count(guess) / len(test_names)
+    if rank == 0 or len(set(train_names)) < 2:
+        return [max(sorted(set(train_names)), key=train_names.count)] * len(test)
     classifier = make_pipeline(
         StandardScaler(),
         PCA(min(COMPONENTS, rank), whiten=True, svd_solver="full"),
         LogisticRegression(C=0.1, max_iter=1000),
     )
     classifier.fit(train.double().numpy(), np.asarray(train_names))
-    return float(classifier.score(test.double().numpy(), np.asarray(test_names)))
+    return [str(name) for name in classifier.predict(test.double().numpy())]

@@ -6,7 +6,7 @@ accelerator has not been measured.
 """
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 
 from ablation.emoji.model import Autoencoder
-from ablation.emoji.run import Result, finish, prepare
+from ablation.emoji.result import Result, pooled
+from ablation.emoji.run import measure_network, prepare
 from ablation.emoji.seeds import generator
 from ablation.emoji.spec import RunSpec, TrainSpec
 from ablation.emoji.train import Epoch, batches, check_finite, losses, make_optimizer, measured
@@ -46,7 +47,7 @@ class Replica:
 def run_together(
     cells: Sequence[tuple[RunSpec, int]],
     on_epoch: Callable[[int, Epoch], None] = lambda number, epoch: None,
-    composing: bool = False,
+    measures: Collection[str] = (),
 ) -> list[Result | Diverged]:
     """What `run` makes of each cell, to `TOLERANCE`, trained on the accelerator where there is one.
 
@@ -54,13 +55,13 @@ def run_together(
     Raises `UserError` where the cells are not one program.
     """
     device = accelerator()
-    prepared = [prepare(spec, seed, composing) for spec, seed in cells]
+    prepared = [prepare(spec, seed, measures) for spec, seed in cells]
     replicas = []
     for one in prepared:
         validation = one.pictures.validation
         there = Pictures(validation.pixels.to(device), validation.labels.to(device))
         model = one.model.to(device)
-        replicas.append(Replica(model, one.pictures.passes, there, one.spec.train, one.seed))
+        replicas.append(Replica(model, one.pictures.passes, there, one.spec.train, one.network_seed))
     ended: list[list[Epoch | Diverged]] = [[] for _ in cells]
     for number, epoch in fit_together(replicas):
         ended[number].append(epoch)
@@ -74,7 +75,7 @@ def run_together(
         history = [epoch for epoch in epochs if isinstance(epoch, Epoch)]
         try:
             lost = next((epoch for epoch in epochs if isinstance(epoch, Diverged)), None)
-            results.append(lost or finish(one, history, among=len(cells)))
+            results.append(lost or pooled(one.spec, one.images, [measure_network(one, history)], len(cells)))
         except Diverged as error:
             results.append(error)
     return results

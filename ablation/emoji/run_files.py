@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from ablation.emoji.composition.scores import Row, gain_of_truths, rows_by_measure
 from ablation.emoji.data.images import grid
 from ablation.emoji.measures import CURVES
-from ablation.emoji.run import Result
+from ablation.emoji.result import Result
 from ablation.emoji.train import Epoch
 
 if TYPE_CHECKING:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SCHEME = "a class scheme: a name, class_scheme({...}) or 'column:NAME'"
 SCHEME_SETTINGS = ("classes", "stratify", "among")
 """The settings of `DataSpec` whose value is a class scheme; `among` may be empty."""
+PARTS = (3, 1, 1)
+FEWEST_FOLDS = 3
 
 
 class Source(str):
@@ -49,7 +51,13 @@ class DataSpec(Settings):
     split: str = setting(
         "subject", "what is assigned to one of the three sets", choices=("subject", "image", "copy")
     )
-    parts: tuple[int, ...] = setting((3, 1, 1), "train : validation : test", at_least=1, length=3)
+    parts: tuple[int, ...] = setting(PARTS, "train : validation : test", at_least=1, length=3)
+    folds: int = setting(
+        0,
+        "networks of a run, each tested on a part of its own, so that every picture is tested; 0 trains one",
+        at_least=0,
+        neutral=0,
+    )
     among: Annotated[str, SCHEME] = setting(
         "",
         "class scheme that chooses the images in place of `classes`: those it names no class for stay out, "
@@ -76,6 +84,22 @@ class DataSpec(Settings):
         for name in SCHEME_SETTINGS:
             if scheme := getattr(self, name):
                 scheme_of(scheme)
+        if not self.folds:
+            return
+        if self.folds < FEWEST_FOLDS:
+            raise UserError(
+                f"data.folds wants 0 for one split, or at least {FEWEST_FOLDS}, since a network has a test "
+                f"fold, a validation fold and learns from the others, but got {self.folds}."
+            )
+        if self.split == "copy":
+            raise UserError(
+                "data.folds wants pictures that no other fold has, but data.split is 'copy': take another "
+                "split."
+            )
+        if self.parts != PARTS:
+            raise UserError(
+                f"data.folds decides how large the sets are, but data.parts is {self.parts}: leave one out."
+            )
 
 
 @checked
@@ -140,6 +164,13 @@ class TrainSpec(Settings):
         "of the network's products while it learns; it is measured in float32",
         choices=("float32", "bfloat16"),
         neutral="float32",
+    )
+
+    initialisation: int = setting(
+        0,
+        "another number draws other weights, order, dropout and augmentation on the same split",
+        at_least=0,
+        neutral=0,
     )
 
     def __post_init__(self) -> None:
@@ -209,6 +240,11 @@ class RunSpec(Settings):
             raise UserError(
                 f"train.loss_weight is {self.train.loss_weight:g} but data.classes is 'none': "
                 "name a class scheme or set the weight to 0."
+            )
+        if self.data.folds and self.augment.held_out:
+            raise UserError(
+                "augment.held_out gives test pictures copies, but with data.folds every picture is tested "
+                "once: leave one out."
             )
 
 

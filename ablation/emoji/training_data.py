@@ -11,7 +11,7 @@ from ablation.emoji.augment import augment
 from ablation.emoji.data.classes import classify
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.split import Items, Splits, split
-from ablation.emoji.seeds import generator
+from ablation.emoji.seeds import generator, network_seed
 from ablation.emoji.spec import AugmentSpec, DataSpec
 
 AT_ONCE = 64  # images augmented together: they stay in the processor's cache
@@ -48,11 +48,13 @@ class TrainingData:
 
 # A seed's arms, which differ in the network alone, follow on each other in a worker: half a second of a run.
 @lru_cache(maxsize=1)
-def training_data(images: Images, data: DataSpec, spec: AugmentSpec, seed: int) -> TrainingData:
+def training_data(
+    images: Images, data: DataSpec, spec: AugmentSpec, seed: int, fold: int = 0, initialisation: int = 0
+) -> TrainingData:
     """The pictures that the seed assigns to each set, and draws of each; see `split_of`."""
-    sets = split_of(images, data, spec, seed)
+    sets = split_of(images, data, spec, seed, fold)
     labels = torch.tensor(classify(images, data.classes), dtype=torch.int64)
-    rng = generator(seed, "augment")
+    rng = generator(network_seed(seed, data.folds, fold, initialisation), "augment")
     train, validation, test = (
         _pictures(images, labels, items, spec, rng) for items in (sets.train, sets.validation, sets.test)
     )
@@ -66,9 +68,9 @@ def training_data(images: Images, data: DataSpec, spec: AugmentSpec, seed: int) 
     return TrainingData(sets, validation, test, passes)
 
 
-def split_of(images: Images, data: DataSpec, spec: AugmentSpec, seed: int) -> Splits:
+def split_of(images: Images, data: DataSpec, spec: AugmentSpec, seed: int, fold: int = 0) -> Splits:
     """The images of the three sets with as many copies as are drawn; see `split` for what is refused."""
-    return split(images, data, spec.copies, seed, spec.copies if spec.held_out else 0)
+    return split(images, data, spec.copies, seed, spec.copies if spec.held_out else 0, fold)
 
 
 def _pictures(

@@ -26,11 +26,12 @@ VERDICT_COLUMNS = (
 )
 EFFECT_COLUMNS = (
     *("study", "measure", "arm", "reference", "n", "difference", "difference_low", "difference_high"),
-    *("p", "p_holm", "p_equivalence_holm", "verdict", "quick"),
+    *("p", "p_holm", "p_equivalence_holm", "verdict", "quick", "these_low", "these_high"),
 )
 NUMBERS = {
     *("difference", "difference_low", "difference_high", "estimate", "low", "high", "detectable"),
     *("p", "p_holm", "p_equivalence_holm", "clustered_low", "clustered_high", "effective_n"),
+    *("these_low", "these_high"),
 }
 """The columns that are floats, NaN where there is no number."""
 LOCAL = ("run_id", "seconds")
@@ -74,7 +75,8 @@ def verdicts_frame(analysis: Analysis) -> pd.DataFrame:
 def effects_frame(analysis: Analysis) -> pd.DataFrame:
     """One row per effect, measure by measure; the differences are in the unit of the measure.
 
-    NaN, and the verdict "", where nothing is tested.
+    NaN, and the verdict "", where nothing is tested. these_low and these_high: where test items are a sample,
+    the ends of the interval over seeds alone, which is about these items.
     """
     name, quick = _study(analysis.study)
     rows = (
@@ -82,6 +84,7 @@ def effects_frame(analysis: Analysis) -> pd.DataFrame:
             *(name, e.measure, e.arm, e.reference, e.estimate.n),
             *(e.estimate.mean, e.estimate.low, e.estimate.high),
             *(e.p, e.p_holm, e.p_equivalence_holm, e.verdict if e.p is not None else "", quick),
+            *((e.these.low, e.these.high) if e.these else (None, None)),
         ]
         for e in analysis.effects
     )

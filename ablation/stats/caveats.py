@@ -21,7 +21,7 @@ from ablation.settings import flat
 from ablation.stats.cells import COMPLETE, lacking, values
 from ablation.stats.crossed import FEWEST_CLUSTERS, Sample
 from ablation.stats.effects import FEWEST_SEEDS, Effect
-from ablation.stats.statistics import TESTS
+from ablation.stats.statistics import TESTS, Estimate
 from ablation.stats.two_way_bootstrap import DRAWS, Clustered
 from ablation.stats.verdicts import Verdict
 from ablation.study import Study
@@ -240,6 +240,19 @@ def _samples(study: Study, found: Sequence[Effect]) -> Iterator[str]:
             f"Test items that not all compared runs have are left out: {listing(left)}; if runs lack the "
             "items that are hard, the effects are not about all items."
         )
+    if of_these := [
+        f"{e.arm} on {_over_seeds(study, e, e.these)}" for e in found if e.these and e.these.n > 1
+    ]:
+        yield (
+            "The intervals of the table, and the claims, are about new test items. Over seeds alone (Student "
+            f"t), which is about these test items and no others, the effects are: {listing(of_these)}."
+        )
+
+
+def _over_seeds(study: Study, effect: Effect, these: Estimate) -> str:
+    digits = difference_digits(study.measure(effect.measure).digits, study.measures[effect.measure])
+    spread = bracket(these.low, these.high, digits, signed=True)
+    return f"{study.label(effect.measure)} {number(these.mean, digits, signed=True)} {spread}"
 
 
 def _items(sample: Sample) -> str:

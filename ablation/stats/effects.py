@@ -27,7 +27,8 @@ class Contrast:
     `FEWEST_SEEDS` seeds, a cell not complete, a smoke budget, or equal differences. `equal`: the last is
     the only reason. p_holm and p_equivalence_holm are adjusted over the rule's family (`contrasts`).
     `sample`: over which items, where items are a sample; fewer than `FEWEST_CLUSTERS` clusters of them are
-    not tested either.
+    not tested either. `these`: then the same mean with its interval over seeds alone, which is about these
+    items and no others.
     """
 
     rule: Rule
@@ -39,6 +40,7 @@ class Contrast:
     p_equivalence: float | None
     equal: bool
     sample: Sample | None = None
+    these: Estimate | None = None
     p_holm: float | None = None
     p_equivalence_holm: float | None = None
 
@@ -118,6 +120,7 @@ def contrast(study: Study, cells: pd.DataFrame, rule: Rule, items: pd.DataFrame 
     tested, sesoi = whole and not same, study.measures[rule.measure]
     # A spread below the step of the measure shows that the seeds are few, not that the mean is precise.
     step = study.experiment.resolution(study, cells, rule.measure) * float(np.abs(factors).max())
+    these = None if sample is None else interval(differences, 1 - study.alpha, 0.0)
     if sample is None:
         estimate = interval(differences, 1 - study.alpha, study.ratio)
         p = p_value(differences, study.test, study.ratio) if tested else None
@@ -127,7 +130,16 @@ def contrast(study: Study, cells: pd.DataFrame, rule: Rule, items: pd.DataFrame 
         p = sample.p_value() if tested else None
         p_equal = sample.equivalence(sesoi, step) if tested else None
     return Contrast(
-        rule, tuple(parts), seeds, tuple(differences.tolist()), estimate, p, p_equal, whole and same, sample
+        rule,
+        tuple(parts),
+        seeds,
+        tuple(differences.tolist()),
+        estimate,
+        p,
+        p_equal,
+        whole and same,
+        sample,
+        these,
     )
 
 

@@ -112,7 +112,7 @@ def _verdict(
         found.arms,
         found.seeds,
         None
-        if items is None or study.of_items or not study.experiment.strata
+        if items is None or study.of_items or not study.experiment.has_strata(claim.rule.measure)
         else clustered(study, claim.rule, items),
         found.sample,
     )

@@ -21,7 +21,8 @@ from ablation.emoji.evaluate import encode
 from ablation.emoji.experiment import EMOJI
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.protocols import composed
-from ablation.emoji.run import Result, run
+from ablation.emoji.result import Result
+from ablation.emoji.run import run
 from ablation.emoji.spec import RunSpec, parse, training
 from ablation.emoji.train import fit
 from ablation.emoji.training_data import Pictures
@@ -63,7 +64,7 @@ def seed(spec: RunSpec) -> int:
 
 
 def composing(spec: RunSpec, seed: int) -> Result:
-    return run(spec, seed, composing=True)
+    return run(spec, seed, measures=["gain"])
 
 
 @pytest.fixture

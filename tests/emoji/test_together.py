@@ -92,7 +92,7 @@ def test_an_error_of_the_program_fails_every_run_of_the_group(
     place = store.experiment("small", {})
     tasks = [task(small_spec(faces), store, place, seed) for seed in range(2)]
 
-    def broken(cells: object, on_epoch: object, composing: bool) -> None:
+    def broken(cells: object, on_epoch: object, measures: object) -> None:
         raise MemoryError("no room")
 
     monkeypatch.setattr(replicas, "run_together", broken)

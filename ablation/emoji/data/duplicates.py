@@ -153,6 +153,12 @@ class Duplicates:
         return self.classes[pair.image] != self.classes[pair.like]
 
 
+def all_duplicates(parts: Sequence[Duplicates]) -> Duplicates:
+    """Those of several splits of the same images, one after another."""
+    pairs = {what: [pair for one in parts for pair in one.pairs[what]] for what in parts[0].pairs}
+    return Duplicates(pairs, parts[0].images, parts[0].classes)
+
+
 def duplicates(images: Images, splits: Splits, common: torch.Tensor, classes: Sequence[int]) -> Duplicates:
     """What the sets share; common: the images (int64) of the common evaluation."""
     train, validation, test = (one.index for one in (splits.train, splits.validation, splits.test))

@@ -68,16 +68,22 @@ def select(images: Images, spec: DataSpec) -> torch.Tensor:
 
 
 @lru_cache(maxsize=CACHED)
-def assign_sides(images: Images, spec: DataSpec, seed: int) -> torch.Tensor:
+def assign_sides(images: Images, spec: DataSpec, seed: int, fold: int = 0) -> torch.Tensor:
     """The split assignment: the set of every image, int8 (n,), TRAIN, VALIDATION or TEST.
 
     The units, subjects or images, are sorted by class (under `spec.stratify`), group and subgroup, and
     are in random order within these. Along that order the parts repeat in one shuffled pattern. So with
     3 : 1 : 1, of any five neighbours, a class of five included, exactly three, one and one go to the sets.
+
+    With `spec.folds` the folds repeat instead, in one shuffled order: the network `fold` is tested on the
+    fold of that number and validated on the next one, and learns from the others.
     """
     units: Sequence[Hashable] = images.subject if spec.split == "subject" else range(len(images))
     draws = generator(seed, "split")
     parts = [side for side, part in enumerate(spec.parts) for _ in range(part // gcd(*spec.parts))]
+    if spec.folds:
+        parts = [TRAIN] * spec.folds
+        parts[fold], parts[(fold + 1) % spec.folds] = TEST, VALIDATION
     pattern = [parts[n] for n in torch.randperm(len(parts), generator=draws)]
     first: dict[Hashable, int] = {}
     classes: dict[Hashable, int] = {}
@@ -101,7 +107,7 @@ def assign_sides(images: Images, spec: DataSpec, seed: int) -> torch.Tensor:
 
 
 @lru_cache(maxsize=CACHED)
-def split(images: Images, spec: DataSpec, copies: int, seed: int, held_out: int = 0) -> Splits:
+def split(images: Images, spec: DataSpec, copies: int, seed: int, held_out: int = 0, fold: int = 0) -> Splits:
     """The selected images in three sets, with augmented copies beside each original.
 
     "subject" and "image" split before they copy: each training image has `copies` copies, each held-out
@@ -110,7 +116,8 @@ def split(images: Images, spec: DataSpec, copies: int, seed: int, held_out: int 
     many training originals, drawn at random; a smaller number keeps a part of what a larger one keeps.
     `spec.train_vendors` and `spec.test_vendors` keep the drawings of these vendors; the subjects stay where
     they were. A set without an image, or without an image of some class, is a `UserError`, and so is a
-    subject in two sets under "subject".
+    subject in two sets under "subject". Of several folds (`assign_sides`), a test or validation set may lack
+    a class, if it has another: their networks are tested together.
     """
     for setting in SCHEME_SETTINGS:
         if scheme := getattr(spec, setting):
@@ -119,7 +126,7 @@ def split(images: Images, spec: DataSpec, copies: int, seed: int, held_out: int 
     if spec.split == "copy":
         splits = _by_copy(chosen, spec, copies, seed)
     else:
-        sides = assign_sides(images, spec, seed)
+        sides = assign_sides(images, spec, seed, fold)
         learned, tested = (images.drawn_by(ones) for ones in (spec.train_vendors, spec.test_vendors))
         kept = torch.where(sides == TEST, tested, learned)[chosen]
         splits = _by_original(chosen[kept], sides, spec.train_most, (copies, held_out), seed)
@@ -182,12 +189,19 @@ def _check(splits: Splits, images: Images, spec: DataSpec) -> None:
     labels = classify(images, spec.classes)
     sets = {name: [labels[i] for i in getattr(splits, name).index.unique().tolist()] for name in SETS}
     counts = {"an image": {name: len(one) for name, one in sets.items()}}
-    for number, label in enumerate(class_names(spec.classes, images)):
+    names = class_names(spec.classes, images)
+    if names and spec.folds:
+        counts["an image with a class"] = {name: len(one) - one.count(-1) for name, one in sets.items()}
+    for number, label in enumerate(names):
         counts[f"an image of class {label!r}"] = {name: one.count(number) for name, one in sets.items()}
+    fewer = ", fewer data.folds" if spec.folds else ""
     for what, numbers in counts.items():
-        for name in (name for name, count in numbers.items() if not count):
+        # The networks of a run are tested together: each class needs to be learned by all.
+        wanting = ("train",) if spec.folds and " of class " in what else SETS
+        for name in (name for name in wanting if not numbers[name]):
             found = ", ".join(f"{count} in {other}" for other, count in numbers.items())
+            who = "every set" if wanting == SETS else "training"
             raise UserError(
-                f"every set wants {what}, but {name} has none ({found}): take more images, or another "
-                "data.split ('image' lets images of one subject be in several sets)."
+                f"{who} wants {what}, but {name} has none ({found}): take more images{fewer}, "
+                "or another data.split ('image' lets images of one subject be in several sets)."
             )
