@@ -141,7 +141,10 @@ def some_items() -> pd.DataFrame:
     )
 
 
-def test_items_are_a_row_each_and_a_formula_is_marked_as_text(tmp_path: Path) -> None:
+def test_items_are_a_row_each_and_a_formula_is_marked_as_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(STUDY.experiment), "strata", ("test_mse",))
     items = some_items()
     paths = write_files(Results(STUDY, FRAME, items=items), CURVES, tmp_path)
     assert [path.name for path in paths if path.name not in NAMES] == ["items.csv"]
