@@ -7,7 +7,7 @@ import pandas as pd
 
 from ablation.emoji.data.classes import by_column, class_names
 from ablation.emoji.experiment import NOTE
-from ablation.emoji.measures import COLOUR, HASH_BITS, composes
+from ablation.emoji.measures import COLOUR, HASH_BITS, PROBES, composes
 from ablation.emoji.spec import RunSpec
 from ablation.formatting import count, listing
 from ablation.settings import flat
@@ -22,12 +22,14 @@ SEEN = {
     "image": "another tone or gender of a test picture may be in its training",
 }
 
+MOOD_FACES = ("images_mood_rarest", "held-out faces, {} of the rarer mood")
 SHARED = {
-    "images_common": ("common_mse", "{} held-out images"),
-    "images_mood_rarest": ("mood_balanced_accuracy", "held-out faces, {} of the rarer mood"),
-    "images_probe": ("probe_accuracy", "codes of {} held-out emoji"),
+    "common_mse": ("images_common", "{} held-out images"),
+    "mood_balanced_accuracy": MOOD_FACES,
+    **dict.fromkeys(PROBES, MOOD_FACES),
+    "probe_accuracy": ("images_probe", "codes of {} held-out emoji"),
 }
-"""The column with the number of pictures behind a measure that all arms share, and what they are."""
+"""A measure of pictures that all arms share: the column with their number, and what they are."""
 
 TRAINED_ON = {
     "test": ("originals_test", "test pictures", ("test_",)),
@@ -89,7 +91,7 @@ def split_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
     if len(tested) and any(name.startswith("test_") for name in study.measures):
         yield f"Each run is tested on {_span(tested)} images{_unseen(study)}."
     yield from fold_caveats(study)
-    for column, (name, words) in SHARED.items():
+    for name, (column, words) in SHARED.items():
         if name in study.measures and len(shared := _recorded(cells, column)):
             yield f"{study.label(name)} is taken on {words.format(_span(shared))}{_alike(study)}."
 
@@ -288,6 +290,6 @@ def one_picture(study: Study, cells: pd.DataFrame, measure: str) -> float:
         known = [len(class_names(scheme)) for scheme in schemes if not by_column(scheme)]
         classes = min(known, default=int(_least(cells, "classes")))
         return 1 / (max(classes, 1) * (_least(cells, "images_test_rarest") or 1))
-    if measure == "mood_balanced_accuracy":
+    if measure in ("mood_balanced_accuracy", *PROBES):
         return 1 / (MOODS * (_least(cells, "images_mood_rarest") or 1))
     return 0.0

@@ -16,6 +16,7 @@ from ablation.emoji.data.classes import class_names, classify, scheme_of
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.split import TEST, TRAIN
 from ablation.emoji.evaluate import PerPicture, encode, evaluating, reconstruct
+from ablation.emoji.measures import PROBES
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.probe import effective_rank, probe_pool, probed
 from ablation.emoji.spec import DataSpec
@@ -24,16 +25,28 @@ from ablation.experiment import Diverged
 
 @dataclass(frozen=True)
 class CommonImages:
-    """Indices of images, int64: of the common test set, of faces of either mood, of the probe's two sides."""
+    """Indices of images, int64: of the common test set, of the probe's two sides, of faces of either mood.
+
+    mood: those that the run's own classes are asked about. faces_train, faces_test: those that a probe of
+    happy and sad learns from, and is asked about.
+    """
 
     common: Tensor
     mood: Tensor
     probe_train: Tensor
     probe_test: Tensor
+    faces_train: Tensor
+    faces_test: Tensor
+
+    @property
+    def faces(self) -> Tensor:
+        """The faces of the probe of happy and sad, those to learn from first."""
+        return torch.cat([self.faces_train, self.faces_test])
 
     def suffices(self, need: str) -> bool:
-        """Whether they suffice for "subgroups", "common" or "mood" of `EmojiMeasure.needs`."""
-        return len({"subgroups": self.probe_test, "common": self.common, "mood": self.mood}[need]) > 0
+        """Whether they suffice for "subgroups", "common", "mood" or "faces" of `EmojiMeasure.needs`."""
+        wanted = {"subgroups": self.probe_test, "common": self.common, "mood": self.mood}
+        return len((wanted | {"faces": self.faces_test})[need]) > 0
 
 
 def common_images(images: Images, data: DataSpec, sides: Tensor) -> CommonImages:
@@ -49,18 +62,25 @@ def common_images(images: Images, data: DataSpec, sides: Tensor) -> CommonImages
     if len({images.subgroup[index] for index in probe[0].tolist()}) < 2:
         probe = nothing, nothing
     if data.split == "copy":
-        return CommonImages(nothing, nothing, *probe)
+        return CommonImages(nothing, nothing, *probe, nothing, nothing)
     held_out = ((sides == TEST) & tested).nonzero().flatten().tolist()
     word, moods = data.common.casefold(), classify(images, "mood")
     common = [index for index in held_out if word in images.text[index].casefold()]
-    mood = [index for index in held_out if moods[index] >= 0]
-    # Only where there are both moods, and the run's own classes say something of both.
+    faces = [index for index in held_out if moods[index] >= 0]
+    taught = [
+        index for index in ((sides == TRAIN) & learned).nonzero().flatten().tolist() if moods[index] >= 0
+    ]
+    # Only where there are both moods to learn from, and both in the test folds together.
+    asked = tested.nonzero().flatten().tolist() if data.folds else faces
+    if min(len({moods[index] for index in ones} - {-1}) for ones in (taught, asked)) < 2:
+        faces = taught = []
+    # Only where the run's own classes say something of both.
     said = {one.mood for one in scheme_of(data.classes).values()}
-    asked = tested.nonzero().flatten().tolist() if data.folds else mood
-    if not {"happy", "sad"} <= said or len({moods[index] for index in asked} - {-1}) < 2:
-        mood = []
+    mood = faces if {"happy", "sad"} <= said else []
     return CommonImages(
-        torch.tensor(common, dtype=torch.int64), torch.tensor(mood, dtype=torch.int64), *probe
+        *(torch.tensor(ones, dtype=torch.int64) for ones in (common, mood)),
+        *probe,
+        *(torch.tensor(ones, dtype=torch.int64) for ones in (taught, faces)),
     )
 
 
@@ -88,10 +108,11 @@ def measure_common(
 
 
 def common_counts(pictures: Mapping[str, PerPicture]) -> dict[str, float]:
-    """How many pictures are behind the measures of `measure_common`."""
+    """How many pictures are behind the measures of `measure_common` and of `mood_probe`."""
     sizes = {"images_probe": "probe_accuracy", "images_common": "common_mse"}
     counts = {name: float(len(pictures[one])) for name, one in sizes.items() if one in pictures}
-    if mood := pictures.get("mood_balanced_accuracy"):
+    moods = [one for name, one in pictures.items() if name in ("mood_balanced_accuracy", *PROBES)]
+    for mood in moods[:1]:  # all are asked about the same faces
         assert mood.classes is not None
         counts["images_mood_rarest"] = float(mood.classes.bincount(minlength=len(class_names("mood"))).min())
     return counts

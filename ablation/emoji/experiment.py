@@ -33,6 +33,7 @@ WANTED = {
     "subgroups": "images with subgroups (a column 'subgroup' with two or more of at least 5 subjects)",
     "common": "held-out texts that contain data.common",
     "mood": "held-out faces of Unicode's happy and sad subgroups, and classes that speak of happy and sad",
+    "faces": "faces of Unicode's happy and sad subgroups, of both to learn from and of both held out",
     "analogies": "families of analogies with truths among the validation and the test images",
 }
 """What a measure needs beyond the run's own test set, by `EmojiMeasure.needs`."""

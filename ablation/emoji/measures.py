@@ -10,15 +10,25 @@ from ablation.measures import Measure
 @dataclass(frozen=True)
 class EmojiMeasure(Measure):
     """needs: what the run must have for it: "classes" of its own, or, in the images of its sources that its
-    training never sees, "subgroups" for the probe, "common" texts, faces of either "mood" or "analogies".
+    training never sees, "subgroups" for the probe, "common" texts, faces of either "mood" for the classifier,
+    "faces" of either mood for a probe, or "analogies".
     on_demand: it is taken where a study names it.
     """
 
-    needs: Literal["", "classes", "subgroups", "common", "mood", "analogies"] = ""
+    needs: Literal["", "classes", "subgroups", "common", "mood", "faces", "analogies"] = ""
     on_demand: bool = False
 
 
 GAP = "generalisation_gap"
+MOOD_PROBE, PIXEL_PROBE = "mood_probe_accuracy", "pixel_probe_accuracy"
+UNTRAINED_PROBE, OVER_PIXELS = "untrained_probe_accuracy", "mood_probe_over_pixels"
+PROBES = {
+    MOOD_PROBE: "Happy or sad, fitted probe, balanced accuracy",
+    UNTRAINED_PROBE: "Happy or sad, probe of the untrained network, balanced accuracy",
+    PIXEL_PROBE: "Happy or sad, probe of raw pixels, balanced accuracy",
+    OVER_PIXELS: "Happy or sad, fitted probe less that of raw pixels",
+}
+"""Measures of a probe of happy and sad, and their labels."""
 
 
 MEASURES = {
@@ -32,6 +42,10 @@ MEASURES = {
     "effective_rank": EmojiMeasure("neither", "Effective rank of the codes", 1, needs="subgroups"),
     "common_mse": EmojiMeasure("lower", "Common test MSE", 4, needs="common"),
     "mood_balanced_accuracy": EmojiMeasure("higher", "Happy or sad, balanced accuracy", 3, needs="mood"),
+    **{
+        name: EmojiMeasure("higher", label, 3, needs="faces", on_demand=True)
+        for name, label in PROBES.items()
+    },
     "gain": EmojiMeasure("higher", "Composition gain", 2, needs="analogies"),
     "gain_faces": EmojiMeasure("higher", "Gain, cat faces", 2, needs="analogies"),
     "gain_tone": EmojiMeasure("higher", "Gain, skin tone", 2, needs="analogies"),

@@ -19,6 +19,7 @@ from ablation.emoji.data.split import Splits, assign_sides
 from ablation.emoji.evaluate import PerPicture, answers, reconstruct
 from ablation.emoji.measures import GAP, composes
 from ablation.emoji.model import Autoencoder
+from ablation.emoji.mood_probe import measure_moods, untrained_codes
 from ablation.emoji.result import Measured, Result, pooled
 from ablation.emoji.seeds import network_seed
 from ablation.emoji.spec import RunSpec
@@ -36,7 +37,7 @@ class Prepared:
 
     A run trains one of them, or one for each fold. common: the images of the common evaluation. duplicates:
     the pictures that two sets share. tasks: the analogies to compose; empty where none are asked. asked: the
-    measures to take on demand.
+    measures to take on demand. untrained: the codes that one of them wants.
     """
 
     spec: RunSpec
@@ -49,6 +50,7 @@ class Prepared:
     tasks: tuple[AnalogyTask, ...]
     asked: frozenset[str]
     model: Autoencoder
+    untrained: Tensor | None
     started: float
 
     @property
@@ -144,8 +146,20 @@ def prepare(spec: RunSpec, seed: int, measures: Collection[str] = (), fold: int 
     own = network_seed(seed, spec.data.folds, fold, initialisation)
     model = Autoencoder(spec.model, len(class_names(spec.data.classes, images)), own)
     model.to(memory_format=torch.channels_last)  # a twentieth faster on a CPU; `_pictures` come alike
-    asked = frozenset(measures)
-    return Prepared(spec, seed, fold, images, pictures, common, shared, tasks, asked, model, started)
+    return Prepared(
+        spec=spec,
+        seed=seed,
+        fold=fold,
+        images=images,
+        pictures=pictures,
+        common=common,
+        duplicates=shared,
+        tasks=tasks,
+        asked=frozenset(measures),
+        model=model,
+        untrained=untrained_codes(model, images, common, measures),
+        started=started,
+    )
 
 
 def measure_network(prepared: Prepared, history: Sequence[Epoch]) -> Measured:
@@ -155,6 +169,7 @@ def measure_network(prepared: Prepared, history: Sequence[Epoch]) -> Measured:
     numbers = {f"test_{name}": value for name, value in answered.numbers.items()}
     check_finite("after training", numbers, spec.train)
     common, rank = measure_common(model, images, prepared.common, spec.data.classes)
+    common |= measure_moods(model, images, prepared.common, prepared.asked, prepared.untrained)
     examples = _examples(prepared)
     return Measured(
         history=history,
