@@ -155,13 +155,17 @@ def gaps(tested: PerPicture, seen: PerPicture) -> PerPicture | None:
 
 
 def _counts(parts: Sequence[Measured], answered: Answers, model: Autoencoder) -> dict[str, float]:
-    """Parameters, classes, images and originals of each set, and test images of the rarest class."""
+    """Parameters, classes, images and originals of each set, test images of the rarest class, and how many
+    networks there are, where not one.
+    """
     counts = {"parameters": float(sum(part.numel() for part in model.parameters()))}
     for name in parts[0].sizes:
         sizes = [one.sizes[name] for one in parts]
         counts[name] = fmean(sizes) if name.endswith("_train") else sum(sizes)
     if model.classifier is not None:
         counts["classes"] = float(model.classifier.out_features)
+    if len(parts) > 1:
+        counts["networks"] = float(len(parts))
     classes = answered.labels[answered.labels >= 0].bincount()
     return counts | ({"images_test_rarest": float(classes.min())} if len(classes) else {})
 

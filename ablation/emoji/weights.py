@@ -83,7 +83,10 @@ def _history(trained: Trained) -> list[Epoch]:
 
 
 def best_run(store: "Store") -> str:
-    """The id of the finished run with weights whose composition gain is highest; else of least test MSE."""
+    """The id of the finished run with weights whose composition gain is highest; else of least test MSE.
+
+    Runs of several networks keep none.
+    """
     from ablation.tracking import standing
 
     runs = standing(store)
@@ -92,6 +95,8 @@ def best_run(store: "Store") -> str:
             f"{store.root} has finished runs of a smoke budget alone, whose networks have learned next to "
             f"nothing: run a study without --quick, or name one of them, as in --run {smoke.run_id[0]}."
         )
+    if "networks" in runs:
+        runs = runs[runs["networks"].isna()]
     if runs.empty:
         raise UserError(f"{store.root} has no finished run with weights: run a study first.")
     better, falls = ("gain", False) if "gain" in runs and runs.gain.notna().any() else ("test_mse", True)

@@ -22,6 +22,7 @@ from ablation.emoji.seeds import network_seed
 from ablation.emoji.spec import AugmentSpec, DataSpec, RunSpec
 from ablation.emoji.train import Epoch
 from ablation.emoji.training_data import split_of, training_data
+from ablation.emoji.weights import best_run
 from ablation.experiment import Diverged, Replication
 from ablation.fingerprint import fingerprint
 from ablation.report.export import read
@@ -301,6 +302,8 @@ def test_a_study_of_folds_ends_in_a_table_over_pictures_and_seeds(spec: RunSpec,
     assert all(one.kept for one in verify(study, store))
     these = study_of(spec, name="these", replication="training")
     assert swept(these, store).trained == 0  # the same runs
+    with pytest.raises(UserError, match="no finished run with weights"):
+        best_run(store)
     again = read(these, store).analysis
     for one, other in zip(found.analysis.effects, again.effects, strict=True):
         assert one.these is not None
