@@ -77,11 +77,11 @@ def common_images(images: Images, data: DataSpec, sides: Tensor) -> CommonImages
     # Only where the run's own classes say something of both.
     said = {one.mood for one in scheme_of(data.classes).values()}
     mood = faces if {"happy", "sad"} <= said else []
-    return CommonImages(
-        *(torch.tensor(ones, dtype=torch.int64) for ones in (common, mood)),
-        *probe,
-        *(torch.tensor(ones, dtype=torch.int64) for ones in (taught, faces)),
-    )
+    return CommonImages(_indices(common), _indices(mood), *probe, _indices(taught), _indices(faces))
+
+
+def _indices(numbers: list[int]) -> Tensor:
+    return torch.tensor(numbers, dtype=torch.int64)
 
 
 def measure_common(
