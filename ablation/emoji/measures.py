@@ -23,12 +23,12 @@ GAP = "generalisation_gap"
 MOOD_PROBE, PIXEL_PROBE = "mood_probe_accuracy", "pixel_probe_accuracy"
 UNTRAINED_PROBE, OVER_PIXELS = "untrained_probe_accuracy", "mood_probe_over_pixels"
 PROBES = {
-    MOOD_PROBE: "Happy or sad, fitted probe, balanced accuracy",
-    UNTRAINED_PROBE: "Happy or sad, probe of the untrained network, balanced accuracy",
-    PIXEL_PROBE: "Happy or sad, probe of raw pixels, balanced accuracy",
-    OVER_PIXELS: "Happy or sad, fitted probe less that of raw pixels",
+    MOOD_PROBE: "Mood probe, balanced accuracy",
+    UNTRAINED_PROBE: "Mood probe, untrained network",
+    PIXEL_PROBE: "Mood probe, raw pixels",
+    OVER_PIXELS: "Mood probe less raw pixels",
 }
-"""Measures of a probe of happy and sad, and their labels."""
+"""Measures of a probe of happy and sad, all balanced accuracies or their difference, and their labels."""
 
 
 MEASURES = {
