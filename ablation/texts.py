@@ -1,7 +1,12 @@
 """Which characters a text may have, whoever wrote it: those that every file, page and database keeps."""
 
+import codecs
 import re
+import unicodedata
 
+PLAIN = "plain"
+"""The name of an error handler for text streams: what a terminal has not is shown by what is most like it."""
+_LIKE = str.maketrans("−–—‘’“”„·•×≤≥±→↑↓✓", '---\'\'""".*x<>~>^vx')
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _BREAKS = re.compile(r"[\t\n\r\u2028\u2029]+")
 
@@ -19,3 +24,18 @@ def one_line(text: str, most: int) -> str:
     """`text` on one line, with unfit characters by their code points, its middle left out beyond `most`."""
     line = _UNFIT.sub(lambda found: f"U+{ord(found[0]):04X}", _BREAKS.sub(" ", text))
     return line if len(line) <= most else f"{line[: most * 3 // 4]} … {line[-most // 4 :]}"
+
+
+def plain(text: str) -> str:
+    """`text` in ASCII: a minus, a quote or a letter without its accent where there is one, else "?"."""
+    apart = unicodedata.normalize("NFKD", text.translate(_LIKE))
+    bare = "".join(one for one in apart if not unicodedata.combining(one))
+    return bare.encode("ascii", "replace").decode()
+
+
+def _plain_instead(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return plain(error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(PLAIN, _plain_instead)
