@@ -12,6 +12,7 @@ import traceback
 from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
+from unicodedata import normalize
 
 from ablation.errors import UserError, unknown
 from ablation.fields import checked
@@ -54,7 +55,12 @@ def _modules(folder: Path) -> list[Path]:
 
 
 def _by_name(files: list[Path]) -> dict[str, Path]:
-    return {path.stem: path for path in sorted(files, key=lambda one: one.stem)}
+    return {_name(path): path for path in sorted(files, key=_name)}
+
+
+def _name(path: Path) -> str:
+    """The name of the study in the file: a letter with its accent is one character, on any system."""
+    return normalize("NFC", path.stem)
 
 
 @checked
@@ -64,8 +70,8 @@ def load(name: str | Path) -> Study:
     Raises `UserError`: no such study (with the nearest name), two files of that name, a file that does not
     run (with file, line and reason), a file that sets no `study`.
     """
-    name = str(name)
-    if len(same := [str(path) for path in _own() if path.stem == name]) > 1:
+    name = normalize("NFC", name) if isinstance(name, str) and not name.endswith(".py") else str(name)
+    if len(same := [str(path) for path in _own() if _name(path) == name]) > 1:
         raise UserError(f"the study {name} wants one file, but has {listing(same)}: rename one.")
     # Unlike Path.expanduser it leaves a name alone that is no user's.
     file = Path(os.path.expanduser(name))  # noqa: PTH111
@@ -78,12 +84,12 @@ def load(name: str | Path) -> Study:
         raise UserError(
             f"{path} wants `study = Study(...)` at its top level, but sets {type(found).__name__}."
         )
-    if path.stem.endswith(DERIVED):
+    if _name(path).endswith(DERIVED):
         raise UserError(
             f"{path.name} has a name that is kept for what belongs to another study ({', '.join(DERIVED)}): "
             "rename the file."
         )
-    return replace(found, name=path.stem)
+    return replace(found, name=_name(path))
 
 
 def load_all() -> dict[str, Study | UserError]:

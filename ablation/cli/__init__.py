@@ -57,6 +57,11 @@ def main() -> None:
         code = _say(f"{usage.format_message()} Try `ablation --help`.")
     except typer.Abort:
         code = INTERRUPTED
+    except SystemExit as ended:  # typer's own where whoever read it has gone
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
