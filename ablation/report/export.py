@@ -215,7 +215,7 @@ def summarise(study: Study, store: Store, seeds: int | None = None) -> Results:
 
 def _write_shown(found: Results, to: Path) -> list[Path]:
     """Write the files that MLflow shows beside every arm into `to`; their paths."""
-    (to / "table.html").write_text(found.text("html"))
+    write(found.text("html"), to / "table.html")
     paths = [to / "table.html"]
     for n, figure in enumerate(forest_plots(found.analysis, look=Look(PAGE)), 1):
         paths.append(to / ("effects.png" if n == 1 else f"effects_{n}.png"))
