@@ -17,7 +17,8 @@ from ablation.stats.statistics import (
     BY_SEED,
     detectable_limit,
     equal,
-    equivalence,
+    exclusion,
+    holm_excluded,
     holm,
     interval,
     least_p,
@@ -33,6 +34,11 @@ GOLDEN = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
 anything = st.lists(st.integers(-1000, 1000).map(lambda k: k / 16), min_size=2, max_size=9).map(np.array)
 samples = anything.filter(lambda values: np.ptp(values) > 0)
 ratios = st.sampled_from([0.0, 0.25, 1 / 3, 1.0])
+
+
+def equivalence(values: np.ndarray, sesoi: float, ratio: float = 0.0, floor: float = 0.0) -> float:
+    """p of two one-sided tests, as an effect has it; NaN where one is."""
+    return float(np.max([exclusion(sign * values, sesoi, ratio, floor) for sign in (1, -1)]))
 
 
 def differences(n: int, ratio: float, delta: float, studies: int, seed: int) -> np.ndarray:

@@ -338,7 +338,7 @@ class Appendix:
             max(max(width(e.difference), width(self._gap(e))) for e in entries),
         )
         n = max(2.0, max(width(e.n + e.seeds_mark) for e in entries))
-        verdict = max(max(width(e.verdict), width(_p(e))) for e in entries)
+        verdict = max(max(map(width, (e.verdict, _p(e), _wins(e)))) for e in entries)
         others = [n, *(min(one, MOST_NUMBER) for one in spreads), max(verdict, 4.5)]
         # LaTeX's first run takes a gap more.
         return (max(PAGE - GAP - sum(others) - GAP * len(others), 5.0), *others)
@@ -357,7 +357,7 @@ class Appendix:
         return sum(self.widths) + GAP * (len(self.widths) - 1)
 
     def row(self, e: Entry) -> str:
-        """The row of an arm: below each number its interval, below the verdict its p-values."""
+        """The row of an arm: below each number its interval, below the verdict its p-values and seeds."""
         short = _names(self.table)
         stub, n, mean, gap, verdict = self.widths
         best = r"\textbf{%s}" if e.best else "%s"
@@ -369,7 +369,8 @@ class Appendix:
         if e.baseline:
             return " & ".join([*cells, "", ""])
         cells.append(_stacked(breakable(e.difference, gap), breakable(self._gap(e), gap)))
-        cells.append(_stacked(breakable(e.verdict, verdict), breakable(_p(e), verdict)))
+        said = _stacked(breakable(e.verdict, verdict), breakable(_p(e), verdict))
+        cells.append(_stacked(said, breakable(_wins(e), verdict)))
         return " & ".join(cells)
 
     def _spread(self, e: Entry) -> str:
@@ -381,6 +382,10 @@ class Appendix:
 
 def _stacked(first: str, second: str) -> str:
     return rf"{first} \par {second}" if second else first
+
+
+def _wins(e: Entry) -> str:
+    return e.wins.replace(" ", "\u00a0")
 
 
 def _p(e: Entry) -> str:
