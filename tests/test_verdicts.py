@@ -122,8 +122,8 @@ def test_a_sentence_never_contradicts_its_interval(
             [0.0016, 0.0009, 0.0019, 0.0014, 0.0008, 0.0018],
             {"claims": 6, "rule": "same"},
             "refuted",
-            r"between \+0.0009 and \+0.0019, within ±0.0020, .* that is not shown after Holm's correction over "
-            "6 claims",
+            r"between \+0.0009 and \+0.0019, within ±0.0020, .* that is not shown after Holm's correction "
+            "over 6 claims",
         ),
         (
             [0.004, 0.001, 0.003, 0.002, 0.0035, 0.0015],

@@ -338,7 +338,7 @@ class Appendix:
             max(max(width(e.difference), width(self._gap(e))) for e in entries),
         )
         n = max(2.0, max(width(e.n + e.seeds_mark) for e in entries))
-        verdict = max(max(map(width, (e.verdict, _p(e), _wins(e)))) for e in entries)
+        verdict = max(max(width(e.verdict), width(_p(e))) for e in entries)
         others = [n, *(min(one, MOST_NUMBER) for one in spreads), max(verdict, 4.5)]
         # LaTeX's first run takes a gap more.
         return (max(PAGE - GAP - sum(others) - GAP * len(others), 5.0), *others)
@@ -370,7 +370,7 @@ class Appendix:
             return " & ".join([*cells, "", ""])
         cells.append(_stacked(breakable(e.difference, gap), breakable(self._gap(e), gap)))
         said = _stacked(breakable(e.verdict, verdict), breakable(_p(e), verdict))
-        cells.append(_stacked(said, breakable(_wins(e), verdict)))
+        cells.append(_stacked(said, breakable(e.wins, verdict)))
         return " & ".join(cells)
 
     def _spread(self, e: Entry) -> str:
@@ -382,10 +382,6 @@ class Appendix:
 
 def _stacked(first: str, second: str) -> str:
     return rf"{first} \par {second}" if second else first
-
-
-def _wins(e: Entry) -> str:
-    return e.wins.replace(" ", "\u00a0")
 
 
 def _p(e: Entry) -> str:

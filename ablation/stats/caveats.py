@@ -101,7 +101,7 @@ def clustered_caveats(study: Study, judged: Sequence[Verdict]) -> Iterator[str]:
         return
     each = [f"claim {n} {_clustered_words(study, v.claim.rule.measure, c)}" for n, v, c in drawn]
     yield (
-        f"Clustered by test item and seed (both drawn anew, {DRAWS:,} times), the effects are: "
+        f"For new seeds and new test items (drawn anew, {DRAWS:,} times), the effects are: "
         f"{listing(each)}. The effective n is the number of independent items that would give the same "
         "spread: items that come back under other seeds, and seeds that move many items, lower it."
     )

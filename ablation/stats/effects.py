@@ -190,7 +190,7 @@ def contrast(study: Study, cells: pd.DataFrame, rule: Rule, items: pd.DataFrame 
         {"up": above, "down": below, None: None}[rule.direction],
         whole and same,
         step,
-        float(((differences > tie) + (differences >= -tie)).sum() / 2),
+        float(np.sum(differences > tie) + np.sum(differences >= -tie)) / 2,
         sample,
     )
 

@@ -221,8 +221,8 @@ def _reason(study: Study, found: Contrast, word: Word) -> str:
         side = "below" if up else "above"
         return (
             f"No effect that matters in the direction claimed: {subject} {where} {side} "
-            f"{_bound(study, found)}, the smallest that matters; one that matters in the other direction is not "
-            "ruled out"
+            f"{_bound(study, found)}, the smallest that matters; one that matters in the other direction is "
+            "not ruled out"
         )
     if word == "equivalent" or (word == "supported" and found.rule.direction is None):
         lead = "Yes" if word == "supported" else "No difference that matters"
