@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from ablation.stats.power import Power, piloted, power_of
+from ablation.stats.power import Power, piloted, power_of, said
 from ablation.stats.statistics import power
 from frames import a_frame, a_study, noisy
 
@@ -40,8 +40,8 @@ def test_power_warns_of_what_cannot_succeed() -> None:
 def test_before_any_run_the_spread_that_suffices_is_said_in_the_unit_of_the_measure() -> None:
     study = a_study(test="t", claims=a_study().claims[:1])
     found = power_of(study, 10)
-    (said,) = [one for one in found.sentences if one.startswith("Test MSE")]
-    bound = float(re.search(r"is at most ([0-9.]+)\.$", said)[1])  # type: ignore[index]
+    (sentence,) = [one for one in found.sentences if one.startswith("Test MSE")]
+    bound = float(re.search(r"is at most ([0-9.]+)\.$", sentence)[1])  # type: ignore[index]
     assert bound == pytest.approx(0.002 / found.detectable, abs=1e-5)
     assert power(0.002, bound, 10, 0, 0.05) == pytest.approx(0.8, abs=0.01)
 
@@ -60,12 +60,13 @@ def test_runs_tell_what_more_seeds_would_find() -> None:
     assert (first.pilot, first.seeds, first.matters) == (8, 8, 0.002)
     assert first.needed is not None
     assert 8 < first.needed <= 60
-    assert first.sentence in few.warnings
-    assert f"It takes about {first.needed} seeds to find it 80 times in 100." in first.sentence
+    sentence = said(a_study(test="t"), first)
+    assert sentence in few.warnings
+    assert f"It takes about {first.needed} seeds to find it 80 times in 100." in sentence
     assert planned(0.002, first.needed, test="t").effects[0].suffices
     assert not planned(0.002, first.needed - 1, test="t").effects[0].suffices
     assert many.effects[0].suffices
-    assert many.effects[0].sentence in many.sentences
+    assert said(a_study(test="t"), many.effects[0]) in many.sentences
     assert (
         "The spread is that of 8 seeds that ran; the true one may be 0.7 to 2.0 times as large."
         in " ".join(many.sentences)
@@ -74,11 +75,16 @@ def test_runs_tell_what_more_seeds_would_find() -> None:
 
 def test_a_study_that_no_seeds_can_settle_is_told_so_in_its_unit() -> None:
     found = planned(0.01, 1000)
-    (said,) = [one for one in found.warnings if "Test MSE" in one]
+    (sentence,) = [one for one in found.warnings if "Test MSE" in one]
     assert re.match(
-        r"“larger is sharper”: 1000 seeds find an effect of 0\.0\d+ or more in Test MSE; the smallest", said
+        r"“larger is sharper”: 1000 seeds find an effect of 0\.0\d+ or more in Test MSE; the smallest",
+        sentence,
     )
-    assert "this cannot succeed without more data" in said
+    assert "the n_test / n_train of 0.333 that it assumes" in sentence
+    assert sentence.endswith("As declared, this cannot succeed.")
+    enough, spread = map(float, re.findall(r"(?:deviation|one) of ([0-9.]+\d)", sentence))
+    assert power(0.002, enough, 1000, 1 / 3, 0.025) == pytest.approx(0.8, abs=0.02)
+    assert power(0.002, spread, 10_000, 1 / 3, 0.025) < 0.8
     assert found.effects[0].needed is None
     independent = planned(0.01, 10, test="t", measures={"test_mse": 1e-6, "test_accuracy": 0.05})
     assert "10,000 seeds would not do" in independent.warnings[0]
