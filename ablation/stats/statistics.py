@@ -163,7 +163,7 @@ def holm_excluded(p: Sequence[float | None], equivalent: Sequence[float | None])
     shown at alpha where p[i] is at most alpha over the number of claims not shown equivalent at alpha: only
     with both of its halves shown does a claim leave the family, since either half may be the false one. Of
     all claims at once, one that is falsely called equivalent or ruled out then comes with at most alpha:
-    docs/decisions/0034-false-verdicts.md.
+    docs/decisions/0037-false-verdicts.md.
     """
     steps = [0.0, *sorted(1.0 if one is None else one for one in equivalent)]
     family = len(p)

@@ -5,7 +5,7 @@ effect over seeds has in it what each seed does by itself, and what its items do
 they meet the same items. That covariance is added: a bootstrap draws the items of each group anew, the same
 ones for all seeds, and compares the variance of the mean over seeds with that of as many seeds that draw for
 themselves. The interval is Student's with Satterthwaite's degrees of freedom, as over a table of seeds and
-items (`crossed`), each group of items being a sample of its own. docs/decisions/0035-clustered-intervals.md
+items (`crossed`), each group of items being a sample of its own. docs/decisions/0038-clustered-intervals.md
 has how often it misses.
 """
 

@@ -8,7 +8,7 @@ any other is inconclusive. A claim without a direction (of a level, or that two 
 is supported where it is equivalent, and refuted by a significant effect in either direction.
 
 p-values are adjusted over the claims that count, and apart over those that do not: `effects.contrasts`, and
-docs/decisions/0034-false-verdicts.md.
+docs/decisions/0037-false-verdicts.md.
 """
 
 from collections.abc import Sequence
