@@ -327,7 +327,7 @@ def _sesoi(name: str, declared: Measure | float) -> float:
 def _check(study: Study) -> None:
     if study.name and not re.fullmatch(NAME, study.name):
         raise UserError(
-            f"a study's name wants at most 64 letters, digits, _ and -, and first a letter or a digit, but is "
+            "a study's name wants at most 64 letters, digits, _ and -, and first a letter or a digit, but is "
             f"{study.name!r}: rename its file."
         )
     if study.seeds < 1:
