@@ -438,6 +438,7 @@ def test_a_narrow_a_dumb_and_a_colourless_terminal_get_every_word(tmp_path: Path
         name: re.sub(r"[\W_]+", "", text.rpartition("Exploratory")[2]) for name, text in plain.items()
     }
     assert len(set(words_of.values())) == 1, words_of
+    assert "…" not in plain["narrow"].rpartition("Reading the runs …")[2]
     assert all(len(line) <= 20 for line in plain["narrow"].rpartition("Exploratory")[2].splitlines())
     assert b"\x1b" not in found["dumb"][1]
     assert not re.search(rb"\x1b\[[0-9;]*3[0-7]m", found["colourless"][1])
