@@ -5,9 +5,10 @@ import re
 
 import pytest
 
+from ablation import Claim, Same
 from ablation.stats.power import Power, piloted, power_of, said
-from ablation.stats.statistics import power
-from frames import a_frame, a_study, noisy
+from ablation.stats.statistics import coarsest_step, equivalence_power, power
+from frames import Coarse, a_frame, a_study, noisy
 
 MORE = {"small": 0.3, "middle": 0.4, "large": 0.9}
 
@@ -115,3 +116,54 @@ def test_each_effect_has_the_seeds_that_ran_for_it() -> None:
 
 def test_power_is_a_number_however_small_the_spread() -> None:
     assert power(5.0, 1e-9, 20, 0, 0.05) == 1.0
+
+
+def test_claims_that_count_are_planned_as_a_family_of_their_own() -> None:
+    beside = tuple(Claim(f"beside {n}", Same("test_accuracy", "large"), counts=False) for n in range(3))
+    alone, both = power_of(a_study(), 8), power_of(a_study(claims=(*a_study().claims, *beside)), 8)
+    assert (both.comparisons, both.detectable, both.limit) == (2, alone.detectable, alone.limit)
+    assert "Holm over 2 claims, alpha" in alone.sentences[1]
+    assert "Holm over 2 claims that count, and apart over 3 claims that do not, alpha" in both.sentences[1]
+    one = power_of(a_study(claims=(a_study().claims[0], beside[0])), 8)
+    assert "Holm over 1 claim that counts, and apart over 1 claim that does not, alpha" in one.sentences[1]
+    assert power_of(a_study(claims=beside), 8).comparisons == 3
+    changes = {"test": "t", "claims": (*a_study().claims, *beside)}
+    first, *_ = planned(0.002, 8, **changes).effects
+    assert first.detectable == planned(0.002, 8, test="t").effects[0].detectable
+
+
+def test_of_a_claim_of_sameness_the_plan_says_how_often_it_would_be_shown() -> None:
+    """Where there is no difference: the equivalence that supports it, and not the effect that refutes it."""
+    claims = (Claim("as sharp", Same("test_mse", "large")),)
+    few = planned(0.002, 8, test="t", claims=claims)
+    (one,) = few.effects
+    assert one.power == pytest.approx(equivalence_power(0.002, one.spread, 8, 0, 0.05))
+    assert equivalence_power(one.detectable, one.spread, 8, 0, 0.05) == pytest.approx(0.8, abs=1e-6)
+    assert (one.needed or 0) > 8
+    text = said(a_study(test="t", claims=claims), one)
+    assert re.search(
+        r"8 seeds show an effect of 0 to be within ±0\.00\d+ in Test MSE; .* which they would show \d+ times "
+        rf"in 100\. It takes about {one.needed} seeds to show it 80 times in 100\.$",
+        text,
+    )
+    assert text in few.warnings
+    many = planned(0.002, one.needed or 0, test="t", claims=claims).effects[0]
+    assert many.suffices
+    assert not planned(0.002, (one.needed or 0) - 1, test="t", claims=claims).effects[0].suffices
+
+
+@pytest.mark.parametrize("share", [0.99, 1.01])
+def test_a_measure_that_is_too_coarse_for_equivalence_is_named_before_the_runs(share: float) -> None:
+    """Where one test item moves it by more than the tests can allow for, however many runs agree."""
+    least = coarsest_step(0.002, 20, 1 / 3, 0.025)
+    found = planned(0.0001, 20, train=Coarse(test_mse=share * least))
+    warned = [one for one in found.warnings if "however the runs turn out" in one]
+    trend = found.effects[0]
+    # A trend over log2 from 64 to 256 is the difference of its ends.
+    assert trend.step == pytest.approx(share * least)
+    assert trend.too_coarse == (share > 1) == bool(warned)
+    if warned:
+        assert warned[0].startswith(
+            "“larger is sharper”: 20 seeds cannot show the effect to be within ±0.002"
+        )
+        assert "It takes at least 1.1 times as many test items" in warned[0]

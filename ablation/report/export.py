@@ -120,8 +120,8 @@ class Results:
         """A row a claim, with the columns of verdicts.csv: claim, rule, n (seeds), estimate, p, verdict.
 
         estimate, low, high and detectable are in the unit of the measure; detectable is the smallest effect
-        that these seeds find with a power of 80 %. p_holm is adjusted over the claims. NaN where there is no
-        number.
+        that these seeds find with a power of 80 %. p_holm is adjusted over the claims that
+        count, and apart over those that do not. NaN where there is no number.
         """
         return verdicts_frame(self.analysis)
 

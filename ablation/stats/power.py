@@ -267,7 +267,7 @@ def coarse_words(study: Study, one: EffectPower) -> str:
     times = ceil(10 * one.step / one.coarsest) / 10
     return (
         f"{count(one.seeds, 'seed')} cannot show the effect to be within ±{matters}, however the runs turn "
-        f"out: one test item can move it by {step}, and that may be at most {coarsest}. It takes more than "
+        f"out: one test item can move it by {step}, and that may be at most {coarsest}. It takes at least "
         f"{times:g} times as many test items, more seeds, or a larger effect that matters, declared before "
         "the runs"
     )
