@@ -104,7 +104,7 @@ def test_the_trials_of_the_longest_arm_of_a_tuned_study_have_a_name_too() -> Non
         {"question": "a\0b"},
         {"source": "\ud800"},
         {"supported": "\x1b[2J"},
-        {"part": "3\x7f"},
+        {"part": "\x7f"},
         {"claims": (Claim("a\x07b", Difference("test_mse", "up", "latent 4")),)},
     ],
 )
