@@ -55,7 +55,7 @@ REFUSED = (
 
 @pytest.mark.parametrize("name", PATHS)
 def test_a_study_cannot_be_called_what_is_no_plain_file_name(name: str) -> None:
-    with pytest.raises(UserError, match="a study's name wants letters, digits, _ and -"):
+    with pytest.raises(UserError, match="a study's name wants at most 64 letters, digits, _ and -"):
         small_study(FACES, name=name)
 
 

@@ -61,8 +61,8 @@ class Store:
             )
         if max(len(os.fsencode(part)) for part in place.parts) > MOST_BYTES:
             raise UserError(
-                f"a folder's name wants at most {MOST_BYTES} bytes, but one of {place} has more: name another "
-                "with --store."
+                f"a folder's name wants at most {MOST_BYTES} bytes, but one of {place} has more: name "
+                "another with --store."
             )
 
     @property
