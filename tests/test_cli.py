@@ -365,10 +365,7 @@ def test_status_has_the_studies_of_files_that_lie_elsewhere(
     assert "the arm 'other' is new" in json.loads(ablation(*words)[1])["mine"]["problem"]
 
 
-ENCODINGS = [
-    ("C", {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),
-    ("C.UTF-8", {"PYTHONIOENCODING": "latin-1"}),
-]
+DOUBLES = str(Path(__file__).parent)  # on the path of pytest alone, not of what a test starts
 
 
 def of_process(
@@ -377,15 +374,15 @@ def of_process(
     """The code and the bytes of the command, on a terminal of so many columns, else in a pipe."""
     code = "import sys; sys.argv[0] = 'ablation'; from ablation.cli import command; command()"
     command = [sys.executable, "-c", code, *map(str, words)]
-    usual = {"TERM": "xterm", "GIT_PYTHON_REFRESH": "quiet"}
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHONIO"))
-    }
+    usual = {"TERM": "xterm", "GIT_PYTHON_REFRESH": "quiet", "PYTHONPATH": DOUBLES}
+    # GNU readline, once imported, exports the width of pytest's own terminal.
+    ours = ("LC_", "LANG", "PYTHONIO", "COLUMNS", "LINES")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     whole = kept | usual | environment
     if terminal is None:
         ended = subprocess.run(command, cwd=folder, env=whole, capture_output=True, check=False)
         return ended.returncode, ended.stdout + ended.stderr
-    ours, theirs = pty.openpty()
+    screen, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, terminal, 0, 0))
     with subprocess.Popen(
         command, cwd=folder, env=whole, stdin=theirs, stdout=theirs, stderr=theirs
@@ -393,9 +390,9 @@ def of_process(
         os.close(theirs)
         said = b""
         with suppress(OSError):  # the terminal of a process that has ended
-            while part := os.read(ours, 65536):
+            while part := os.read(screen, 65536):
                 said += part
-    os.close(ours)
+    os.close(screen)
     return process.returncode, said
 
 
@@ -439,7 +436,8 @@ def test_a_narrow_a_dumb_and_a_colourless_terminal_get_every_word(tmp_path: Path
     }
     assert len(set(words_of.values())) == 1, words_of
     assert "…" not in plain["narrow"].rpartition("Reading the runs …")[2]
-    assert all(len(line) <= 20 for line in plain["narrow"].rpartition("Exploratory")[2].splitlines())
+    lines = plain["narrow"].rpartition("Exploratory")[2].splitlines()
+    assert all(len(line) <= 20 for line in lines), lines
     assert b"\x1b" not in found["dumb"][1]
     assert not re.search(rb"\x1b\[[0-9;]*3[0-7]m", found["colourless"][1])
 
@@ -455,7 +453,10 @@ def test_a_reader_that_leaves_ends_the_command_without_a_word(
     ours, theirs = os.pipe()
     os.close(ours)  # before it writes a byte
     command = [sys.executable, "-c", code, verb, *study, *place]
-    ended = subprocess.run(command, cwd=tmp_path, stdout=theirs, stderr=subprocess.PIPE, check=False)
+    whole = os.environ | {"PYTHONPATH": DOUBLES}
+    ended = subprocess.run(
+        command, cwd=tmp_path, env=whole, stdout=theirs, stderr=subprocess.PIPE, check=False
+    )
     os.close(theirs)
     assert (ended.returncode, ended.stderr) == (0, b"")
 
