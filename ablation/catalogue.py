@@ -7,10 +7,12 @@ import importlib.util
 import os.path
 import re
 import sys
+import tokenize
 import traceback
 from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
+from unicodedata import normalize
 
 from ablation.errors import UserError, unknown
 from ablation.fields import checked
@@ -20,7 +22,9 @@ from ablation.study import Study
 
 DERIVED = ("-quick", "-tuning", "-search")
 """How the names of studies end that are made from another."""
-SETS_STUDY = re.compile(rb"^study\b[^=\n]*=", re.MULTILINE)
+SETS_STUDY = re.compile(rb"^(?:\xef\xbb\xbf)?study\b[^=\n]*=", re.MULTILINE)
+FOLDERS: set[str] = set()
+"""The folders of the study files that were loaded."""
 MODULES: set[str] = set()
 """The modules that study files became: their functions are sent to workers whole, not by name."""
 
@@ -41,7 +45,8 @@ def builtin() -> dict[str, Path]:
 
 
 def _own() -> list[Path]:
-    found = [path for path in _modules(Path()) if SETS_STUDY.search(path.read_bytes())]
+    # Zeros and other bytes of UTF-16 are dropped, so that such a file is found and refused, not passed over.
+    found = [path for path in _modules(Path()) if SETS_STUDY.search(path.read_bytes().replace(b"\0", b""))]
     return [*found, *_modules(Path("studies"))]
 
 
@@ -51,7 +56,12 @@ def _modules(folder: Path) -> list[Path]:
 
 
 def _by_name(files: list[Path]) -> dict[str, Path]:
-    return {path.stem: path for path in sorted(files, key=lambda one: one.stem)}
+    return {_name(path): path for path in sorted(files, key=_name)}
+
+
+def _name(path: Path) -> str:
+    """The name of the study in the file: a letter with its accent is one character, on any system."""
+    return normalize("NFC", path.stem)
 
 
 @checked
@@ -61,10 +71,12 @@ def load(name: str | Path) -> Study:
     Raises `UserError`: no such study (with the nearest name), two files of that name, a file that does not
     run (with file, line and reason), a file that sets no `study`.
     """
-    name = str(name)
-    if len(same := [str(path) for path in _own() if path.stem == name]) > 1:
+    name = normalize("NFC", name) if isinstance(name, str) and not name.endswith(".py") else str(name)
+    if len(same := [str(path) for path in _own() if _name(path) == name]) > 1:
         raise UserError(f"the study {name} wants one file, but has {listing(same)}: rename one.")
-    path = Path(name) if name.endswith(".py") else (builtin() | paths()).get(name)
+    # Unlike Path.expanduser it leaves a name alone that is no user's.
+    file = Path(os.path.expanduser(name))  # noqa: PTH111
+    path = file if name.endswith(".py") else (builtin() | paths()).get(name)
     # Unlike Path.is_file it says no to a name that the system cannot hold.
     if path is None or not os.path.isfile(path):  # noqa: PTH113
         raise unknown("study", name, sorted(builtin() | paths()))
@@ -73,12 +85,12 @@ def load(name: str | Path) -> Study:
         raise UserError(
             f"{path} wants `study = Study(...)` at its top level, but sets {type(found).__name__}."
         )
-    if path.stem.endswith(DERIVED):
+    if _name(path).endswith(DERIVED):
         raise UserError(
             f"{path.name} has a name that is kept for what belongs to another study ({', '.join(DERIVED)}): "
             "rename the file."
         )
-    return replace(_located(found, path.absolute().parent), name=path.stem)
+    return replace(_located(found, path.absolute().parent), name=_name(path))
 
 
 def _located(study: Study, folder: Path) -> Study:
@@ -101,13 +113,14 @@ def load_all() -> dict[str, Study | UserError]:
 
 
 def _execute(path: Path) -> object:
-    name = f"studies.{path.stem}"
+    name = f"study {path.stem}"  # no module that an import could mean, and in no package
     module_spec = importlib.util.spec_from_file_location(name, path)
     assert module_spec is not None
     assert module_spec.loader is not None
     module = importlib.util.module_from_spec(module_spec)
-    _refuse_mixed_neighbours(path)
-    beside = str(path.absolute().parent)  # where its own modules are looked for first, as by `python FILE`
+    _refuse_other_neighbours(path)
+    beside = str(path.resolve().parent)  # where its own modules are looked for first, as by `python FILE`
+    FOLDERS.add(beside)
     sys.path[:] = [beside, *(place for place in sys.path if place != beside)]
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
@@ -121,18 +134,50 @@ def _execute(path: Path) -> object:
     return getattr(module, "study", None)
 
 
-def _refuse_mixed_neighbours(path: Path) -> None:
-    """Python has one module of a name: a second study would get the first one's."""
-    text = path.read_text(errors="replace")
-    for other in path.parent.glob("*.py"):
-        loaded = getattr(sys.modules.get(other.stem), "__file__", None) or other
-        if Path(loaded).resolve() != other.resolve() and re.search(
-            rf"^\s*(from|import)\s+{re.escape(other.stem)}\b", text, re.MULTILINE
-        ):
-            raise UserError(
-                f"{path} wants the module {other.stem} beside it, but {loaded} is loaded already: load them "
-                "in commands of their own."
-            )
+def _text(path: Path) -> str:
+    """The text of a Python file as Python reads it: in UTF-8, or in what its first lines declare."""
+    try:
+        with tokenize.open(path) as file:
+            text = file.read()
+    except (SyntaxError, UnicodeError, LookupError):
+        text = "\0"
+    if "\0" in text:
+        raise UserError(
+            f"{path} wants to be UTF-8, or what a line such as `# coding: latin-1` at its top says, but has "
+            "other bytes: save it as UTF-8."
+        )
+    return text
+
+
+def _refuse_other_neighbours(path: Path) -> None:
+    """Python has one module of a name: the study would get another than the one that lies beside it."""
+    folder = path.resolve().parent
+    places = [*folder.glob("*.py"), *(place.parent for place in folder.glob("*/__init__.py"))]
+    neighbours = {place.stem: place for place in places if place.name != __package__}  # as in a clone
+    queue, seen = [path], {path.stem}
+    while queue:
+        text = _text(queue.pop())
+        for name in neighbours.keys() - seen:
+            if not re.search(rf"^\s*(from|import)\s+{re.escape(name)}\b", text, re.MULTILINE):
+                continue
+            seen.add(name)
+            place = neighbours[name]
+            queue.append(place / "__init__.py" if place.is_dir() else place)
+            if (loaded := _folder_of(name)) and not loaded.samefile(folder):
+                what = "load them in commands of their own" if str(loaded) in FOLDERS else "rename it"
+                raise UserError(
+                    f"{path} wants the module {name} beside it, but that in {loaded} is loaded already: "
+                    f"{what}."
+                )
+
+
+def _folder_of(name: str) -> Path | None:
+    """The folder in which a loaded module was found; None where none is loaded."""
+    module = sys.modules.get(name)
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return None
+    return Path(file).parent.parent if hasattr(module, "__path__") else Path(file).parent
 
 
 def _explained(error: BaseException, path: Path) -> BaseException:
@@ -140,6 +185,11 @@ def _explained(error: BaseException, path: Path) -> BaseException:
     if isinstance(error, SyntaxError):
         where = error.filename or path
         return UserError(f"{where}, line {error.lineno}: {error.msg}: mend the study file.")
+    if isinstance(error, ImportError) and "relative import" in str(error):
+        return UserError(
+            f"{path} lies in no package, but imports with a dot in front: write `from name import ...` for "
+            "what lies beside it."
+        )
     if not isinstance(error, Exception | SystemExit):
         return error
     frames = traceback.extract_tb(error.__traceback__)

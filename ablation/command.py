@@ -232,7 +232,7 @@ class Command(Experiment):
         """A hash of the files in the working folder that the template names; "" where it names none."""
         folder = Path(self.folder).resolve()
         texts = [
-            [word, hash_of_source(path.read_text(errors="replace"))]
+            [word, hash_of_source(path.read_text(encoding="utf-8", errors="replace"))]
             for word in (part for word in self.template for part in (word, word.partition("=")[2]) if part)
             if (path := (folder / word).resolve()).is_relative_to(folder) and path.is_file()
         ]

@@ -352,7 +352,7 @@ def _version(function: Callable[..., Any] | str) -> str:
 def _text_of(function: Any) -> str:
     """The text of the file that defines the function, else of the function, else its code."""
     try:
-        return Path(inspect.getfile(function)).read_text(errors="replace")
+        return Path(inspect.getfile(function)).read_text(encoding="utf-8", errors="replace")
     except (OSError, TypeError):
         try:  # of a cell of a notebook
             return inspect.getsource(function)
@@ -371,7 +371,7 @@ def _source_of_name(name: str) -> str:
         found = None
     if found is None or found.origin is None or not Path(found.origin).is_file():
         raise UserError(f"train={name!r} names the module {module}, which is not found: correct it.")
-    text = Path(found.origin).read_text(errors="replace")
+    text = Path(found.origin).read_text(encoding="utf-8", errors="replace")
     if not re.search(rf"^\s*(async def|def|class) {function}\b|^\s*{function}\s*[:=]", text, re.MULTILINE):
         raise UserError(
             f"train={name!r} wants the module that defines {function}, but {module} does not: name that one, "

@@ -155,4 +155,4 @@ def _train(
 def _name(tracked: Tracked) -> str:
     """A study's name, as near to that of the runs as one may be."""
     words = tracked.mlflow or (Path(tracked.where).stem if isinstance(tracked.where, str | Path) else "runs")
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", words).lstrip("_-")[:64]
+    return re.sub(r"[^\w-]+", "_", words).lstrip("_-")[:64]

@@ -33,7 +33,7 @@ DEFAULT_TESTS = {"training": "t", "split": "corrected_t", "items": "crossed"}
 TRAIN = 'a function(settings, seed), "package.module:function", a Command or an Experiment'
 SPLIT = 'Replication("split", test_share=n_test / n_train)'
 Sesoi = Annotated[float, "the smallest effect that matters, a number"]
-NAME = r"[A-Za-z0-9][\w\-]{0,63}"
+NAME = r"[^\W_][\w\-]{0,63}"
 """What a study may be called, as a regular expression."""
 MOST_LETTERS = 200  # of an arm's name: MLflow keeps 250 of a run's, which has the seed behind it
 TRIAL_LETTERS = 50  # of them for the value that an arm of a tuned study is tried at
@@ -327,8 +327,8 @@ def _sesoi(name: str, declared: Measure | float) -> float:
 def _check(study: Study) -> None:
     if study.name and not re.fullmatch(NAME, study.name):
         raise UserError(
-            f"a study's name wants letters, digits, _ and -, at most 64, but is {study.name!r}: "
-            "rename its file."
+            "a study's name wants at most 64 letters, digits, _ and -, and first a letter or a digit, but is "
+            f"{study.name!r}: rename its file."
         )
     if study.seeds < 1:
         raise UserError(f"seeds of Study must be at least 1, but got {study.seeds}.")

@@ -1,9 +1,13 @@
 """Which characters a text may have, whoever wrote it: those that every file, page and database keeps."""
 
+import codecs
 import re
+import unicodedata
 from collections.abc import Iterable
-from unicodedata import normalize
 
+PLAIN = "plain"
+"""The name of an error handler for text streams: what a terminal has not is shown by what is most like it."""
+_LIKE = str.maketrans("−–—‘’“”„·•×≤≥±→↑↓✓", '---\'\'""".*x<>~>^vx')
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _BREAKS = re.compile(r"[\t\n\r\u2028\u2029]+")
 
@@ -27,6 +31,24 @@ def twins(texts: Iterable[str]) -> tuple[str, str] | None:
     """Two different texts that look alike: Unicode spells é in two ways, one of them e and an accent."""
     seen: dict[str, str] = {}
     for text in texts:
-        if not text.isascii() and (other := seen.setdefault(normalize("NFC", text), text)) != text:
+        if (
+            not text.isascii()
+            and (other := seen.setdefault(unicodedata.normalize("NFC", text), text)) != text
+        ):
             return other, text
     return None
+
+
+def plain(text: str) -> str:
+    """`text` in ASCII: a minus, a quote or a letter without its accent where there is one, else "?"."""
+    apart = unicodedata.normalize("NFKD", text.translate(_LIKE))
+    bare = "".join(one for one in apart if not unicodedata.combining(one))
+    return bare.encode("ascii", "replace").decode()
+
+
+def _plain_instead(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return plain(error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(PLAIN, _plain_instead)

@@ -4,7 +4,7 @@ Two arms learn from different features that tell two classes equally well, so th
 differ. In one pool they do: its features are luckier for one arm, under every seed. A learner is the nearest
 class mean on a part of its features, which its initialisation draws. An interval may miss two truths: the
 difference on new subjects of networks that learn from this pool, and that over new pools to learn from, which
-is 0. `python benchmarks/folds.py [studies]`: docs/decisions/0037-folds.md.
+is 0. `python benchmarks/folds.py [studies]`: docs/decisions/0039-folds.md.
 """
 
 import sys

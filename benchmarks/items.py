@@ -80,7 +80,7 @@ def satterthwaite(found: Sample) -> float:
 
 
 def bootstrap(table: Table, clusters: np.ndarray, rng: np.random.Generator, draws: int = 300) -> float:
-    """The deviation of the mean where seeds and clusters are drawn anew, as in two_way_bootstrap."""
+    """The deviation of the mean where seeds and clusters are both drawn anew."""
     seeds, count = len(table), int(clusters.max()) + 1
     sums = np.stack([table[:, clusters == c].sum(axis=1) for c in range(count)], axis=1)
     sizes = np.bincount(clusters)

@@ -1,5 +1,8 @@
 """Verdicts computed independently, from the text of runs.csv and a study's declaration alone.
 
+A verdicts.csv says by its column `rules` by which rules it was made; one without that column is by rules 1.
+Published verdicts stay as they were made, so that both are computed here (docs/verdicts.md has them).
+
 Nothing here comes from `ablation.stats` or `ablation.report`, and nothing is computed as it is there:
 trends are lines that numpy fits, tests are scipy's and statsmodels' own.
 """
@@ -24,17 +27,52 @@ def read(text: str) -> Rows:
     return list(csv.DictReader(text.splitlines()))
 
 
-def recomputed(study: Study, runs: Rows) -> list[dict[str, Any]]:
+def rules_of(verdicts: Rows) -> int:
+    """By which rules a verdicts.csv was made."""
+    (rules,) = {int(row.get("rules", 1)) for row in verdicts}
+    return rules
+
+
+def recomputed(study: Study, runs: Rows, rules: int = 2) -> list[dict[str, Any]]:
     """What verdicts.csv should say, a row a claim; None for what should be empty."""
     found = [_claim(study, runs, claim) for claim in study.claims]
-    for name in ("p", "p_equivalence"):
-        raw = [row[name] for row in found]
-        steps = multipletests([1.0 if p is None else p for p in raw], method="holm")[1] if raw else []
-        for row, p, step in zip(found, raw, steps, strict=True):
-            row[f"{name}_holm"] = None if p is None else float(step)
+    families = [[*range(len(found))]]
+    if rules > 1:
+        families = [[n for n, c in enumerate(study.claims) if c.counts is counts] for counts in (True, False)]
+    for family in families:
+        _adjust([found[n] for n in family], study.alpha, rules)
     for row, claim in zip(found, study.claims, strict=True):
         row["verdict"] = _word(study, claim.rule, row)
     return found
+
+
+def _adjust(family: list[dict[str, Any]], alpha: float, rules: int) -> None:
+    for name in ("p", "p_equivalence"):
+        raw = [row[name] for row in family]
+        steps = multipletests([1.0 if p is None else p for p in raw], method="holm")[1] if raw else []
+        for row, p, step in zip(family, raw, steps, strict=True):
+            row[f"{name}_holm"] = None if p is None else float(step)
+    for row in family:
+        row["family"] = len(family)
+        p = row["p_ruled_out"]
+        row["p_ruled_out_holm"] = None if p is None or rules == 1 else _least_level(family, p)
+        if row["detectable_units"] is not None:
+            row["detectable"] = row["detectable_units"](alpha / len(family))
+
+
+def _least_level(family: list[dict[str, Any]], p: float) -> float:
+    """The least alpha at which an exclusion is shown, by trying all at which anything changes.
+
+    Shown where p is at most alpha over the number of claims that Holm does not call equivalent at alpha.
+    """
+    equivalent = [1.0 if row["p_equivalence_holm"] is None else row["p_equivalence_holm"] for row in family]
+    levels = sorted({1.0, *equivalent, *(min(p * n, 1.0) for n in range(1, len(family) + 1))})
+
+    def shown(level: float) -> bool:
+        left = sum(one > level for one in equivalent)
+        return p * left <= level * (1 + 1e-12)
+
+    return next(level for level in levels if shown(level))
 
 
 def _claim(study: Study, runs: Rows, claim: Any) -> dict[str, Any]:
@@ -60,7 +98,9 @@ def _claim(study: Study, runs: Rows, claim: Any) -> dict[str, Any]:
         "high": None,
         "p": _p(effect, test, stretch) if fit else None,
         "p_equivalence": None,
+        "p_ruled_out": None,
         "detectable": None,
+        "detectable_units": None,
     }
     if len(effect) > 1:
         reach = stats.t.ppf(1 - study.alpha / 2, len(effect) - 1) * sd * stretch / math.sqrt(len(effect))
@@ -74,8 +114,9 @@ def _claim(study: Study, runs: Rows, claim: Any) -> dict[str, Any]:
         above = stats.t(degrees, loc=-sesoi, scale=error).sf(effect.mean())
         below = stats.t(degrees, loc=sesoi, scale=error).cdf(effect.mean())
         row["p_equivalence"] = max(above, below)
+        row["p_ruled_out"] = {"up": below, "down": above}.get(rule.direction)
     if sd:
-        row["detectable"] = sd * stretch * _detectable(len(effect), test, study.alpha / len(study.claims))
+        row["detectable_units"] = lambda level: sd * stretch * _detectable(len(effect), test, level)
     return row
 
 
@@ -163,5 +204,13 @@ def _word(study: Study, rule: Any, row: dict[str, Any]) -> str:
     if rule.direction is None:
         return "supported" if equivalent else "refuted" if different else "inconclusive"
     claimed = row["estimate"] * {"up": 1, "down": -1}[rule.direction] > 0
-    words = {True: "equivalent", False: ("supported" if claimed else "refuted") if different else ""}
-    return words[equivalent] or "inconclusive"
+    ruled_out = row["p_ruled_out_holm"] is not None and row["p_ruled_out_holm"] < study.alpha
+    for holds, word in (
+        (equivalent, "equivalent"),
+        (different and claimed, "supported"),
+        (different, "refuted"),
+        (ruled_out, "ruled out"),
+    ):
+        if holds:
+            return word
+    return "inconclusive"

@@ -1,12 +1,18 @@
 """The command line: mistakes get one sentence and code 2 and write nothing; the verbs show what is there."""
 
+import fcntl
 import io
 import json
 import os
+import pty
+import re
 import socket
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
@@ -16,6 +22,7 @@ from rich.console import Console
 
 from ablation import catalogue, cli
 from ablation.report.export import summarise
+from ablation.runner.ledger import Ledger
 from ablation.runner.scheduler import run_study
 from ablation.terminal import say
 from ablation.tracking.store import Store
@@ -332,6 +339,126 @@ def test_what_programs_read_is_json(ablation: Run, tmp_path: Path, monkeypatch: 
     cells = said("status", "mine", "--store", store)["mine"]
     assert cells[0] == {"arm": "baseline", "seed": 0, "state": "complete"}
     assert len(cells) == 10
+
+
+def test_status_has_the_studies_of_files_that_lie_elsewhere(
+    ablation: Run, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "here").mkdir()
+    study = catalogue.load(str(write_study(tmp_path / "elsewhere")))
+    run_study(study, store, InlineEngine(), 1, seeds=2)
+    run_study(study.smoke(), store, InlineEngine(), 1, seeds=1)
+    monkeypatch.chdir(tmp_path / "here")
+    words = ("status", "--store", store.root, "--json")
+    cells = json.loads(ablation(*words)[1])
+    whole = [
+        {"arm": arm, "seed": seed, "state": "complete"} for seed in (0, 1) for arm in ("baseline", "fast")
+    ]
+    assert cells == {"mine": whole}
+    assert list(json.loads(ablation(*words, "--quick")[1])) == ["mine-quick"]
+    # What is planned and not begun is missing, and what a file here says of a study counts for it.
+    Ledger.create(store, study).add_seed_count(3)
+    states = [cell["state"] for cell in json.loads(ablation(*words)[1])["mine"]]
+    assert states == ["complete"] * 4 + ["missing"] * 2
+    write_study(tmp_path / "here", '{"other": {"rate": 0.9}}')
+    assert "the arm 'other' is new" in json.loads(ablation(*words)[1])["mine"]["problem"]
+
+
+DOUBLES = str(Path(__file__).parent)  # on the path of pytest alone, not of what a test starts
+
+
+def of_process(
+    folder: Path, terminal: int | None, *words: str | Path, **environment: str
+) -> tuple[int, bytes]:
+    """The code and the bytes of the command, on a terminal of so many columns, else in a pipe."""
+    code = "import sys; sys.argv[0] = 'ablation'; from ablation.cli import command; command()"
+    command = [sys.executable, "-c", code, *map(str, words)]
+    usual = {"TERM": "xterm", "GIT_PYTHON_REFRESH": "quiet", "PYTHONPATH": DOUBLES}
+    # GNU readline, once imported, exports the width of pytest's own terminal.
+    ours = ("LC_", "LANG", "PYTHONIO", "COLUMNS", "LINES")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    whole = kept | usual | environment
+    if terminal is None:
+        ended = subprocess.run(command, cwd=folder, env=whole, capture_output=True, check=False)
+        return ended.returncode, ended.stdout + ended.stderr
+    screen, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, terminal, 0, 0))
+    with subprocess.Popen(
+        command, cwd=folder, env=whole, stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        said = b""
+        with suppress(OSError):  # the terminal of a process that has ended
+            while part := os.read(screen, 65536):
+                said += part
+    os.close(screen)
+    return process.returncode, said
+
+
+@pytest.mark.parametrize(
+    ("locale", "python", "shown"),
+    [
+        ("C", {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, b'"schon" - ?'),
+        ("C.UTF-8", {"PYTHONIOENCODING": "latin-1"}, b'"sch\xf6n" - ?'),
+    ],
+)
+def test_a_terminal_that_lacks_a_character_gets_one_like_it_and_a_file_is_utf_8(
+    tmp_path: Path, locale: str, python: dict[str, str], shown: bytes
+) -> None:
+    write_study(tmp_path, '{"“schön” – 日": {"rate": 0.3}}')
+    where = ("mine.py", "--store", "kept")
+    code, said = of_process(tmp_path, 100, "run", *where, "--workers", "1", LC_ALL=locale, **python)
+    assert code == 0, said
+    assert shown in said
+    for words in (("table", *where), ("table", *where, "--json"), ("plan", *where), ("list",)):
+        code, said = of_process(tmp_path, None, *words, LC_ALL=locale, **python)
+        assert code == 0, said
+        assert words[0] == "plan" or "“schön” – 日" in said.decode("utf-8")
+
+
+def test_a_narrow_a_dumb_and_a_colourless_terminal_get_every_word(tmp_path: Path, store: Store) -> None:
+    run_study(catalogue.load(str(write_study(tmp_path))), store, InlineEngine(), workers=1)
+    words = ("table", "mine.py", "--store", store.root)
+    found = {
+        name: of_process(tmp_path, columns, *words, **environment)
+        for name, columns, environment in (
+            ("wide", 200, {}),
+            ("narrow", 20, {}),
+            ("dumb", 80, {"TERM": "dumb"}),
+            ("colourless", 80, {"NO_COLOR": "1"}),
+        )
+    }
+    assert {code for code, _ in found.values()} == {0}
+    plain = {name: re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode()) for name, (_, said) in found.items()}
+    words_of = {
+        name: re.sub(r"[\W_]+", "", text.rpartition("Exploratory")[2]) for name, text in plain.items()
+    }
+    assert len(set(words_of.values())) == 1, words_of
+    assert "…" not in plain["narrow"].rpartition("Reading the runs …")[2]
+    lines = plain["narrow"].rpartition("Exploratory")[2].splitlines()
+    assert all(len(line) <= 20 for line in lines), lines
+    assert b"\x1b" not in found["dumb"][1]
+    assert not re.search(rb"\x1b\[[0-9;]*3[0-7]m", found["colourless"][1])
+
+
+@pytest.mark.parametrize("verb", ["list", "table", "export"])
+def test_a_reader_that_leaves_ends_the_command_without_a_word(
+    tmp_path: Path, store: Store, verb: str
+) -> None:
+    run_study(catalogue.load(str(write_study(tmp_path))), store, InlineEngine(), workers=1)
+    code = "import sys; sys.argv[0] = 'ablation'; from ablation.cli import command; command()"
+    study = {"list": [], "table": ["mine.py"], "export": ["mine.py", "--to", "out"]}[verb]
+    place = [] if verb == "list" else ["--store", str(store.root)]
+    ours, theirs = os.pipe()
+    os.close(ours)  # before it writes a byte
+    command = [sys.executable, "-c", code, verb, *study, *place]
+    whole = os.environ | {"PYTHONPATH": DOUBLES}
+    ended = subprocess.run(
+        command, cwd=tmp_path, env=whole, stdout=theirs, stderr=subprocess.PIPE, check=False
+    )
+    os.close(theirs)
+    assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 def test_a_shell_completes_verbs_and_studies(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ REFUSED = (
 
 @pytest.mark.parametrize("name", PATHS)
 def test_a_study_cannot_be_called_what_is_no_plain_file_name(name: str) -> None:
-    with pytest.raises(UserError, match="a study's name wants letters, digits, _ and -"):
+    with pytest.raises(UserError, match="a study's name wants at most 64 letters, digits, _ and -"):
         small_study(FACES, name=name)
 
 
@@ -104,7 +104,7 @@ def test_the_trials_of_the_longest_arm_of_a_tuned_study_have_a_name_too() -> Non
         {"question": "a\0b"},
         {"source": "\ud800"},
         {"supported": "\x1b[2J"},
-        {"part": 3},
+        {"part": "\x7f"},
         {"claims": (Claim("a\x07b", Difference("test_mse", "up", "latent 4")),)},
     ],
 )

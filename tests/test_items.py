@@ -19,7 +19,7 @@ from ablation.runner.scheduler import run_study
 from ablation.runner.verify import verify
 from ablation.stats.analysis import Analysis, analyse
 from ablation.stats.crossed import sampled
-from ablation.stats.power import piloted, power_of
+from ablation.stats.power import piloted, power_of, said
 from ablation.stats.statistics import t_detectable
 from ablation.tracking.read import cell_runs
 from ablation.tracking.store import Store
@@ -280,12 +280,12 @@ def test_the_plan_says_what_is_known_before_runs() -> None:
     (one,) = power_of(study(), 5, piloted(study(), cells, items)).effects
     assert one.needed is None
     assert one.clusters is not None
-    assert f"It takes about {one.clusters:,} test items with 5 seeds to find it" in one.sentence
+    assert f"It takes about {one.clusters:,} test items with 5 seeds to find it" in said(study(), one)
     cells, items = frames(two_arms(0.01 * draw(np.random.default_rng(8), 5, 60, 5, 50)))
     few, more = (power_of(study(), n, piloted(study(), cells, items)).effects[0] for n in (10, 20))
     assert more.clusters is not None
     assert few.clusters is None or more.clusters < few.clusters
-    assert f"It takes about {more.clusters:,} test items with 20 seeds to find it" in more.sentence
+    assert f"It takes about {more.clusters:,} test items with 20 seeds to find it" in said(study(), more)
 
 
 def test_differences_that_cancel_within_every_cluster_are_not_tested() -> None:

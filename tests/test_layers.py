@@ -176,6 +176,21 @@ def test_the_suite_speaks_of_no_network(path: Path) -> None:
     assert words == []
 
 
+@pytest.mark.parametrize("path", [*MODULES, *WRITTEN], ids=lambda path: path.stem)
+def test_no_text_file_is_read_or_written_in_the_encoding_of_the_terminal(path: Path) -> None:
+    calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+    loose = []
+    for call in calls:
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        named, given = {one.arg for one in call.keywords}, {ast.unparse(one) for one in call.args}
+        opens = name in ("read_text", "write_text") or (name == "open" and given & {"'a'", "'w'", "'r'"})
+        if (opens or (name in ("run", "Popen") and "text" in named)) and not (
+            "encoding" in named or "'utf-8'" in given
+        ):
+            loose.append(ast.unparse(call))
+    assert loose == []
+
+
 @pytest.mark.parametrize("path", MODULES, ids=place)
 def test_no_private_name_of_a_library_is_imported(path: Path) -> None:
     private = [

@@ -22,7 +22,8 @@ from ablation.report.formats import render
 from ablation.report.table import tabulate
 from ablation.stats.crossed import sampled
 from ablation.stats.power import power_of
-from ablation.stats.statistics import power, t_power
+from ablation.stats.statistics import equivalence_power, holm, holm_excluded, power, t_power
+from ablation.stats.verdicts import verdicts
 from recompute import read
 
 STUDIES, ALPHA = 120, 0.05
@@ -162,3 +163,92 @@ def test_the_effect_that_the_plan_names_is_found_in_four_studies_of_five_where_i
     assert sum(words["equal"][0] != "inconclusive" for words in found) <= stats.binom.isf(
         0.001, studies, ALPHA
     )
+
+
+DRAWS = 20_000
+
+
+def p_values(
+    rng: np.random.Generator, truths: list[float], sd: float, n: int, draws: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """p of a difference, of equivalence and of exclusion, each (draws, claims), by scipy's own t tests; 1
+    matters, and every claim is of an effect upwards.
+    """
+    values = np.array(truths)[:, None] + sd * rng.normal(size=(draws, len(truths), n))
+    above = stats.ttest_1samp(values, 1.0, axis=2, alternative="less").pvalue
+    below = stats.ttest_1samp(values, -1.0, axis=2, alternative="greater").pvalue
+    return stats.ttest_1samp(values, 0.0, axis=2).pvalue, np.maximum(above, below), above
+
+
+def false_at(truths: list[float], sd: float) -> dict[str, float]:
+    """How often any of the claims gets a verdict that is not true of it, by what kind of mistake it is."""
+    rng, n = np.random.default_rng(7), 3000
+    p, equal, out = p_values(rng, truths, sd, 8, n)
+    there, absent, apart = 0, 0, 0
+    for one in range(n):
+        e = holm(equal[one].tolist())
+        x = holm_excluded(out[one].tolist(), e)
+        separate = holm(out[one].tolist())
+        shown = np.array(e, dtype=float) < ALPHA
+        of_size, opposite = np.array(truths) >= 1, np.array(truths) <= -1
+        there += any(np.array(holm(p[one].tolist()), dtype=float)[np.array(truths) == 0] < ALPHA)
+        wrong = shown & (of_size | opposite)
+        absent += any(wrong | ((np.array(x, dtype=float) < ALPHA) & of_size))
+        apart += any(wrong | ((np.array(separate, dtype=float) < ALPHA) & of_size))
+    return {"there": there / n, "absent": absent / n, "apart": apart / n}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "truths", [[1.0], [1.0, -1.0], [1.0, 1.0, -1.0, -1.0], [1.0, 0.0, 0.3], [1.0, 1.0, -3.0, 0.0]]
+)
+def test_of_all_claims_one_is_falsely_called_absent_at_most_at_alpha(truths: list[float]) -> None:
+    """Equivalent or ruled out, though the effect is as large as one that matters; and not a tenth of it."""
+    error = 3 * np.sqrt(ALPHA * (1 - ALPHA) / 3000)
+    found = [false_at(truths, sd) for sd in (0.2, 0.5)]
+    for one in found:
+        assert one["absent"] <= ALPHA + error
+        assert one["there"] <= ALPHA + error
+    assert max(one["absent"] for one in found) >= 0.4 * ALPHA
+    if truths == [1.0, 1.0, -1.0, -1.0]:
+        # Holm over the exclusions alone, beside Holm over equivalence, would be wrong more often.
+        assert max(one["apart"] for one in found) > ALPHA + error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [5, 10, 20])
+def test_a_null_study_is_decided_falsely_at_alpha_through_the_whole_path(n: int) -> None:
+    """Two claims that count and one beside: the two equal arms are called different at alpha, no less often
+    than half of it, whatever becomes of the third.
+    """
+    studies, rng = 800, np.random.default_rng(n)
+    # The third arm is better by far: what it shows takes nothing from the claims that count.
+    one = study("training", 0.01)
+    claims = [Claim(arm, Difference("score", "up", arm)) for arm in ("equal", "other", "better")]
+    arms = {arm: {"x": k} for k, arm in enumerate(("old", "equal", "other", "better"))}
+    one = replace(one, arms=arms, claims=(*claims[:2], replace(claims[2], counts=False)))
+    index = [(arm, seed) for arm in arms for seed in range(n)]
+    cells = pd.DataFrame(index, columns=["arm", "seed"]).assign(state="complete", fingerprint="", run_id="")
+    false, beside = 0, 0
+    for _ in range(studies):
+        values = rng.normal(size=n) + rng.normal(size=(4, n)) + np.array([[0.0], [0.0], [0.0], [4.0]])
+        first, second, third = verdicts(one, cells.assign(score=values.ravel()))
+        false += any(verdict.word in ("supported", "refuted") for verdict in (first, second))
+        beside += third.word == "supported"
+    assert stats.binom.ppf(0.001, studies, ALPHA / 2) <= false <= stats.binom.isf(0.001, studies, ALPHA)
+    assert beside >= 0.9 * studies
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "sd"), [(5, 0.5), (10, 0.9), (20, 1.5)])
+def test_absence_is_shown_at_the_predicted_power(n: int, sd: float) -> None:
+    """Where there is no effect: equivalence as `equivalence_power` says, exclusion by the noncentral t."""
+    p, equal, out = p_values(np.random.default_rng(n), [0.0], sd, n, DRAWS)
+    error = 4 * 0.5 / np.sqrt(DRAWS)
+    assert np.mean(equal < ALPHA) == pytest.approx(equivalence_power(1.0, sd, n, 0.0, ALPHA), abs=error)
+    centre = np.sqrt(n) / sd
+    one_sided = stats.nct.sf(stats.t.isf(ALPHA, n - 1), n - 1, centre)
+    assert np.mean(out < ALPHA) == pytest.approx(one_sided, abs=error)
+    # Seeds that find an effect of the smallest size that matters rule it out where there is none.
+    assert one_sided >= power(1.0, sd, n, 0.0, ALPHA)
+    assert np.mean(p < ALPHA) == pytest.approx(ALPHA, abs=error)

@@ -10,23 +10,28 @@ import pytest
 from ablation import Claim, Difference, Interaction, Level, Same, Study, Trend, Tuned, catalogue
 from ablation.report.data_files import runs_csv, verdicts_csv
 from ablation.stats.analysis import analyse
+from ablation.stats.verdicts import RULES, WORDS
 from frames import Value, a_frame, a_study, noisy
-from recompute import Rows, read, recomputed
+from recompute import Rows, read, recomputed, rules_of
 
 RESULTS = sorted((Path(__file__).parents[1] / "docs" / "results").glob("*/runs.csv"))
 NUMBERS = ("n", "estimate", "low", "high", "p", "p_holm", "p_equivalence_holm", "detectable")
+NEW = {2: ("p_ruled_out_holm",)}
+"""The columns that came with rules."""
 SIZE = "model.latent_dim"
 
 
 def check(study: Study, runs: str, verdicts: str) -> Rows:
     """Compare verdicts.csv, row by row, with what runs.csv and the declaration come to."""
-    got, want = read(verdicts), recomputed(study, read(runs))
+    got = read(verdicts)
+    rules = rules_of(got)
+    want = recomputed(study, read(runs), rules)
     assert [row["claim"] for row in got] == [claim.text for claim in study.claims]
     for row, claim, own in zip(got, study.claims, want, strict=True):
         assert row["rule"] == claim.rule.kind
         assert (row["measure"], row["verdict"]) == (claim.rule.measure, own["verdict"]), claim.text
         assert row["direction"] == (claim.rule.direction or "")
-        for name in NUMBERS:
+        for name in (*NUMBERS, *NEW.get(rules, ())):
             shown = float(row[name]) if row[name] else None
             assert shown == (None if own[name] is None else pytest.approx(own[name], rel=1e-6, abs=1e-12)), (
                 f"{name} of “{claim.text}”"
@@ -39,6 +44,13 @@ def test_published_verdicts_follow_from_the_published_runs(path: Path) -> None:
     study = catalogue.load(path.parent.name)
     rows = check(study, path.read_text("utf-8"), path.with_name("verdicts.csv").read_text("utf-8"))
     assert {row["study"] for row in rows} <= {path.parent.name}
+
+
+def test_published_verdicts_keep_the_rules_of_their_day() -> None:
+    """Rules 1 had four words and one family: what was published by them is not judged anew."""
+    found = {rules_of(read(path.with_name("verdicts.csv").read_text("utf-8"))) for path in RESULTS}
+    assert found <= {1, RULES}
+    assert rules_of(read(sizes()[2])) == RULES
 
 
 def exported(study: Study, seeds: int, mse: Value, accuracy: Value, **columns: object) -> tuple[str, str]:
@@ -74,6 +86,23 @@ def sizes() -> tuple[Study, str, str]:
     centre |= {"bare 64": 0.018, "bare 100": 0.02, "bare 200": 0.02, "bare 400": 0.021}
     level = noisy(dict.fromkeys(study.settings, 0.5), 0.01)
     return study, *exported(study, 8, noisy(centre, 0.0007), level, images_test=400.0)
+
+
+def one_sided() -> tuple[Study, str, str]:
+    """Claims of gains where there are losses about as large as what matters, some beside the study's own."""
+    study = a_study(
+        name="one-sided",
+        test="t",
+        claims=(
+            Claim("small is blurred", Difference("test_mse", "up", "small")),
+            Claim("large is blurred", Difference("test_mse", "up", "large")),
+            Claim("smaller is blurred", Trend("test_mse", "up", SIZE), counts=False),
+            Claim("small and large are one", Same("test_mse", "small", "large"), counts=False),
+            Claim("small is more accurate", Difference("test_accuracy", "down", "small"), counts=False),
+        ),
+    )
+    centre = {"small": 0.0185, "middle": 0.02, "large": 0.0195}
+    return study, *exported(study, 9, noisy(centre, 0.001), noisy(dict.fromkeys(centre, 0.5), 0.02))
 
 
 def factorial(synergy: float, sd: float, name: str) -> tuple[Study, str, str]:
@@ -120,6 +149,7 @@ MADE = {
     "antagony": lambda: factorial(0.02, 0.0005, "antagony"),
     "additive": lambda: factorial(0.0, 0.0001, "additive"),
     "noise": lambda: factorial(0.0, 0.01, "noise"),
+    "one-sided": one_sided,
     "levels": lambda: levels("corrected_t"),
     "levels, t": lambda: levels("t"),
     "levels, sign flips": lambda: levels("sign_flip"),
@@ -138,11 +168,15 @@ def test_every_kind_of_rule_and_every_word_is_recomputed() -> None:
         rule: {row["verdict"] for row in rows if row["rule"] == rule} for rule in ("interaction", "level")
     }
     assert words["interaction"] == {"supported", "refuted", "equivalent", "inconclusive"}
+    assert {row["verdict"] for row in rows} == {*WORDS}
+    assert {row["counts"] for row in rows} == {"true", "false"}
     assert words["level"] == {"supported", "refuted", "inconclusive"}
     assert any(not row["p"] for row in rows)
 
 
-@pytest.mark.parametrize("column", ["verdict", "estimate", "high", "p", "p_holm", "p_equivalence_holm"])
+@pytest.mark.parametrize(
+    "column", [*("verdict", "estimate", "high", "p", "p_holm", "p_equivalence_holm", "p_ruled_out_holm")]
+)
 def test_a_verdict_that_does_not_follow_is_found(column: str) -> None:
     study, runs, verdicts = sizes()
     rows = read(verdicts)

@@ -10,21 +10,27 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
-from statsmodels.stats.weightstats import DescrStatsW
+from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
 from ablation.errors import UserError
 from ablation.stats.statistics import (
     BY_SEED,
+    coarsest_step,
     detectable_limit,
     equal,
-    equivalence,
+    equivalence_power,
+    exclusion,
     holm,
+    holm_excluded,
     interval,
     least_p,
     p_value,
     power,
     seeds_needed,
+    share,
     smallest_detectable,
+    smallest_shown,
     standard_error,
 )
 from frames import a_study
@@ -33,6 +39,11 @@ GOLDEN = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
 anything = st.lists(st.integers(-1000, 1000).map(lambda k: k / 16), min_size=2, max_size=9).map(np.array)
 samples = anything.filter(lambda values: np.ptp(values) > 0)
 ratios = st.sampled_from([0.0, 0.25, 1 / 3, 1.0])
+
+
+def equivalence(values: np.ndarray, sesoi: float, ratio: float = 0.0, floor: float = 0.0) -> float:
+    """p of two one-sided tests, as an effect has it; NaN where one is."""
+    return float(np.max([exclusion(sign * values, sesoi, ratio, floor) for sign in (1, -1)]))
 
 
 def differences(n: int, ratio: float, delta: float, studies: int, seed: int) -> np.ndarray:
@@ -274,3 +285,96 @@ def test_a_null_is_called_equivalent_at_the_predicted_rate() -> None:
     found = [equivalence(d, sesoi, ratio) < 0.05 for d in differences(n, ratio, 0.0, 2000, 6)]
     assert 0.3 < predicted < 0.99
     assert np.mean(found) == pytest.approx(predicted, abs=0.035)
+
+
+@given(values=samples, sesoi=st.floats(0.5, 50))
+def test_exclusion_and_equivalence_are_scipys_and_statsmodels_tests(values: np.ndarray, sesoi: float) -> None:
+    one_sided = stats.ttest_1samp(values, sesoi, alternative="less").pvalue
+    assert exclusion(values, sesoi) == pytest.approx(one_sided)
+    assert equivalence(values, sesoi) == pytest.approx(
+        ttost_paired(values, np.zeros_like(values), -sesoi, sesoi)[0]
+    )
+
+
+@given(values=samples, ratio=ratios, sesoi=st.floats(0.5, 50))
+def test_an_effect_is_ruled_out_where_its_90_percent_interval_ends_below(
+    values: np.ndarray, ratio: float, sesoi: float
+) -> None:
+    p = exclusion(values, sesoi, ratio)
+    if abs(p - 0.05) > 1e-9:
+        assert (p < 0.05) == (interval(values, 0.90, ratio).high < sesoi)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=6))
+def test_exclusions_share_a_family_with_equivalence(pairs: list[tuple[float, float]]) -> None:
+    p = [min(pair) for pair in pairs]
+    equivalent = holm([max(pair) for pair in pairs])
+    found = holm_excluded(p, equivalent)
+    for one, adjusted, equal_p in zip(p, found, equivalent, strict=True):
+        assert adjusted is not None
+        assert equal_p is not None
+        # No easier than alone, no harder than Bonferroni's, and a half is shown where the whole is.
+        assert one <= adjusted + 1e-12
+        assert adjusted <= min(1.0, one * len(p)) + 1e-12
+        assert adjusted <= equal_p + 1e-12
+        for alpha in (0.01, 0.05, 0.2, 0.7):
+            left = sum(other > alpha for other in equivalent if other is not None)
+            if all(abs(x - alpha) > 1e-9 for x in (adjusted, one * left, *equivalent)):  # type: ignore[operator]
+                assert (adjusted < alpha) == (one * left < alpha)
+    # Two halves that are one: Holm's own.
+    assert holm_excluded(p, holm(p)) == pytest.approx(holm(p))
+    assert holm_excluded([None, *p], (None, *equivalent))[0] is None
+
+
+@pytest.mark.parametrize(("n", "ratio", "sd"), [(5, 0.0, 0.5), (10, 1 / 3, 1.0), (20, 0.0, 2.0)])
+def test_the_power_of_equivalence_is_its_integral(n: int, ratio: float, sd: float) -> None:
+    error, t, sesoi = math.sqrt(1 / n + ratio), stats.t.isf(0.05, n - 1), 2.0
+
+    def inside(s: float) -> float:
+        room = max(sesoi / sd - t * s * error, 0) / error
+        return (2 * stats.norm.cdf(room) - 1) * stats.chi.pdf(s * math.sqrt(n - 1), n - 1) * math.sqrt(n - 1)
+
+    want = integrate.quad(inside, 0, sesoi / sd / (t * error))[0]
+    assert equivalence_power(sesoi, sd, n, ratio, 0.05) == pytest.approx(want, abs=1e-3)
+    bound = smallest_shown(lambda b: equivalence_power(b, sd, n, ratio, 0.05), sd)
+    assert equivalence_power(bound, sd, n, ratio, 0.05) == pytest.approx(0.8, abs=1e-6)
+    assert equivalence_power(2.0, sd, 1, ratio, 0.05) == 0
+    # A floor of the spread takes power, and all of it from a step on that no runs make up for.
+    coarsest = coarsest_step(sesoi, n, ratio, 0.05)
+    assert equivalence_power(sesoi, sd, n, ratio, 0.05, 0.9 * coarsest) < want
+    assert equivalence_power(sesoi, sd, n, ratio, 0.05, coarsest) < 1e-12
+
+
+@given(values=samples, ratio=ratios, sesoi=st.floats(0.5, 50))
+def test_above_the_coarsest_step_nothing_is_equivalent(
+    values: np.ndarray, ratio: float, sesoi: float
+) -> None:
+    step = coarsest_step(sesoi, len(values), ratio, 0.05)
+    assert equivalence(values, sesoi, ratio, step * 1.001) > 0.05
+    centred = (values - values.mean()) * 0.1 * step / np.ptp(values)
+    assert equivalence(centred, sesoi, ratio, step * 0.999) < 0.05
+
+
+@pytest.mark.parametrize("n", [5, 10, 20])
+def test_a_share_of_seeds_has_wilsons_interval(n: int) -> None:
+    for wins in range(n + 1):
+        got = share(wins, n, 0.95)
+        assert (got.low, got.high) == pytest.approx(
+            proportion_confint(wins, n, 0.05, method="wilson"), abs=1e-12
+        )
+        assert (got.mean, got.n) == (wins / n, n)
+    tie, one, other = share(n / 2, n, 0.95), share(n / 2 - 0.5, n, 0.95), share(n / 2 + 0.5, n, 0.95)
+    assert one.low < tie.low < other.low
+    assert tie.low == pytest.approx(1 - tie.high)
+    assert math.isnan(share(0, 0, 0.95).mean)
+    # On average over the true shares it covers as often as it says.
+    true = (np.arange(200) + 0.5) / 200
+    held = [
+        sum(
+            stats.binom.pmf(k, n, p)
+            for k in range(n + 1)
+            if share(k, n, 0.95).low <= p <= share(k, n, 0.95).high
+        )
+        for p in true
+    ]
+    assert np.mean(held) == pytest.approx(0.95, abs=0.012)

@@ -80,7 +80,7 @@ def test_the_smoke_study_has_another_name_and_a_budget_in_steps(study: Study) ->
             {"arms": {"bare": {"data.classes": "none", "train.loss_weight": 0.0}}, "claims": ()},
             "test_balanced_accuracy wants classes, but data.classes of the arm 'bare' is 'none'",
         ),
-        ({"name": "../x"}, "a study's name wants letters"),
+        ({"name": "../x"}, "a study's name wants at most 64 letters"),
         ({"claims": (Claim("x", Difference("test_mse", "up", "latent 5")),)}, "no arm 'latent 5'"),
         ({"claims": (Claim("x", Trend("test_mse", "up", "train.lr")),)}, "arms vary 'train.lr'"),
         ({"claims": (Claim("x", Difference("test_mse", "up", "latent 8")),)}, "got the baseline 'latent 8'"),

@@ -201,7 +201,16 @@ def test_a_study_that_another_process_runs_is_refused_with_its_holder(study: Stu
             {"arms": {"slow": {}, "fast": {"rate": 5}}},
             "fast.rate: 0.3 became 5",
         ),
-        ({"claims": ()}, "claims"),
+        ({"claims": ()}, "the claim 'a higher rate is worse' is gone"),
+        ({"arms": {"slow": {}, "fast": {"rate": 0.3}, "half": {"rate": 0.05}}}, "the arm 'half' is new"),
+        (
+            {"arms": {"slow": {}, "quick": {"rate": 0.3}}, "claims": ()},
+            "the arm 'fast' is gone; the arm 'quick' is new; the claim .* is gone",
+        ),
+        (
+            {"arms": {"other": {"rate": 7}}, "baseline": {**BASELINE, "rate": 6}, "claims": ()},
+            "another study",
+        ),
         ({"against": {"fast": "fast"}, "claims": ()}, "against"),
         ({"measures": {"miss": 0.5, "gain": 0.05}}, "miss: 0.01 became 0.5"),
     ],
@@ -213,7 +222,7 @@ def test_a_changed_plan_is_refused_with_what_differs(
     changed = dataclasses.replace(study, **changes)  # type: ignore[arg-type]
     for verb in (swept, read):
         with pytest.raises(
-            UserError, match=rf"has runs of another plan .*{message}.*undo the change, or give"
+            UserError, match=rf"has runs of another plan.*{message}.*: give .* a new name .*, or undo the"
         ):
             verb(changed, store)  # type: ignore[operator]
 

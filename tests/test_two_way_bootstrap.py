@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.random import default_rng
+from scipy import stats
 
 from ablation import Claim, Difference, Level, Study
+from ablation.stats import two_way_bootstrap
 from ablation.stats.caveats import clustered_caveats
 from ablation.stats.two_way_bootstrap import Clustered, _median, clustered
 from ablation.stats.verdicts import verdicts
@@ -99,17 +101,52 @@ def test_what_moves_all_items_of_a_seed_widens_the_interval() -> None:
     assert found.effective_n < 0.2 * calm.effective_n
 
 
-def test_the_interval_holds_the_true_effect_in_most_worlds() -> None:
-    held = 0
-    for world in range(40):
-        frame = values(
-            lambda arm, seed, group, item, world=world: (  # type: ignore[misc]
-                (arm == "large") * (0.3 + deviate(world, group, item) + 0.5 * deviate(world, "seed", seed))
-            )
-        )
-        found = effect(frame)
-        held += found.low <= 0.3 <= found.high
-    assert held >= 36
+def world(
+    rng: np.random.Generator, seeds: int, sizes: tuple[int, ...], sds: tuple[float, ...]
+) -> pd.DataFrame:
+    """Groups of `sizes` items; the arms differ by 0.3, and by what `sds` say of seeds, items and the rest."""
+    seed, frames = sds[0] * rng.normal(size=(seeds, 1)), []
+    for n, size in enumerate(sizes):
+        middle = rng.normal(size=size) + 0.3 * rng.normal(size=(seeds, size))
+        moved = seed + sds[1] * rng.normal(size=size) + sds[2] * rng.normal(size=(seeds, size))
+        places = {"seed": np.repeat(np.arange(seeds), size), "item": list(map(str, range(size))) * seeds}
+        for arm, value in (("middle", middle), ("large", middle + 0.3 + moved)):
+            rows = pd.DataFrame(places | {"value": value.ravel()})
+            frames.append(rows.assign(arm=arm, measure="gain", group=f"group {n}"))
+    return pd.concat(frames, ignore_index=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sds", [(0.1, 1.0, 0.3), (0.5, 0.7, 0.5), (1.0, 0.3, 0.5), (0.3, 0.1, 1.0)])
+@pytest.mark.parametrize("sizes", [(2, 2), (6, 6), (120,), (2, 4, 12, 30, 120)])
+def test_of_95_percent_intervals_93_to_97_hold_the_true_effect(
+    sizes: tuple[int, ...], sds: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever varies most, and from two items to 120; the bounds allow for so many worlds (99.9 %)."""
+    monkeypatch.setattr(two_way_bootstrap, "DRAWS", 150)
+    worlds, rng = 150, default_rng(3)
+    found = [effect(world(rng, 5 + 5 * (n % 2), sizes, sds)) for n in range(worlds)]
+    held = sum(one.low <= 0.3 <= one.high for one in found)
+    assert stats.binom.ppf(0.001, worlds, 0.93) <= held <= stats.binom.isf(0.001, worlds, 0.97)
+
+
+def test_two_items_in_all_say_nothing_of_new_items() -> None:
+    rng = default_rng(4)
+    for sizes in ((2,), (1, 1), (1, 2)):
+        found = effect(world(rng, 5, sizes, (0.1, 0.1, 0.1)))
+        assert (found.low, found.high) == (-np.inf, np.inf)
+    assert np.isfinite(effect(world(rng, 5, (1, 3), (0.1, 0.1, 0.1))).high)
+    one_seed = effect(world(rng, 1, (9, 9), (0.1, 0.1, 0.1)))
+    assert (one_seed.low, one_seed.high) == (-np.inf, np.inf)
+
+
+def test_where_seeds_share_no_item_it_is_the_t_interval_over_seeds() -> None:
+    found = effect(values(own, lambda seed: range(seed * ITEMS, (seed + 1) * ITEMS)))
+    frame = values(own, lambda seed: range(seed * ITEMS, (seed + 1) * ITEMS))
+    medians = frame.groupby(["arm", "seed", "group"])["value"].median().groupby(["arm", "seed"]).mean()
+    differences = medians["large"] - medians["middle"]
+    low, high = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((low, high), rel=0.05)
 
 
 def test_seeds_under_which_an_arm_lacks_an_item_are_left_out() -> None:

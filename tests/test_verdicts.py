@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from ablation import Claim, Difference, Same, Study
 from ablation.formatting import number
 from ablation.stats.analysis import Analysis, analyse
-from ablation.stats.statistics import power, smallest_detectable
-from ablation.stats.verdicts import Verdict
-from frames import Value, a_frame, a_study, noisy
+from ablation.stats.statistics import coarsest_step, equivalence_power, power, smallest_detectable
+from ablation.stats.verdicts import Verdict, conclusion
+from frames import Coarse, Value, a_frame, a_study, noisy
 
 FALLING = {"small": 0.030, "middle": 0.020, "large": 0.010}
 SLIGHTLY = {"small": 0.022, "middle": 0.020, "large": 0.018}
@@ -122,7 +122,8 @@ def test_a_sentence_never_contradicts_its_interval(
             [0.0016, 0.0009, 0.0019, 0.0014, 0.0008, 0.0018],
             {"claims": 6, "rule": "same"},
             "refuted",
-            r"between \+0.0009 and \+0.0019, within ±0.0020, .* that is not shown once all 6 claims count",
+            r"between \+0.0009 and \+0.0019, within ±0.0020, .* that is not shown after Holm's correction "
+            "over 6 claims",
         ),
         (
             [0.004, 0.001, 0.003, 0.002, 0.0035, 0.0015],
@@ -266,7 +267,18 @@ def test_seeds_needed_reach_the_power_promised() -> None:
 
 def test_splits_of_one_pool_may_never_suffice() -> None:
     first = judged(noisy(LEVEL, 0.01), noisy(MORE, 0.01)).verdicts[0]
-    assert "no number of seeds would find an effect of 0.0020 (80 % power), since all splits" in first.reason
+    assert "no number of seeds would find an effect of 0.0020 (80 % power), since the variance of Nadeau" in (
+        first.reason
+    )
+    # What is assumed is named, and the spread that would do does: nothing is promised of more data.
+    assert "n_test / n_train of 0.333 that it assumes" in first.reason
+    assert not re.search("images|more data", first.reason)
+    found = re.search(
+        r"(\d+) seeds would do if .* deviation of ([0-9.]+), and they have one of ([0-9.]+)\.$", first.reason
+    )
+    assert found
+    assert power(0.002, float(found[2]), int(found[1]), 1 / 3, 0.025) == pytest.approx(0.8, abs=0.01)
+    assert power(0.002, float(found[3]), 10_000, 1 / 3, 0.025) < 0.8
 
 
 def test_independent_seeds_may_be_too_many_to_give() -> None:
@@ -278,14 +290,16 @@ def test_independent_seeds_may_be_too_many_to_give() -> None:
 def test_more_seeds_are_never_advised_where_fewer_would_do() -> None:
     reasons = []
     for seed in range(60):
-        value = noisy(dict(LEVEL, large=0.0208), 0.0008, seed)
+        value = noisy(dict(LEVEL, large=0.0192), 0.0008, seed)
         analysis = judged(value, noisy(MORE, 0.01), 8, a_study(test="t", seeds=8))
         reasons.append(analysis.verdicts[0].reason)
     advised = [int(n) for reason in reasons for n in re.findall(r"about (\d+) seeds would find", reason)]
     assert all(n > 8 for n in advised)
     enough = [reason for reason in reasons if "8 seeds find an effect of 0.0020 (80 % power)" in reason]
     assert enough
-    assert enough[0].endswith("to find a smaller one, or to rule it out, takes more seeds.")
+    assert enough[0].endswith(
+        ": it may be smaller than that, or missed here by chance, and more seeds would tell."
+    )
 
 
 def test_rules_in_words() -> None:
@@ -310,3 +324,134 @@ def test_the_conclusion_rests_on_the_claims_that_count() -> None:
     found = analyse(beside, a_frame(beside, 8, lambda arm, seed: 0.01 * seed), 8)
     assert [v.word for v in found.verdicts] == [v.word for v in whole.verdicts]
     assert "declares no claim that decides it" in found.conclusion
+
+
+def test_claims_that_do_not_count_never_raise_the_p_of_those_that_do() -> None:
+    """Nor the other way round: each of the two is a family of its own."""
+    beside = tuple(Claim(f"beside {n}", Same("test_accuracy", "large"), counts=False) for n in range(5))
+    study = a_study()
+    both = a_study(claims=(beside[0], *study.claims, *beside[1:]))
+    values = noisy(SLIGHTLY, 0.002), noisy(dict.fromkeys(MORE, 0.5), 0.1)
+    alone, found = judged(*values), judged(*values, study=both)
+    assert found.verdicts[1:3] == alone.verdicts
+    apart = judged(*values, study=a_study(claims=tuple(replace(claim, counts=True) for claim in beside)))
+    for one, other in zip((found.verdicts[0], *found.verdicts[3:]), apart.verdicts, strict=True):
+        assert (one.word, one.p_holm, one.detectable) == (other.word, other.p_holm, other.detectable)
+    assert any("over the claims that count, and apart over those that do not" in c for c in found.caveats)
+    assert not any("that do not" in caveat for caveat in alone.caveats)
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_an_effect_that_matters_can_be_ruled_out_in_the_direction_claimed(direction: str) -> None:
+    sign = 1 if direction == "up" else -1
+    rule = Difference("test_mse", direction, "large", "middle")  # type: ignore[arg-type]
+    claims = (Claim("it moves", rule),)
+    moved = [-0.001 * sign + 0.0016 * (-1) ** n for n in range(8)]
+    found = told([*moved], claims=1)
+    assert found.word == ("ruled out" if direction == "up" else "inconclusive")
+    study = a_study(claims=claims, test="t", seeds=8)
+    frame = a_frame(study, 8, lambda arm, seed: 0.02 + 0.001 * seed + moved[seed] * (arm == "large"))
+    (verdict,) = analyse(study, frame, 8).verdicts
+    assert verdict.word == "ruled out"
+    assert verdict.p_ruled_out_holm is not None
+    assert verdict.p_ruled_out_holm < 0.05 <= min(verdict.p_holm or 0, verdict.p_equivalence_holm or 0)
+    side = "below +0.0020" if direction == "up" else "above −0.0020"
+    assert verdict.reason.startswith(
+        "No effect that matters in the direction claimed: Test MSE of large minus"
+    )
+    assert f", {side}, the smallest that matters; one that matters in the other direction" in verdict.reason
+    more = "+0.0020 or more" if direction == "up" else "−0.0020 or less"
+    assert f"rules out one of {more} (one-sided test, p < 0.001 after Holm)" in verdict.detail
+
+
+def test_a_claim_without_a_direction_is_never_ruled_out() -> None:
+    found = told([-0.001 + 0.0016 * (-1) ** n for n in range(8)], "same")
+    assert (found.word, found.p_ruled_out_holm) == ("inconclusive", None)
+
+
+@given(st.lists(st.floats(-0.006, 0.006), min_size=5, max_size=9), st.integers(1, 4))
+@settings(max_examples=100, deadline=None)
+def test_what_is_against_the_claim_is_never_shown_without_what_follows_from_it(
+    differences: list[float], claims: int
+) -> None:
+    """An effect that is equivalent, or of the other sign, is not as large as claimed either."""
+    verdict = told(differences, claims=claims)
+    if verdict.p is None:
+        assert verdict.p_ruled_out_holm is None
+        return
+    assert verdict.p_ruled_out_holm is not None
+    assert verdict.p_equivalence_holm is not None
+    assert verdict.p_ruled_out_holm <= verdict.p_equivalence_holm + 1e-12
+    if verdict.word == "ruled out":
+        assert verdict.estimate.mean < 0.002
+        assert ("lies between" in verdict.reason) == (verdict.estimate.high < 0.002)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("refuted", "refuted"),
+            "0 of 2 claims supported; does not hold: size matters. Refuted: “a” and “b”.",
+        ),
+        (("refuted", "ruled out"), "does not hold: size matters. Refuted: “a”. Ruled out: “b”."),
+        (("supported", "refuted"), "1 of 2 claims supported; not as a whole: size matters. Supported: “a”."),
+        (("inconclusive", "refuted"), "0 of 2 claims supported; not as a whole: size matters. Refuted: “b”."),
+        (("supported", "inconclusive"), "1 of 2 claims supported; not shown: size matters. Supported: “a”."),
+    ],
+)
+def test_a_conclusion_says_what_was_shown_against_it(words: tuple[Any, Any], said: str) -> None:
+    """What is refuted is not merely "not shown"."""
+    study = a_study()
+    pairs = zip(judged(noisy(LEVEL, 0.01), noisy(MORE, 0.01)).verdicts, words, "ab", strict=True)
+    verdicts = [replace(v, word=word, claim=replace(v.claim, text=text)) for v, word, text in pairs]
+    assert said in conclusion(study, verdicts)
+
+
+def test_what_a_claim_of_sameness_takes_is_about_equivalence() -> None:
+    """Not about finding a difference, which would not support it."""
+    differences = [0.0016 * (-1) ** n + 0.0002 for n in range(8)]
+    one, many = told(differences, "same"), told(differences, "same", claims=9)
+    assert one.word == "supported"
+    assert many.word == "inconclusive"
+    assert "but that is not shown after Holm's correction over 9 claims (the table corrects" in many.reason
+    sd = float(np.std(differences, ddof=1))
+    found = re.search(r"about (\d+) seeds would show an effect of 0 to be within ±0.0020", many.reason)
+    assert found
+    n = int(found[1])
+    assert (
+        equivalence_power(0.002, sd, n, 0, 0.05 / 9) >= 0.8 > equivalence_power(0.002, sd, n - 1, 0, 0.05 / 9)
+    )
+    for verdict in (one, many):
+        assert "find" not in verdict.reason
+
+
+def test_a_study_with_power_that_shows_nothing_is_not_called_chance_alone() -> None:
+    """Under a true null the power to find an effect of the smallest size says nothing of what is there."""
+    reasons = []
+    for seed in range(40):
+        study = a_study(
+            test="t", seeds=10, claims=(Claim("it is larger", Difference("test_mse", "up", "large")),)
+        )
+        analysis = judged(noisy(dict(LEVEL, large=0.0205), 0.0012, seed), noisy(MORE, 0.01), 10, study)
+        reasons += [v.reason for v in analysis.verdicts if v.word == "inconclusive"]
+    enough = [reason for reason in reasons if "10 seeds find an effect" in reason]
+    assert enough
+    assert all("it may be smaller than that, or missed here by chance" in reason for reason in enough)
+
+
+def test_where_a_step_of_the_measure_is_too_coarse_for_equivalence_the_verdict_says_so() -> None:
+    def found(step: float) -> Verdict:
+        claim = Claim("the same", Same("test_accuracy", "large"))
+        study = a_study(claims=(claim,), test="t", seeds=8, train=Coarse(test_accuracy=step))
+        value = noisy(dict.fromkeys(MORE, 0.5), 0.02)
+        return analyse(study, a_frame(study, 8, value, value), 8).verdicts[0]
+
+    least = coarsest_step(0.05, 8, 0, 0.05)
+    fine, coarse = found(0.5 * least), found(1.01 * least)
+    assert (fine.word, coarse.word) == ("supported", "inconclusive")
+    assert "8 seeds cannot show the effect to be within ±0.0500, however the runs turn out" in coarse.reason
+    assert (
+        f"one test item can move it by {1.01 * least:.4f}, and that may be at most {least:.4f}"
+        in coarse.reason
+    )

@@ -1,5 +1,6 @@
 """The wheel: all that the suite and the studies need is in it, and nothing else."""
 
+import os
 import re
 import subprocess
 import sys
@@ -73,3 +74,33 @@ def test_every_extra_that_a_message_or_a_page_names_exists(wheel: ZipFile) -> No
     for name, extras in named:
         assert name.replace("-", "_") == NAME
         assert all(f"Provides-Extra: {extra}\n" in about for extra in extras.split(","))
+
+
+@pytest.mark.slow
+def test_in_a_folder_of_ones_own_it_says_how_to_begin_and_has_its_studies(
+    wheel: ZipFile, tmp_path: Path
+) -> None:
+    wheel.extractall(tmp_path / "installed")
+    (tmp_path / "mine").mkdir()
+    code = (
+        "import sys, ablation; assert ablation.__file__.startswith(sys.argv.pop(1)); "
+        "from ablation.cli import command; command()"
+    )
+
+    def said(*words: str) -> str:
+        ended = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / "installed"), *words],
+            cwd=tmp_path / "mine",
+            env=os.environ | {"PYTHONPATH": str(tmp_path / "installed")},
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")
+        return ended.stdout
+
+    for verb in ("list", "status"):
+        assert "make one with `ablation new my_study.py`, or see those that come with" in said(verb)
+    assert "latent_size" in said("list", "--builtin")
+    assert "wrote my_study.py" in said("new", "my_study.py")
+    assert said("list").startswith("my_study")

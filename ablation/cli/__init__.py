@@ -11,6 +11,7 @@ import sys
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import entry_points
+from io import TextIOWrapper
 from typing import cast
 
 import typer
@@ -18,6 +19,7 @@ from typer.core import TyperGroup
 
 from ablation.cli import new, store, studies, tables
 from ablation.errors import UserError
+from ablation.texts import PLAIN
 
 INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
 OBJECTS = 100_000  # new ones, after which the garbage collector looks for cycles
@@ -45,6 +47,7 @@ def command_line() -> TyperGroup:
 def main() -> None:
     """The verb that is asked for; exit code 0 done, 1 some cells failed, 2 a mistake, 130 interrupted."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _set_encoding()
     gc.set_threshold(OBJECTS)  # a verb imports half a million that stay: looking through them takes a second
     try:
         code = command_line()(standalone_mode=False)
@@ -54,6 +57,11 @@ def main() -> None:
         code = _say(f"{usage.format_message()} Try `ablation --help`.")
     except typer.Abort:
         code = INTERRUPTED
+    except SystemExit as ended:  # typer's own where whoever read it has gone
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
@@ -82,6 +90,16 @@ def command() -> None:
             with suppress(OSError):  # whoever read it has gone
                 stream.flush()
         os._exit(ended.code if isinstance(ended.code, int) else 1)
+
+
+def _set_encoding() -> None:
+    """A file or a pipe gets UTF-8; a terminal keeps its encoding, and plain characters for those it lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            if stream.isatty():
+                stream.reconfigure(errors=PLAIN)
+            else:
+                stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def _say(sentence: str) -> int:

@@ -52,7 +52,7 @@ def new(
     if name in sys.stdlib_module_names or name in packages_distributions():
         raise UserError(f"{file.name} would hide the module {name} from what imports it: name another file.")
     texts = {
-        file.parent / one.name.replace(NAME, name): one.read_text().replace(NAME, name)
+        file.parent / one.name.replace(NAME, name): one.read_text(encoding="utf-8").replace(NAME, name)
         for one in sorted((TEMPLATES / source).iterdir())
         if one.is_file()
     }

@@ -33,11 +33,10 @@ _PLAIN: Any = {"title_justify": "left", "box": None, "header_style": "underline"
 
 
 def _grid(first: str, *more: str, title: str | None = None) -> Table:
-    """A plain grid whose first column has names: one that does not fit goes on in the next line, whole."""
+    """A plain grid: a name or number that does not fit goes on in the next line, whole."""
     grid = Table(title=title, **_PLAIN)
-    grid.add_column(first, overflow="fold")
-    for name in more:
-        grid.add_column(name)
+    for name in (first, *more):
+        grid.add_column(name, overflow="fold")
     return grid
 
 

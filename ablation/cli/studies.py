@@ -125,6 +125,7 @@ def _planned(study: Study, power: "Power", work: "Workload | None") -> dict[str,
                 "measure": one.rule.measure,
                 "seeds_there": one.pilot,
                 "seeds": one.seeds,
+                "shows": "a difference" if one.rule.direction else "equivalence",
                 "detectable": one.detectable,
                 "matters": one.matters,
                 "power": one.power,
@@ -247,8 +248,10 @@ def status(
     quick: Quick = False,
     as_json: Json = False,
 ) -> None:
-    """Show how far each study is: complete, failed, running and missing cells."""
+    """Show how far each study is, of the folder and of the store: complete, failed and missing cells."""
     from ablation.cli.show import show_json, show_status
+    from ablation.runner.ledger import studies_in
+    from ablation.runner.results import recorded
     from ablation.runner.tuning import progress_of
 
     names = [study] if study else list(catalogue.paths())
@@ -263,11 +266,15 @@ def status(
                 if study:
                     raise
                 states[name] = error
+        for name in () if study else studies_in(place):  # of files elsewhere
+            asked = name.endswith("-quick") if quick else not name.endswith(catalogue.DERIVED)
+            if asked and name not in states:
+                states[name] = recorded(place, name)
     if as_json:
         show_json({name: _standing(cells) for name, cells in states.items()})
         return
     show_status(states, detailed=study is not None)
-    if not names:
+    if not states:
         typer.echo(NONE)
 
 

@@ -339,7 +339,7 @@ def _slow(settings: RunSpec) -> bool:
 def _bfloat16_units() -> bool:
     """Whether the processor multiplies bfloat16 itself; taken to where it cannot be told."""
     try:
-        flags = set(Path("/proc/cpuinfo").read_text().split())
+        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
     except OSError:
         return True
     return bool(BFLOAT16_FLAGS & flags)

@@ -33,7 +33,12 @@ from ablation.stats.verdicts import Verdict
 from ablation.study import Study
 
 NOT_RUN, NO_RESULT = "not run yet", "no result"
-FORMS = {"supported": "filled", "refuted": "filled", "equivalent": "diamond", "inconclusive": "hollow"}
+FORMS = {
+    **dict.fromkeys(("supported", "refuted"), "filled"),
+    "equivalent": "diamond",
+    "ruled out": "square",
+    "inconclusive": "hollow",
+}
 """How the point of a verdict is drawn."""
 RUN_COLUMNS = ["arm", "seed", "state", "fingerprint", "run_id", "started", "code"]
 

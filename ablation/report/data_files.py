@@ -15,7 +15,7 @@ import pandas as pd
 from ablation.settings import flat
 from ablation.stats.analysis import Analysis
 from ablation.stats.cells import planned
-from ablation.stats.verdicts import Verdict
+from ablation.stats.verdicts import RULES, Verdict
 from ablation.study import Study
 
 KEYS = ("arm", "seed", "state", "fingerprint")
@@ -23,14 +23,25 @@ VERDICT_COLUMNS = (
     *("study", "number", "claim", "rule", "measure", "direction", "n", "estimate", "low", "high"),
     *("p", "p_holm", "p_equivalence_holm", "verdict", "detectable", "quick"),
     *("clustered_low", "clustered_high", "items", "effective_n"),
+    *("p_ruled_out_holm", "counts", "rules"),
 )
 EFFECT_COLUMNS = (
     *("study", "measure", "arm", "reference", "n", "difference", "difference_low", "difference_high"),
     *("p", "p_holm", "p_equivalence_holm", "verdict", "quick", "these_low", "these_high"),
+    *("better", "better_low", "better_high"),
 )
 NUMBERS = {
+    *("better", "better_low", "better_high"),
     *("difference", "difference_low", "difference_high", "estimate", "low", "high", "detectable"),
-    *("p", "p_holm", "p_equivalence_holm", "clustered_low", "clustered_high", "effective_n"),
+    *(
+        "p",
+        "p_holm",
+        "p_equivalence_holm",
+        "p_ruled_out_holm",
+        "clustered_low",
+        "clustered_high",
+        "effective_n",
+    ),
     *("these_low", "these_high"),
 }
 """The columns that are floats, NaN where there is no number."""
@@ -62,7 +73,9 @@ def verdicts_csv(analysis: Analysis) -> str:
 
     estimate, low, high and detectable are in the unit of the measure; detectable is as in `Verdict`. A rule
     without a direction has none. clustered_low and clustered_high are the ends of the interval over items
-    and seeds, where low and high are not over items themselves.
+    and seeds, where low and high are not over items themselves. `counts`: whether the conclusion rests on the
+    claim, whose p-values are adjusted over the claims that are alike in that. `rules` is `verdicts.RULES`; a
+    file without that column was made by rules 1.
     """
     return as_csv(VERDICT_COLUMNS, _verdict_rows(analysis))
 
@@ -76,7 +89,8 @@ def effects_frame(analysis: Analysis) -> pd.DataFrame:
     """One row per effect, measure by measure; the differences are in the unit of the measure.
 
     NaN, and the verdict "", where nothing is tested. these_low and these_high: where test items are a sample,
-    the ends of the interval over seeds alone, which is about these items.
+    the ends of the interval over seeds alone, which is about these items. better, better_low and better_high:
+    `Effect.better`.
     """
     name, quick = _study(analysis.study)
     rows = (
@@ -85,15 +99,17 @@ def effects_frame(analysis: Analysis) -> pd.DataFrame:
             *(e.estimate.mean, e.estimate.low, e.estimate.high),
             *(e.p, e.p_holm, e.p_equivalence_holm, e.verdict if e.p is not None else "", quick),
             *((e.these.low, e.these.high) if e.these else (None, None)),
+            *(share.mean, share.low, share.high),
         ]
-        for e in analysis.effects
+        for e, share in ((e, e.better(analysis.study)) for e in analysis.effects)
     )
     return _framed(EFFECT_COLUMNS, rows)
 
 
 def _framed(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=list(columns))
-    frame["quick"] = frame["quick"] == "true"
+    for name in {"quick", "counts"} & {*columns}:
+        frame[name] = frame[name] == "true"
     return frame.astype({name: float for name in columns if name in NUMBERS})
 
 
@@ -189,4 +205,5 @@ def _row(analysis: Analysis, number: int, verdict: Verdict) -> list[object]:
         *(verdict.p, verdict.p_holm, verdict.p_equivalence_holm),
         *(verdict.word, verdict.detectable, quick),
         *clustered,
+        *(verdict.p_ruled_out_holm, str(verdict.claim.counts).lower(), RULES),
     ]

@@ -120,8 +120,8 @@ class Results:
         """A row a claim, with the columns of verdicts.csv: claim, rule, n (seeds), estimate, p, verdict.
 
         estimate, low, high and detectable are in the unit of the measure; detectable is the smallest effect
-        that these seeds find with a power of 80 %. p_holm is adjusted over the claims. NaN where there is no
-        number.
+        that these seeds find with a power of 80 %. p_holm is adjusted over the claims that
+        count, and apart over those that do not. NaN where there is no number.
         """
         return verdicts_frame(self.analysis)
 
@@ -215,7 +215,7 @@ def summarise(study: Study, store: Store, seeds: int | None = None) -> Results:
 
 def _write_shown(found: Results, to: Path) -> list[Path]:
     """Write the files that MLflow shows beside every arm into `to`; their paths."""
-    (to / "table.html").write_text(found.text("html"))
+    write(found.text("html"), to / "table.html")
     paths = [to / "table.html"]
     for n, figure in enumerate(forest_plots(found.analysis, look=Look(PAGE)), 1):
         paths.append(to / ("effects.png" if n == 1 else f"effects_{n}.png"))

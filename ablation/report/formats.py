@@ -23,6 +23,7 @@ COLUMNS = (
     *("study", "measure", "arm", "baseline", "n", "mean", "mean_low", "mean_high"),
     *("difference", "difference_low", "difference_high"),
     *("p_holm", "p_equivalence_holm", "mark", "best", "verdict", "quick", "reference"),
+    *("better", "better_low", "better_high"),
 )
 """Of a table as CSV."""
 
@@ -128,9 +129,11 @@ def exact_rows(table: Table) -> Iterator[list[Any]]:
         for e in panel.rows:
             mean, effect = analysis.means[e.arm, panel.measure], analysis.effect(e.arm, panel.measure)
             gap = effect.estimate if effect else NO_ESTIMATE
+            share = effect.better(table.study) if effect else NO_ESTIMATE
             yield [
                 *(table.study.name or "study", panel.measure, e.arm, e.baseline, mean.n),
                 *(mean.mean, mean.low, mean.high, gap.mean, gap.low, gap.high),
                 *((effect.p_holm, effect.p_equivalence_holm) if effect else (None, None)),
                 *(e.mark + e.seeds_mark, e.best, e.verdict, table.study.quick, e.reference),
+                *(share.mean, share.low, share.high),
             ]

@@ -357,7 +357,7 @@ class Appendix:
         return sum(self.widths) + GAP * (len(self.widths) - 1)
 
     def row(self, e: Entry) -> str:
-        """The row of an arm: below each number its interval, below the verdict its p-values."""
+        """The row of an arm: below each number its interval, below the verdict its p-values and seeds."""
         short = _names(self.table)
         stub, n, mean, gap, verdict = self.widths
         best = r"\textbf{%s}" if e.best else "%s"
@@ -369,7 +369,8 @@ class Appendix:
         if e.baseline:
             return " & ".join([*cells, "", ""])
         cells.append(_stacked(breakable(e.difference, gap), breakable(self._gap(e), gap)))
-        cells.append(_stacked(breakable(e.verdict, verdict), breakable(_p(e), verdict)))
+        said = _stacked(breakable(e.verdict, verdict), breakable(_p(e), verdict))
+        cells.append(_stacked(said, breakable(e.wins, verdict)))
         return " & ".join(cells)
 
     def _spread(self, e: Entry) -> str:

@@ -31,14 +31,14 @@ FIGURES = "figures"
 """The folder of the PNGs that report.md shows, beside it."""
 ABOUT = (
     "A verdict follows from a rule that the study's file states before anything runs, unless it says "
-    "otherwise. Equivalent: the effect "
-    "is shown to be smaller than any that matters. Inconclusive: neither shown nor ruled out."
+    "otherwise. Equivalent: the effect is shown to be smaller than any that matters. Ruled out: an effect "
+    "that matters in the direction claimed is shown to be absent. Inconclusive: none of these is shown."
 )
 AXIS = (
     "Each effect is divided by the smallest one that matters in its measure, so that all share an axis: the "
     "band is too small to matter, to the right is as claimed, and a claim without a direction holds inside "
-    "the band. A filled point is supported or refuted, a diamond equivalent, a hollow point inconclusive, a "
-    "cross not tested; an arrow points to what is beyond the axis."
+    "the band. A filled point is supported or refuted, a diamond equivalent, a square ruled out, a hollow "
+    "point inconclusive, a cross not tested; an arrow points to what is beyond the axis."
 )
 WIDEST = 10
 """Units on either side of the axis that all claims share, at most: what goes on beyond has an arrow."""

@@ -58,7 +58,7 @@ class Entry:
     "to middle". `tag` is "baseline" where the arm is one and is not called so. `half` is half the width of
     the mean's interval. `verdict` is a word of an effect, or "not tested"; `mark` its sign in `MARKS`, which
     is "" where the study tests nothing at all. `seeds_mark`: `OTHER_SEEDS`. `best`: no printed mean of an arm
-    that is shown is better.
+    that is shown is better. `wins`: under how many seeds the arm is better, as in "better in 9 of 10".
     """
 
     arm: str
@@ -81,6 +81,7 @@ class Entry:
     seeds_mark: str
     verdict: str
     best: bool
+    wins: str
 
     def spread(self, interval: Interval) -> str:
         """The interval of the mean: "± 0.002" or "[0.010, 0.014]"; "" where there is none."""
@@ -222,7 +223,17 @@ def _entry(analysis: Analysis, arm: str, name: str, best: str, digits: int, diff
         OTHER_SEEDS if effect and _other_seeds(analysis, effect) else "",
         verdict,
         text == best != ABSENT,
+        _wins(analysis.study.measure(name), effect),
     )
+
+
+def _wins(measure: Measure, effect: Effect | None) -> str:
+    """As in "better in 8.5 of 10": a seed under which the two are equal is half a one."""
+    n = len(effect.differences) if effect else 0
+    if effect is None or not n:
+        return ""
+    wins = n - effect.above if measure.better == "lower" else effect.above
+    return f"{'higher' if measure.better == 'neither' else 'better'} in {wins:g} of {n}"
 
 
 def _verdict(effect: Effect | None) -> str:

@@ -38,6 +38,35 @@ DIRECTIONS = {
 }
 
 
+def studies_in(store: Store) -> list[str]:
+    """The names of the studies that were run in the store; writes nothing."""
+    if not (store.exists() and store.has_ledger):
+        return []
+    found = optuna.study.get_all_study_summaries(_storage(store), include_best_trial=False)
+    return sorted(one.study_name for one in found if one.user_attrs.get("plan"))  # a server may hold others
+
+
+def cells_in(store: Store, name: str) -> dict[str, tuple[str, int, TrialState | None]]:
+    """The arm, seed and state of every cell of a recorded study by fingerprint, or by name where none began.
+
+    What is planned are the arms of its plan under as many seeds as it was last asked for.
+    """
+    recorded = optuna.load_study(study_name=name, storage=_storage(store))
+    ledger = Ledger(None, recorded)  # type: ignore[arg-type]  # of whose file nothing is known
+    states, found = ledger.states(), {}
+    for trial in recorded.get_trials(deepcopy=False):
+        key = trial.user_attrs.get("fingerprint")
+        if key in states and "arm" in trial.params:
+            found[key] = (trial.params["arm"], trial.params["seed"], states[key])
+    begun = {cell[:2] for cell in found.values()}
+    first = min((seed for _, seed in begun), default=0)
+    seeds = range(first, first + (ledger.seed_counts or [0])[-1])
+    planned = [(arm, seed) for seed in seeds for arm in ledger.plan.get("arms", {})]
+    return found | {
+        f"{arm}, seed {seed}": (arm, seed, None) for arm, seed in planned if (arm, seed) not in begun
+    }
+
+
 class Ledger:
     """The open Optuna study of a `Study`."""
 

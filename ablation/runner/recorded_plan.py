@@ -1,6 +1,6 @@
 """The plan of a study as it is recorded with its first run, and held against the file at every later one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any, Literal
 
@@ -12,6 +12,9 @@ from ablation.study import Cell, Study
 Versions = Mapping[str, str]
 """`Experiment.version` of the data, by `Experiment.source`; under CODE `Experiment.code`, if it has one."""
 CODE = "code of the experiment"
+ENTRIES = {"arms": "arm", "claims": "claim", "measures": "measure"}
+"""The parts of a plan that have entries by name, and what one of them is called."""
+ABSENT = "absent"
 CodeChange = Literal["", "same", "new"]
 """What to do where the code changed since a study's runs: ask; take it for the same; or start over."""
 
@@ -66,18 +69,33 @@ def counted_versions(
 
 def check_unchanged(study: Study, recorded: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse a study whose plan differs from that of its runs, naming what differs."""
-    before, after = _leaves(recorded), _leaves(now)
-    changes = [
-        f"{name}: {before.get(name, 'absent')} became {after.get(name, 'absent')}"
-        for name in dict.fromkeys([*before, *after])
-        if before.get(name, "absent") != after.get(name, "absent")
-    ]
-    if changes:
-        shown = "; ".join(changes[:3]) + (f"; and {len(changes) - 3} more" if len(changes) > 3 else "")
-        raise UserError(
-            f"{study.name} has runs of another plan ({shown}): undo the change, or give the study's file a "
-            "new name, and the cells that stay equal are reused."
-        )
+    changes = [*_changes(recorded, now)]
+    if not changes:
+        return
+    shown = "; ".join(changes[:3]) + (f"; and {len(changes) - 3} more" if len(changes) > 3 else "")
+    before = recorded.get("arms", {}).values()
+    alike = "arms" not in now or any(one in before for one in now["arms"].values())
+    other = "" if alike else ", or of another study of that name"
+    raise UserError(
+        f"{study.name} has runs of another plan{other} ({shown}): give the study's file a new name (cells "
+        "that stay equal are reused), name another --store, or undo the change."
+    )
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """What differs, in words: arms, claims and measures that are new or gone, and values that changed."""
+    kept = dict(before), dict(after)
+    for section, one in ENTRIES.items():
+        entries = [dict(plan.get(section) or {}) for plan in (before, after)]
+        for name in dict.fromkeys([*entries[0], *entries[1]]):
+            if (name in entries[0]) != (name in entries[1]):
+                yield f"the {one} {name!r} is {'gone' if name in entries[0] else 'new'}"
+        for plan, own, other in zip(kept, entries, reversed(entries), strict=True):
+            plan[section] = {name: value for name, value in own.items() if name in other}
+    ours, theirs = _leaves(kept[0]), _leaves(kept[1])
+    for name in dict.fromkeys([*ours, *theirs]):
+        if ours.get(name, ABSENT) != theirs.get(name, ABSENT):
+            yield f"{name}: {ours.get(name, ABSENT)} became {theirs.get(name, ABSENT)}"
 
 
 def checked_versions(study: Study, cells: Iterable[Cell]) -> dict[str, str]:
@@ -114,7 +132,7 @@ def fingerprints(study: Study, cells: Iterable[Cell], versions: Versions) -> dic
 
 
 def _leaves(plan: Any, prefix: str = "") -> dict[str, Any]:
-    if isinstance(plan, Mapping) and plan:
+    if isinstance(plan, Mapping):
         parts = [_leaves(value, f"{prefix}.{key}" if prefix else key) for key, value in plan.items()]
         return {name: value for part in parts for name, value in part.items()}
     return {prefix: list(plan) if isinstance(plan, tuple) else plan}

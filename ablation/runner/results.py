@@ -5,7 +5,7 @@ from optuna.trial import TrialState
 
 from ablation.errors import UserError
 from ablation.runner.existing_runs import existing
-from ablation.runner.ledger import Ledger
+from ablation.runner.ledger import Ledger, cells_in
 from ablation.runner.recorded_plan import check_unchanged, fingerprints, plan_of
 from ablation.study import Study
 from ablation.tracking.read import cell_runs, curve_names, curves, logged_curves
@@ -37,6 +37,19 @@ def results(study: Study, store: Store, seeds: int | None = None) -> pd.DataFram
         "fingerprint": list(cells),
     }
     return _joined(pd.DataFrame(plan), runs)
+
+
+def recorded(store: Store, name: str) -> pd.DataFrame:
+    """The cells of a study in the store, whatever its file says now: arm, seed and state, as in `results`."""
+    cells = cells_in(store, name)
+    found = cell_runs(store, name)
+    runs, failed = accepted(found), set(found.fingerprint[found.outcome == "failed"])
+    status, outcome = dict(runs.status), dict(runs.outcome)
+    rows = [
+        (arm, seed, _state(trial, status.get(key), outcome.get(key), key in failed))
+        for key, (arm, seed, trial) in cells.items()
+    ]
+    return pd.DataFrame(rows, columns=["arm", "seed", "state"])
 
 
 def opened(study: Study, store: Store) -> Ledger:

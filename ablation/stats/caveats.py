@@ -109,7 +109,7 @@ def clustered_caveats(study: Study, judged: Sequence[Verdict]) -> Iterator[str]:
         return
     each = [f"claim {n} {_clustered_words(study, v.claim.rule.measure, c)}" for n, v, c in drawn]
     yield (
-        f"Clustered by test item and seed (both drawn anew, {DRAWS:,} times), the effects are: "
+        f"For new seeds and new test items (drawn anew, {DRAWS:,} times), the effects are: "
         f"{listing(each)}. The effective n is the number of independent items that would give the same "
         "spread: items that come back under other seeds, and seeds that move many items, lower it."
     )
@@ -214,10 +214,13 @@ def _method(study: Study, cells: pd.DataFrame, found: Sequence[Effect]) -> Itera
     else:
         yield f"Intervals are {level} Student t intervals over seeds, taken as independent replications."
     if not study.quick and cells["seed"].nunique() >= FEWEST_SEEDS:
+        over = "over the study's claims"
+        if len({claim.counts for claim in study.claims}) > 1:
+            over = "over the claims that count, and apart over those that do not"
         yield (
             f"Test: two-sided {TESTS[study.test]}, alpha {study.alpha:g}; equivalence by two one-sided "
-            "t tests; both adjusted by Holm over the arms within a measure, and for claims over the study's "
-            "claims."
+            "t tests, and an effect ruled out by one; all adjusted by Holm over the arms within a measure, "
+            f"and for claims {over}."
         )
     bounds = [_amount(study, name, sesoi) for name, sesoi in study.measures.items()]
     when = "before" if study.runs is None else "after"

@@ -10,7 +10,6 @@ uncertain: docs/decisions/0029-items.md has the rates of error with and without 
 Clusters of unequal size: the mean over items is a ratio of sums over clusters, and is linearised.
 """
 
-from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
@@ -20,19 +19,16 @@ import numpy.typing as npt
 from scipy import stats
 
 from ablation.stats.statistics import (
-    WANTED_POWER,
     Array,
     Estimate,
-    t_equivalence,
+    fewest,
+    t_exclusion,
     t_interval,
-    t_power,
     t_test,
 )
 
 FEWEST_CLUSTERS = 10
 """Below this no effect over items is tested."""
-MOST = 10_000
-"""Most seeds, or clusters, that are looked at for how many are needed."""
 LOW = 0.1
 """The quantile of a mean square that the degrees of freedom allow for."""
 
@@ -82,23 +78,16 @@ class Sample:
         """How many there are, as in "120 test items" or "30 clusters of test items"."""
         return f"{self.clusters:,} {self.unit}"
 
-    def needed(self, delta: float, alpha: float, seeds: int = 0) -> tuple[int | None, int | None]:
-        """The fewest seeds with these clusters, and clusters with these seeds, that find `delta` with 80 %
-        power; None where no number up to `MOST` does. These seeds are the sample's, or `seeds`.
+    def needed(self, power: Callable[[int, int], float], seeds: int = 0) -> tuple[int | None, int | None]:
+        """The fewest seeds with these clusters, and clusters with these seeds, whose power is 80 %.
+
+        None where that of no number up to `statistics.MOST` is. These seeds are the sample's, or `seeds`;
+        power(seeds, clusters) is that of a test with so many.
         """
         these = seeds or self.seeds
-
-        def fewest(least: int, found: Callable[[int], float]) -> int | None:
-            numbers = range(least, MOST + 1)
-            place = bisect_left(numbers, WANTED_POWER, key=found)
-            return numbers[place] if place < len(numbers) else None
-
-        def power(seeds: int, clusters: int) -> float:
-            return t_power(delta / self.error(seeds, clusters), self.degrees(seeds, clusters), alpha)
-
         return (
-            fewest(these, lambda n: power(n, self.clusters)),
-            fewest(self.clusters, lambda n: power(these, n)),
+            fewest(lambda n: power(n, self.clusters), these),
+            fewest(lambda n: power(these, n), self.clusters),
         )
 
     def interval(self, level: float) -> Estimate:
@@ -111,10 +100,12 @@ class Sample:
         """Two-sided p of a mean of 0; values must differ."""
         return t_test(self.mean, self.error(), self.degrees())
 
-    def equivalence(self, sesoi: float, least_spread: float) -> float:
-        """p of two one-sided tests; `least_spread` is a floor of the deviation over seeds (`statistics`)."""
+    def exclusion(self, sesoi: float, least_spread: float, sign: int) -> float:
+        """p of the one-sided test that `sign` (1 or -1) times the mean is `sesoi` or more; `least_spread` is
+        a floor of the deviation over seeds (`statistics.exclusion`).
+        """
         error = max(self.error(), least_spread / sqrt(self.seeds))
-        return t_equivalence(self.mean, error, self.degrees(), sesoi)
+        return t_exclusion(sign * self.mean, error, self.degrees(), sesoi)
 
 
 def sampled(table: Array, clusters: Labels, lacking: int = 0) -> Sample:

@@ -7,11 +7,21 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from ablation.claims import Difference, Rule
+from ablation.claims import Claim, Difference, Rule
 from ablation.stats.cells import Seed, common, values
 from ablation.stats.crossed import FEWEST_CLUSTERS, Sample, sampled
 from ablation.stats.items import paired
-from ablation.stats.statistics import ROUNDING, Estimate, equal, equivalence, holm, interval, p_value
+from ablation.stats.statistics import (
+    ROUNDING,
+    Estimate,
+    equal,
+    exclusion,
+    holm,
+    holm_excluded,
+    interval,
+    p_value,
+    share,
+)
 from ablation.study import Study
 
 Judgement = Literal["better", "worse", "higher", "lower", "equivalent", "inconclusive"]
@@ -25,7 +35,11 @@ class Contrast:
 
     seeds[i] is the seed of differences[i]. The p-values are None where no test is made: fewer than
     `FEWEST_SEEDS` seeds, a cell not complete, a smoke budget, or equal differences. `equal`: the last is
-    the only reason. p_holm and p_equivalence_holm are adjusted over the rule's family (`contrasts`).
+    the only reason. p_excluded is that of an effect as large as the smallest that matters, in the direction
+    of the rule; None for a rule without one. p_holm, p_equivalence_holm and p_excluded_holm are adjusted over
+    the rule's family (`contrasts`), which has `family` members. `step` is the least deviation over seeds
+    that tests of equivalence and of exclusion assume. `above`: under how many seeds the difference is above
+    0, half a seed for one that is 0.
     `sample`: over which items, where items are a sample; fewer than `FEWEST_CLUSTERS` clusters of them are
     not tested either. `these`: then the same mean with its interval over seeds alone, which is about these
     items and no others.
@@ -38,11 +52,16 @@ class Contrast:
     estimate: Estimate
     p: float | None
     p_equivalence: float | None
+    p_excluded: float | None
     equal: bool
+    step: float
+    above: float
     sample: Sample | None = None
     these: Estimate | None = None
+    family: int = 1
     p_holm: float | None = None
     p_equivalence_holm: float | None = None
+    p_excluded_holm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +73,16 @@ class Effect(Contrast):
     """
 
     verdict: Judgement = "inconclusive"
+
+    def better(self, study: Study) -> Estimate:
+        """The probability that the arm is better than its reference under a new seed (higher, where neither
+        way is better), and its interval: the share of seeds under which it was (`statistics.share`).
+
+        P(A > B) of Bouthillier et al., Accounting for variance in machine learning benchmarks, 2021.
+        """
+        n = len(self.differences)
+        wins = n - self.above if study.measure(self.measure).better == "lower" else self.above
+        return share(wins, n, 1 - study.alpha)
 
     @property
     def arm(self) -> str:
@@ -90,10 +119,27 @@ def effects(study: Study, cells: pd.DataFrame, items: pd.DataFrame | None = None
 def contrasts(
     study: Study, cells: pd.DataFrame, rules: Sequence[Rule], items: pd.DataFrame | None = None
 ) -> list[Contrast]:
-    """The contrast of every rule, with Holm's p-values: the rules are one family."""
+    """The contrast of every rule, with adjusted p-values: the rules are one family.
+
+    Of differences by Holm; of equivalence by Holm; of exclusion in one family with equivalence
+    (`statistics.holm_excluded`).
+    """
     found = [contrast(study, cells, rule, items) for rule in rules]
-    adjusted = zip(found, holm([c.p for c in found]), holm([c.p_equivalence for c in found]), strict=True)
-    return [replace(c, p_holm=p, p_equivalence_holm=p_equal) for c, p, p_equal in adjusted]
+    equivalent = holm([c.p_equivalence for c in found])
+    excluded = holm_excluded([c.p_excluded for c in found], equivalent)
+    adjusted = zip(found, holm([c.p for c in found]), equivalent, excluded, strict=True)
+    return [
+        replace(c, family=len(found), p_holm=p, p_equivalence_holm=p_equal, p_excluded_holm=p_excluded)
+        for c, p, p_equal, p_excluded in adjusted
+    ]
+
+
+def family_of(study: Study, claim: Claim) -> int:
+    """How many claims share Holm's family with `claim`: those that count are one, the others another.
+
+    A claim that does not count never makes it harder to show one that does, nor the other way round.
+    """
+    return sum(other.counts == claim.counts for other in study.claims)
 
 
 def contrast(study: Study, cells: pd.DataFrame, rule: Rule, items: pd.DataFrame | None = None) -> Contrast:
@@ -124,11 +170,18 @@ def contrast(study: Study, cells: pd.DataFrame, rule: Rule, items: pd.DataFrame 
     if sample is None:
         estimate = interval(differences, 1 - study.alpha, study.ratio)
         p = p_value(differences, study.test, study.ratio) if tested else None
-        p_equal = equivalence(differences, sesoi, study.ratio, step) if tested else None
     else:
         estimate = sample.interval(1 - study.alpha)
         p = sample.p_value() if tested else None
-        p_equal = sample.equivalence(sesoi, step) if tested else None
+
+    tie = ROUNDING * largest
+
+    def excluded(sign: int) -> float:
+        if sample is None:
+            return exclusion(sign * differences, sesoi, study.ratio, step)
+        return sample.exclusion(sesoi, step, sign)
+
+    above, below = (excluded(1), excluded(-1)) if tested else (None, None)
     return Contrast(
         rule,
         tuple(parts),
@@ -136,8 +189,11 @@ def contrast(study: Study, cells: pd.DataFrame, rule: Rule, items: pd.DataFrame 
         tuple(differences.tolist()),
         estimate,
         p,
-        p_equal,
+        None if above is None or below is None else max(above, below),
+        {"up": above, "down": below, None: None}[rule.direction],
         whole and same,
+        step,
+        float(np.sum(differences > tie) + np.sum(differences >= -tie)) / 2,
         sample,
         these,
     )

@@ -8,7 +8,7 @@ Equal differences show no spread, and without one there is nothing to test again
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,8 @@ ROUNDING = 1e-12
 """Differences are equal where they lie this close, relative to the values that they come from."""
 WANTED_POWER = 0.8
 """The power that "detectable" and "seeds needed" refer to."""
+MOST = 10_000
+"""Most seeds, or clusters of items, that are looked at for how many are needed."""
 EXACT_UP_TO = 20
 """Most differences whose 2^n sign flips are all enumerated; more are sampled, from a fixed seed."""
 
@@ -78,14 +80,28 @@ def t_interval(mean: float, error: float, degrees: float, level: float, n: int) 
     return Estimate(mean, mean - reach, mean + reach, n)
 
 
+def share(wins: float, n: int, level: float) -> Estimate:
+    """The share of `wins` in n seeds, a tie being half a win, and Wilson's score interval of it.
+
+    Of independent seeds; it covers as often as it says on average over the true shares, also for few seeds
+    (Brown, Cai and DasGupta, Interval estimation for a binomial proportion, 2001).
+    """
+    if n == 0:
+        return Estimate(float("nan"), float("nan"), float("nan"), 0)
+    p, z2 = wins / n, float(stats.norm.isf((1 - level) / 2)) ** 2
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    reach = float(np.sqrt(z2 * p * (1 - p) / n + (z2 / (2 * n)) ** 2)) / (1 + z2 / n)
+    return Estimate(p, max(centre - reach, 0.0), min(centre + reach, 1.0), n)
+
+
 def t_test(mean: float, error: float, degrees: float) -> float:
     """Two-sided p of Student's test that `mean`, with this standard error above 0, is one of 0."""
     return float(2 * stats.t.sf(abs(mean) / error, degrees))
 
 
-def t_equivalence(mean: float, error: float, degrees: float, sesoi: float) -> float:
-    """p of two one-sided t tests (TOST) that `mean` is one outside (-sesoi, sesoi)."""
-    return float(stats.t.sf((sesoi - abs(mean)) / error, degrees))
+def t_exclusion(mean: float, error: float, degrees: float, sesoi: float) -> float:
+    """p of the one-sided t test that `mean` is one of `sesoi` or more."""
+    return float(stats.t.sf((sesoi - mean) / error, degrees))
 
 
 def p_value(differences: Array, test: str, ratio: float = 0.0) -> float:
@@ -98,8 +114,8 @@ def p_value(differences: Array, test: str, ratio: float = 0.0) -> float:
     return t_test(float(np.mean(differences)), standard_error(differences, ratio), len(differences) - 1)
 
 
-def equivalence(differences: Array, sesoi: float, ratio: float = 0.0, least_spread: float = 0.0) -> float:
-    """p of two one-sided t tests (TOST) that the mean difference lies outside (-sesoi, sesoi).
+def exclusion(differences: Array, sesoi: float, ratio: float = 0.0, least_spread: float = 0.0) -> float:
+    """p of the one-sided t test that the mean difference is `sesoi` or more.
 
     NaN for n < 2 or equal differences. A sample deviation below `least_spread`, the step of a coarse
     measure, counts as that step: over a few seeds its differences can agree by luck, where no seed met the
@@ -110,7 +126,7 @@ def equivalence(differences: Array, sesoi: float, ratio: float = 0.0, least_spre
     if n < 2 or equal(differences):
         return float("nan")
     error = max(standard_error(differences, ratio), least_spread * float(np.sqrt(1 / n + ratio)))
-    return t_equivalence(float(np.mean(differences)), error, n - 1, sesoi)
+    return t_exclusion(float(np.mean(differences)), error, n - 1, sesoi)
 
 
 def _sign_flip(differences: Array) -> float:
@@ -138,6 +154,23 @@ def holm(p: Sequence[float | None]) -> tuple[float | None, ...]:
     adjusted = np.empty_like(stepped)
     adjusted[order] = stepped
     return tuple(None if q is None else float(a) for a, q in zip(adjusted, p, strict=True))
+
+
+def holm_excluded(p: Sequence[float | None], equivalent: Sequence[float | None]) -> tuple[float | None, ...]:
+    """Adjusted p-values of one-sided exclusions, p[i], which share a family with tests of equivalence.
+
+    equivalent[i] is Holm's p of the equivalence that claim i's exclusion is one half of. An exclusion is
+    shown at alpha where p[i] is at most alpha over the number of claims not shown equivalent at alpha: only
+    with both of its halves shown does a claim leave the family, since either half may be the false one. Of
+    all claims at once, one that is falsely called equivalent or ruled out then comes with at most alpha:
+    docs/decisions/0037-false-verdicts.md.
+    """
+    steps = [0.0, *sorted(1.0 if one is None else one for one in equivalent)]
+    family = len(p)
+    return tuple(
+        None if one is None else min(1.0, *(max((family - k) * one, steps[k]) for k in range(family)))
+        for one in p
+    )
 
 
 def power(delta: float, sd: float, n: int, ratio: float, alpha: float) -> float:
@@ -187,9 +220,58 @@ def seeds_needed(delta: float, sd: float, ratio: float, alpha: float) -> int | N
     """
     if sd == 0:
         return 2
-    seeds = range(2, 10_001)
-    place = bisect_left(seeds, WANTED_POWER, key=lambda n: power(delta, sd, n, ratio, alpha))
-    return seeds[place] if place < len(seeds) else None
+    return fewest(lambda n: power(delta, sd, n, ratio, alpha))
+
+
+def t_equivalence_power(
+    sesoi: float, error: float, degrees: float, alpha: float, least_error: float = 0.0
+) -> float:
+    """Chance that two one-sided t tests at `alpha` show a true difference of 0 to lie within ±sesoi.
+
+    error: the true standard error; one that comes out below `least_error` counts as that.
+    """
+    # The mean is normal and independent of its estimated error: the average over quantiles of the latter.
+    scale = np.sqrt(stats.chi2.ppf((np.arange(500) + 0.5) / 500, degrees) / degrees)
+    room = sesoi - stats.t.isf(alpha, degrees) * np.maximum(error * scale, least_error)
+    return float(np.mean(2 * stats.norm.cdf(np.maximum(room, 0) / error) - 1))
+
+
+def equivalence_power(
+    sesoi: float, sd: float, n: int, ratio: float, alpha: float, least_spread: float = 0.0
+) -> float:
+    """`t_equivalence_power` of `equivalence` with n seeds, whose paired differences deviate by `sd`."""
+    if n < 2:
+        return 0.0
+    stretch = float(np.sqrt(1 / n + ratio))
+    return t_equivalence_power(sesoi, sd * stretch, n - 1, alpha, least_spread * stretch)
+
+
+def smallest_shown(chance: Callable[[float], float], least: float) -> float:
+    """The bound that two one-sided tests show in 80 % where there is no difference, from `least` upwards.
+
+    chance(bound) is the power for it, which grows with the bound.
+    """
+    high = least
+    while chance(high) < WANTED_POWER:
+        high *= 2
+    return float(optimize.brentq(lambda bound: chance(bound) - WANTED_POWER, 0.0, high))
+
+
+def coarsest_step(sesoi: float, n: int, ratio: float, alpha: float) -> float:
+    """The largest step of a measure with which n seeds that differ by 0 on average are shown equivalent.
+
+    `least_spread` of `exclusion` above it makes every p of `equivalence` larger than alpha.
+    """
+    if n < 2:
+        return 0.0
+    return float(sesoi / (stats.t.isf(alpha, n - 1) * np.sqrt(1 / n + ratio)))
+
+
+def fewest(chance: Callable[[int], float], least: int = 2) -> int | None:
+    """The fewest seeds, from `least` to `MOST`, whose `chance` is 80 %; None where none's is."""
+    numbers = range(least, MOST + 1)
+    place = bisect_left(numbers, WANTED_POWER, key=chance)
+    return numbers[place] if place < len(numbers) else None
 
 
 def least_p(n: int, test: str) -> float:

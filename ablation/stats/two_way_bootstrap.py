@@ -1,16 +1,18 @@
-"""Effects over test items and seeds at once: a bootstrap that draws both anew, and the effective n.
+"""Effects over test items and seeds at once, where a run's number is a mean over groups of medians.
 
-Seeds share items and items share seeds, so that neither are independent of the other. The pigeonhole
-bootstrap (Owen, The pigeonhole bootstrap, 2007) draws seeds and items separately and weighs every value by
-how often its seed and its item were drawn. The interval is Student's around the estimate, with the
-bootstrap's spread and as many degrees of freedom as the fewer of seeds and items less one (Cameron, Gelbach
-and Miller, Robust inference with multiway clustering, 2011).
+Seeds share items and items share seeds, so that neither are independent of the other. The variance of an
+effect over seeds has in it what each seed does by itself, and what its items do; what the seeds lack is that
+they meet the same items. That covariance is added: a bootstrap draws the items of each group anew, the same
+ones for all seeds, and compares the variance of the mean over seeds with that of as many seeds that draw for
+themselves. The interval is Student's with Satterthwaite's degrees of freedom, as over a table of seeds and
+items (`crossed`), each group of items being a sample of its own. docs/decisions/0038-clustered-intervals.md
+has how often it misses.
 """
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
@@ -20,12 +22,12 @@ from ablation.stats.statistics import Array
 from ablation.study import Study
 
 DRAWS = 2000
-Labels = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Clustered:
-    """The effect of a rule on a measure of items. estimate: as over seeds alone; low, high: by bootstrap.
+    """The effect of a rule on a measure of items. estimate: as over seeds alone; low, high: for new seeds and
+    new items; infinite where there is one seed, or groups have in all at most one item more than they are.
 
     items: how many different ones there are; values: how many were measured, those of each seed counted.
     effective_n: how many independent items would give the same spread; inf where nothing varies.
@@ -52,36 +54,39 @@ def clustered(study: Study, rule: Rule, items: pd.DataFrame) -> Clustered | None
     table = _paired(own, list(weights))
     if table.empty:
         return None
-    values = table.to_numpy(dtype=np.float64)
-    places = table.index.to_frame(index=False)
-    seed, group, item = (_numbered(places[names]) for names in (["seed"], ["group"], ["group", "item"]))
-    seeds, distinct = int(seed.max()) + 1, int(item.max()) + 1
-
-    def effects(of_items: Array, of_seeds: Array) -> Array:
-        return _effects(values, np.array(list(weights.values())), seed, group, of_items, of_seeds)
-
+    seeds = table.index.unique("seed")
+    groups_of = table.index.to_frame(index=False).groupby("seed")["group"].nunique()
+    factors = np.array(list(weights.values()))
     rng = np.random.default_rng(derive(0, "crossed", rule.measure))
-    seen = effects(np.ones((1, len(values))), np.ones((1, seeds)))[0]
-    both = effects(_drawn(rng, item, group), _drawn(rng, np.arange(seeds), np.zeros(seeds, dtype=np.int64)))
-    # As if every value were that of an item of its own, and no seed moved its items together.
-    apart = _drawn(rng, np.arange(len(values)), _numbered(places[["seed", "group"]]))
-    free, spread = (np.nanvar(each) for each in (effects(apart, np.ones((DRAWS, seeds))), both))
-    # Percentiles would be too narrow: so few seeds are drawn that the spread needs Student's correction.
-    few = min(seeds, distinct)
-    reach = (
-        float(stats.t.ppf(1 - study.alpha / 2, few - 1) * np.sqrt(spread * few / (few - 1)))
-        if few > 1
-        else np.inf
-    )
-    estimate = float(seen) - rule.offset
+    by_seed, together, apart = np.zeros(len(seeds)), {}, 0.0
+    for group, here in table.groupby(level="group", sort=True):
+        # Of the mean over seeds, of which each is a mean over the groups that it has.
+        plain, drawn = (each @ factors for each in _medians(rng, here.droplevel("group"), seeds))
+        share = np.array([1 / groups_of[seed] for seed in seeds]) / len(seeds)
+        there = np.isfinite(plain)
+        by_seed[there] += (plain * share)[there] * len(seeds)
+        moved = np.where(np.isfinite(drawn), drawn, plain)[:, there] * share[there]
+        count = here.index.unique("item").size
+        together[group] = (float(moved.sum(axis=1).var()), count - 1)
+        apart += float(moved.var(axis=0).sum())
+    estimate, n = float(by_seed.mean()), len(seeds)
+    variance, degrees, distinct = 0.0, 0.0, table.reset_index().groupby("group")["item"].nunique().sum()
+    if n > 1 and sum(count for _, count in together.values()) > 1:
+        variance, degrees = float(by_seed.var(ddof=1)) / n, n - 1.0
+        shared = (sum(v for v, _ in together.values()) - apart) * n / (n - 1)
+        if shared > 0:
+            least = variance**2 / (n - 1) + sum(v**2 / count for v, count in together.values() if count)
+            variance += shared
+            degrees = variance**2 / least
+    reach = float(stats.t.isf(study.alpha / 2, degrees)) * sqrt(variance) if degrees else float("inf")
     return Clustered(
-        estimate=estimate,
-        low=estimate - reach,
-        high=estimate + reach,
-        items=distinct,
-        seeds=seeds,
-        values=len(values),
-        effective_n=float(len(values) * free / spread) if spread > 0 else float("inf"),
+        estimate=estimate - rule.offset,
+        low=estimate - rule.offset - reach,
+        high=estimate - rule.offset + reach,
+        items=int(distinct),
+        seeds=n,
+        values=len(table),
+        effective_n=len(table) * apart / variance if variance > 0 else float("inf"),
     )
 
 
@@ -92,42 +97,24 @@ def _paired(items: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
     return table.drop(index=lacking.unique(), level="seed")
 
 
-def _numbered(places: pd.DataFrame) -> Labels:
-    """The number of each row's values among those that there are."""
-    return np.asarray(places.groupby(list(places.columns), sort=False).ngroup())
-
-
-def _drawn(rng: np.random.Generator, labels: Labels, groups: Labels) -> Array:
-    """How often each of `labels`, (n,), is drawn, (DRAWS, n): within each group as many as there are."""
-    counts = np.zeros((DRAWS, len(labels)))
-    for group in np.unique(groups):
-        here = groups == group
-        names, places = np.unique(labels[here], return_inverse=True)
-        times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=DRAWS)
-        counts[:, here] = times[:, places]
-    return counts
-
-
-def _effects(
-    values: Array, weights: Array, seed: Labels, group: Labels, of_items: Array, of_seeds: Array
-) -> Array:
-    """The effect in each draw, (draws,): the mean over seeds of the mean over groups of medians over items.
-
-    values: (n, arms), weighed by `weights`; of_items (draws, n) and of_seeds (draws, seeds): how often each
-    was drawn. A group of which nothing was drawn under a seed is left out there.
+def _medians(rng: np.random.Generator, rows: pd.DataFrame, seeds: pd.Index) -> tuple[Array, Array]:
+    """The medians over the items of a group, (seeds, arms), and the same of items drawn anew, (draws, seeds,
+    arms); NaN where a seed has, or has drawn, none. rows: by seed and item, a column an arm.
     """
-    total, weight = np.zeros(len(of_items)), np.zeros(len(of_items))
-    for one in range(of_seeds.shape[1]):
-        groups = [(seed == one) & (group == each) for each in np.unique(group[seed == one])]
-        medians = ([_median(arm, of_items[:, here]) for arm in values[here].T] for here in groups)
-        found = [np.stack(arms, axis=1) @ weights for arms in medians]
-        known = np.isfinite(found)
-        mean = np.where(known, found, 0).sum(axis=0) / known.sum(axis=0).clip(min=1)
-        times = of_seeds[:, one] * known.any(axis=0)
-        total, weight = total + times * mean, weight + times
-    drawn = np.full(len(of_items), np.nan)
-    drawn[weight > 0] = total[weight > 0] / weight[weight > 0]
-    return drawn
+    names = rows.index.unique("item")
+    # Of two items the median is the mean, whose variance two draws would halve: one gives it unbiased.
+    times = len(names) - (len(names) == 2)
+    counts = rng.multinomial(times, np.full(len(names), 1 / len(names)), size=DRAWS).astype(np.float64)
+    plain = np.full((len(seeds), rows.shape[1]), np.nan)
+    drawn = np.full((DRAWS, *plain.shape), np.nan)
+    for n, seed in enumerate(seeds):
+        if seed in rows.index.unique("seed"):
+            own = rows.xs(seed, level="seed")
+            of_items = counts[:, names.get_indexer(own.index)]
+            values = own.to_numpy(dtype=np.float64)
+            plain[n] = np.median(values, axis=0)
+            drawn[:, n] = np.stack([_median(arm, of_items) for arm in values.T], axis=1)
+    return plain, drawn
 
 
 def _median(values: Array, counts: Array) -> Array:

@@ -3,9 +3,12 @@
 The first that holds decides. Cells that are not complete, a smoke budget, fewer than five seeds or the same
 difference under every seed leave a claim untested and inconclusive. An effect inside the smallest effect of
 interest (TOST) is equivalent; one that is significant in the claimed direction is supported, in the other
-refuted; any other is inconclusive. A claim without a direction (of a level, or that two arms are the same)
-is supported where it is equivalent, and refuted by a significant effect in either direction. All p-values
-are Holm's over the claims of the study.
+refuted; one that is shown to be smaller than the smallest that matters in the claimed direction is ruled out;
+any other is inconclusive. A claim without a direction (of a level, or that two arms are the same)
+is supported where it is equivalent, and refuted by a significant effect in either direction.
+
+p-values are adjusted over the claims that count, and apart over those that do not: `effects.contrasts`, and
+docs/decisions/0037-false-verdicts.md.
 """
 
 from collections.abc import Sequence
@@ -20,7 +23,7 @@ from ablation.formatting import a, apart, change, count, difference_digits, list
 from ablation.stats.cells import Seed, common, lacking
 from ablation.stats.crossed import FEWEST_CLUSTERS, Sample
 from ablation.stats.effects import FEWEST_SEEDS, Contrast, contrasts
-from ablation.stats.power import seeds_that_find
+from ablation.stats.power import coarse_words, effect_power, limit_words
 from ablation.stats.statistics import (
     WANTED_POWER,
     Estimate,
@@ -32,8 +35,12 @@ from ablation.stats.statistics import (
 from ablation.stats.two_way_bootstrap import Clustered, clustered
 from ablation.study import Study
 
-Word = Literal["supported", "refuted", "equivalent", "inconclusive"]
+Word = Literal["supported", "refuted", "equivalent", "ruled out", "inconclusive"]
 WORDS: tuple[Word, ...] = get_args(Word)
+AGAINST = ("refuted", "equivalent", "ruled out")
+"""The words of a claim that does not hold."""
+RULES = 2
+"""The number of the rules above, which every verdicts.csv carries; docs/verdicts.md says what 1 was."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,8 @@ class Verdict:
     `reason` says it as one would to a colleague, `detail` with p-values; "" where no test is made.
     `estimate` and `detectable` are in the unit of the measure; `detectable` is the smallest true effect
     that these seeds find with 80 % power at Holm's first step, at the spread seen: None where there is
-    no spread, inf where there are too few seeds for any. The p-values are None where no test is made.
+    no spread, inf where there are too few seeds for any. The p-values are None where no test is made;
+    p_ruled_out_holm also for a claim without a direction.
     `clustered` is the effect with its interval over items and seeds; None without values of single items.
     `sample`: over which items the effect itself is, where these are a sample.
     """
@@ -54,6 +62,7 @@ class Verdict:
     p: float | None
     p_holm: float | None
     p_equivalence_holm: float | None
+    p_ruled_out_holm: float | None
     word: Word
     reason: str
     detail: str
@@ -69,8 +78,11 @@ def verdicts(study: Study, cells: pd.DataFrame, items: pd.DataFrame | None = Non
 
     `items` has the values of single test items (`crossed`, `clustered`).
     """
-    found = contrasts(study, cells, [claim.rule for claim in study.claims], items)
-    return tuple(_verdict(study, cells, items, *each) for each in zip(study.claims, found, strict=True))
+    found: dict[int, Contrast] = {}
+    for counts in (True, False):
+        own = [n for n, claim in enumerate(study.claims) if claim.counts == counts]
+        found |= zip(own, contrasts(study, cells, [study.claims[n].rule for n in own], items), strict=True)
+    return tuple(_verdict(study, cells, items, one, found[n]) for n, one in enumerate(study.claims))
 
 
 def conclusion(study: Study, verdicts: Sequence[Verdict]) -> str:
@@ -83,7 +95,11 @@ def conclusion(study: Study, verdicts: Sequence[Verdict]) -> str:
     if len(groups["supported"]) == len(verdicts):
         return _sentence(study, f"{counted}: {study.supported or listing(groups['supported'])}")
     if study.supported:
-        counted += f"; not shown: {study.supported.rstrip('.')}"
+        against = sum(verdict.word in AGAINST for verdict in verdicts)
+        lead = (
+            "not shown" if not against else "does not hold" if against == len(verdicts) else "not as a whole"
+        )
+        counted += f"; {lead}: {study.supported.rstrip('.')}"
     said = [f"{word.capitalize()}: {listing(texts)}." for word, texts in groups.items() if texts]
     return _sentence(study, " ".join([f"{counted}.", *said]))
 
@@ -96,8 +112,8 @@ def _verdict(
     if p is None or p_equal is None:
         reason, detail = f"Not tested: {_untested(study, cells, found)}", ""
     else:
-        word = _word(study, found, p, p_equal)
-        reason, detail = _reason(study, found, word), _sentence(study, _detail(study, found, p, p_equal))
+        word = _word(study, found)
+        reason, detail = _reason(study, found, word), _sentence(study, _detail(study, found, word))
     return Verdict(
         claim,
         claim.rule.sentence(study),
@@ -105,6 +121,7 @@ def _verdict(
         found.p,
         p,
         p_equal,
+        found.p_excluded_holm,
         word,
         _sentence(study, reason),
         detail,
@@ -126,8 +143,8 @@ def _detectable(study: Study, found: Contrast) -> float | None:
         return None
     if found.sample is not None:
         degrees = found.sample.degrees()
-        return found.sample.error() * t_detectable(degrees, study.alpha / len(study.claims))
-    units = smallest_detectable(n, study.ratio, study.alpha / len(study.claims), least_p(n, study.test))
+        return found.sample.error() * t_detectable(degrees, study.alpha / found.family)
+    units = smallest_detectable(n, study.ratio, study.alpha / found.family, least_p(n, study.test))
     return units * float(np.std(found.differences, ddof=1))
 
 
@@ -168,14 +185,18 @@ def _too_few(sample: Sample) -> str:
     return "the runs that it rests on kept no test items"
 
 
-def _word(study: Study, found: Contrast, p: float, p_equal: float) -> Word:
-    """The verdict; `p` and `p_equal` are Holm's, of a difference and of equivalence."""
+def _word(study: Study, found: Contrast) -> Word:
+    """The verdict of an effect that was tested."""
     direction = found.rule.direction
-    if p_equal < study.alpha:
+
+    def shown(p: float | None) -> bool:
+        return p is not None and p < study.alpha
+
+    if shown(found.p_equivalence_holm):
         return "supported" if direction is None else "equivalent"
-    if p >= study.alpha:
-        return "inconclusive"
-    return "supported" if direction and (found.estimate.mean > 0) == (direction == "up") else "refuted"
+    if shown(found.p_holm):
+        return "supported" if direction and (found.estimate.mean > 0) == (direction == "up") else "refuted"
+    return "ruled out" if shown(found.p_excluded_holm) else "inconclusive"
 
 
 def _reason(study: Study, found: Contrast, word: Word) -> str:
@@ -185,16 +206,26 @@ def _reason(study: Study, found: Contrast, word: Word) -> str:
     subject, between = found.rule.subject(study), f"lies between {low} and {high}"
     shown = seen.low > 0 or seen.high < 0
     if word == "inconclusive":
-        why = f", but {_unconfirmed(study, found.p, 'a difference from 0')}" if shown else ""
-        small = f"; the interval is within it, but {_unconfirmed(study, found.p_equivalence, 'that')}"
+        why = f", but {_unconfirmed(study, found, found.p, 'a difference from 0')}" if shown else ""
+        small = f"; the interval is within it, but {_unconfirmed(study, found, found.p_equivalence, 'that')}"
         small *= _within(study, found)
         return (
             f"Not settled: {subject} {between}{why}; the smallest that matters is {sesoi}{small}. "
             f"{_needed(study, found)}"
         )
+    # The tests are one-sided and adjusted, so that the interval may be the wider of the two.
+    if word == "ruled out":
+        up = found.rule.direction == "up"
+        beyond = (seen.high if up else -seen.low) < study.measures[found.rule.measure]
+        where = f"{between}," if beyond else f"is {mean}: the test shows it to lie"
+        side = "below" if up else "above"
+        return (
+            f"No effect that matters in the direction claimed: {subject} {where} {side} "
+            f"{_bound(study, found)}, the smallest that matters; one that matters in the other direction is "
+            "not ruled out"
+        )
     if word == "equivalent" or (word == "supported" and found.rule.direction is None):
         lead = "Yes" if word == "supported" else "No difference that matters"
-        # The test is one-sided and adjusted, so that the interval may be the wider of the two.
         within = _within(study, found)
         where = between if within else f"is {mean}: the tests show it to lie"
         return f"{lead}: {subject} {where}{',' * within} within ±{sesoi}, the smallest that matters"
@@ -203,26 +234,33 @@ def _reason(study: Study, found: Contrast, word: Word) -> str:
     return f"{lead}: {subject} {between if shown else f'is {mean}'}{_size(study, found)}"
 
 
-def _detail(study: Study, found: Contrast, p: float, p_equal: float) -> str:
+def _detail(study: Study, found: Contrast, word: Word) -> str:
     """The estimate with its interval, and the p-values that the verdict rests on."""
     seen, sesoi, rule = _seen(study, found), _sesoi(study, found), found.rule
-    if p_equal < study.alpha:
+    p, p_equal, p_out = (
+        f"{p_words(one)} after Holm"
+        for one in (found.p_holm, found.p_equivalence_holm, found.p_excluded_holm)
+    )
+    bound = f"{rule.one_of} ±{sesoi} ({p_equal})"
+    if rule.direction:
+        bound = f"{rule.one_of} {_bound(study, found)} or {'more' if rule.direction == 'up' else 'less'}"
+    if word == "equivalent" or (word == "supported" and rule.direction is None):
         return (
             f"the {seen} lies within ±{sesoi}, the smallest effect that matters "
-            f"(two one-sided tests, {p_words(p_equal)} after Holm)"
+            f"(two one-sided tests, {p_equal})"
         )
-    if p >= study.alpha:
-        return (
-            f"the {seen} neither shows {rule.another} ({p_words(p)} after Holm) nor rules out {rule.one_of} "
-            f"±{sesoi} ({p_words(p_equal)} after Holm)"
-        )
+    if word == "ruled out":
+        return f"the {seen} rules out {bound} (one-sided test, {p_out})"
+    if word == "inconclusive":
+        bound += f" ({p_out})" * bool(rule.direction)
+        return f"the {seen} neither shows {rule.another} ({p}) nor rules out {bound}"
     if rule.direction is None:
         said = f"shows {rule.refutation}"
-    elif (found.estimate.mean > 0) == (rule.direction == "up"):
+    elif word == "supported":
         said = "is in the direction claimed"
     else:
         said = "is against the direction claimed"
-    return f"the {seen} {said} ({p_words(p)} after Holm)"
+    return f"the {seen} {said} ({p})"
 
 
 def _size(study: Study, found: Contrast) -> str:
@@ -232,7 +270,7 @@ def _size(study: Study, found: Contrast) -> str:
     if nearest >= study.measures[found.rule.measure]:
         return f", beyond {sesoi}, the smallest that matters"
     if _within(study, found):
-        that = _unconfirmed(study, found.p_equivalence, "that")
+        that = _unconfirmed(study, found, found.p_equivalence, "that")
         return f", within ±{sesoi}, the smallest that matters, but {that}"
     return f"; whether it reaches {sesoi}, the smallest that matters, is open"
 
@@ -242,55 +280,52 @@ def _within(study: Study, found: Contrast) -> bool:
     return bool(max(-found.estimate.low, found.estimate.high) <= study.measures[found.rule.measure])
 
 
-def _unconfirmed(study: Study, p: float | None, what: str) -> str:
+def _unconfirmed(study: Study, found: Contrast, p: float | None, what: str) -> str:
     """Why no test confirms what the interval, which is of one effect alone, suggests."""
     if p is not None and p < study.alpha:
-        return f"{what} is not shown once all {count(len(study.claims), 'claim')} count (Holm)"
+        return (
+            f"{what} is not shown after Holm's correction over {count(found.family, 'claim')} (the table "
+            "corrects over the arms within a measure, so that its word can differ)"
+        )
     if study.test == "sign_flip":
         return f"so few sign flips do not show {what}"
     return f"the test does not show {what}"
 
 
 def _needed(study: Study, found: Contrast) -> str:
-    """How many seeds would find the smallest effect that matters, if their spread stayed as observed."""
+    """What would settle the claim, if the spread stayed as observed."""
+    seeds, directed = len(found.seeds), found.rule.direction is not None
+    one, sesoi, here = effect_power(study, found, seeds), _sesoi(study, found), "At the observed spread"
+    if one.too_coarse:
+        if not directed:
+            return coarse_words(study, one)
+        here = f"{coarse_words(study, one)}. {here}"
+    power = f"{percent(WANTED_POWER)} power"
+    if study.test == "sign_flip" and directed:
+        power += ", counted by the t test: few sign flips find less"
+    find = f"find an effect of {sesoi}" if directed else f"show an effect of 0 to be within ±{sesoi}"
+    if one.needed is not None and one.needed <= seeds:
+        these = f"{count(seeds, 'seed')}{f' and {found.sample.over}' if found.sample else ''}"
+        miss = (
+            "smaller than that, or missed here by chance"
+            if directed
+            else "not quite 0, or missed here by chance"
+        )
+        return f"{here}, {these} {find} ({power}): it may be {miss}, and more seeds would tell"
     if found.sample is not None:
-        return _needed_of_items(study, found, found.sample)
-    alpha, seeds = study.alpha / len(study.claims), len(found.seeds)
-    sd = float(np.std(found.differences, ddof=1))
-    needed = seeds_that_find(study, sd, study.measures[found.rule.measure], alpha)
-    by_t = ", counted by the t test: few sign flips find less" if study.test == "sign_flip" else ""
-    find = f"find an effect of {_sesoi(study, found)} ({percent(WANTED_POWER)} power{by_t})"
-    if needed is None and study.ratio:
+        ways = [f"about {one.needed} seeds with these {found.sample.over}"] if one.needed else []
+        ways += [f"about {one.clusters:,} {one.unit} with {count(seeds, 'seed')}"] if one.clusters else []
+        if ways:
+            return f"{here}, {' or '.join(ways)} would {find} ({power})"
         return (
-            f"At the observed spread, no number of seeds would {find}, since all splits are drawn from one "
-            "pool: more data would help, more seeds would not"
+            f"{here}, neither more seeds with these {found.sample.over} nor more of them with "
+            f"{count(seeds, 'seed')} would {find} ({power}): it takes more of both"
         )
-    if needed is None:
-        return f"At the observed spread, it would take more than 10,000 seeds to {find}"
-    if needed > seeds:
-        return f"At the observed spread, about {count(needed, 'seed')} would {find}"
-    return (
-        f"At the observed spread, {count(seeds, 'seed')} {find}: to find a smaller one, or to rule it out, "
-        "takes more seeds"
-    )
-
-
-def _needed_of_items(study: Study, found: Contrast, sample: Sample) -> str:
-    """As `_needed`, by more seeds with these items, or by more items with these seeds."""
-    alpha, sesoi = study.alpha / len(study.claims), study.measures[found.rule.measure]
-    find = f"find an effect of {_sesoi(study, found)} ({percent(WANTED_POWER)} power)"
-    seeds, clusters = sample.needed(sesoi, alpha)
-    these = count(sample.seeds, "seed")
-    if seeds is None and clusters is None:
-        return (
-            f"At the observed spread, neither more seeds with these {sample.over} nor more of them with "
-            f"{these} would {find}: it takes more of both"
-        )
-    if seeds == sample.seeds:
-        return f"At the observed spread, {these} and {sample.over} {find}: more of both would tell"
-    ways = [f"about {seeds} seeds with these {sample.over}"] if seeds else []
-    ways += [f"about {clusters:,} {sample.unit} with {these}"] if clusters else []
-    return f"At the observed spread, {' or '.join(ways)} would {find}"
+    if one.needed is not None:
+        return f"{here}, about {count(one.needed, 'seed')} would {find} ({power})"
+    if study.ratio:
+        return f"{here}, no number of seeds would {find} ({power}){limit_words(study, one)}"
+    return f"{here}, it would take more than 10,000 seeds to {find} ({power})"
 
 
 def _seen(study: Study, found: Contrast) -> str:
@@ -300,6 +335,12 @@ def _seen(study: Study, found: Contrast) -> str:
 
 def _sesoi(study: Study, found: Contrast) -> str:
     return number(study.measures[found.rule.measure], _digits(study, found))
+
+
+def _bound(study: Study, found: Contrast) -> str:
+    """The smallest effect that matters with the sign of the direction claimed."""
+    sign = 1 if found.rule.direction == "up" else -1
+    return number(sign * study.measures[found.rule.measure], _digits(study, found), signed=True)
 
 
 def _digits(study: Study, found: Contrast) -> int:

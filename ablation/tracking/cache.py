@@ -34,14 +34,14 @@ def remember(store: Store, run_id: str, curves: Mapping[str, Curve]) -> None:
     with suppress(OSError):
         place.parent.mkdir(parents=True, exist_ok=True)
         draft = place.with_name(f".{place.name}.{os.getpid()}")
-        draft.write_text(json.dumps(curves))
+        draft.write_text(json.dumps(curves), encoding="utf-8")
         draft.replace(place)
 
 
 def recall(store: Store, run_id: str, names: Sequence[str]) -> dict[str, Curve] | None:
     """The curves of these names that were kept of the run; None where one was not, or cannot be read."""
     try:
-        kept = json.loads((store.root / "cache" / f"{run_id}.json").read_text())
+        kept = json.loads((store.root / "cache" / f"{run_id}.json").read_text(encoding="utf-8"))
         return {name: [(int(step), as_logged(float(value))) for step, value in kept[name]] for name in names}
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -54,7 +54,8 @@ class Record:
         """Write everything but the points, whole or not at all."""
         draft = entry / f".{RECORD}"
         draft.write_text(
-            json.dumps(asdict(self) | {"points": [], "sent": 0, "sent_tags": {}}, indent=1) + "\n"
+            json.dumps(asdict(self) | {"points": [], "sent": 0, "sent_tags": {}}, indent=1) + "\n",
+            encoding="utf-8",
         )
         draft.replace(entry / RECORD)
 
@@ -85,7 +86,7 @@ def make_entry(store: Store, fingerprint: str) -> Path:
 
 def append(entry: Path, points: Iterable[Point]) -> None:
     """Write the points behind those that are there."""
-    with (entry / POINTS).open("a") as file:
+    with (entry / POINTS).open("a", encoding="utf-8") as file:
         file.writelines(f"{json.dumps(point)}\n" for point in points)
 
 
@@ -102,8 +103,8 @@ def entries(store: Store, fingerprint: str) -> list[Path]:
 def read(entry: Path) -> Record:
     """The record of the run that lies there; a `UserError` where it cannot be read."""
     try:
-        record = Record(**json.loads((entry / RECORD).read_text()))
-        lines = (entry / POINTS).read_text().splitlines() if (entry / POINTS).exists() else []
+        record = Record(**json.loads((entry / RECORD).read_text(encoding="utf-8")))
+        lines = (entry / POINTS).read_text(encoding="utf-8").splitlines() if (entry / POINTS).exists() else []
         found = [(str(n), float(v), int(moment), int(step)) for n, v, moment, step in map(json.loads, lines)]
         record.points = found
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -137,7 +138,7 @@ def remove_dead(store: Store, fingerprint: str) -> None:
 def _ended(entry: Path) -> bool:
     """Whether the run there ended; one that cannot be read counts, so that somebody is told of it."""
     try:
-        return bool(json.loads((entry / RECORD).read_text())["status"] != RUNNING)
+        return bool(json.loads((entry / RECORD).read_text(encoding="utf-8"))["status"] != RUNNING)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except (OSError, ValueError, TypeError, KeyError):

@@ -50,7 +50,8 @@ class FileLocks:
         try:
             if not wait:
                 draft = note.with_name(f"{note.name}.{os.getpid()}")
-                draft.write_text(f"{_me()} since {datetime.now(UTC).isoformat(timespec='seconds')}")
+                since = datetime.now(UTC).isoformat(timespec="seconds")
+                draft.write_text(f"{_me()} since {since}", encoding="utf-8")
                 draft.replace(note)
             yield True
         finally:
@@ -60,7 +61,7 @@ class FileLocks:
     def holder(self, name: str) -> str:
         """Who has the lock, as far as it is known: "process 12 on anna since ..."."""
         try:
-            return self._note(name).read_text()
+            return self._note(name).read_text(encoding="utf-8")
         except FileNotFoundError:
             return "another process of this machine since a moment ago"
 

@@ -68,7 +68,13 @@ def _version(package: str) -> str:
 def _git(place: Path, *words: str) -> str:
     try:
         answer = subprocess.run(
-            ["git", *words], cwd=place, capture_output=True, text=True, timeout=10, check=False
+            ["git", *words],
+            cwd=place,
+            capture_output=True,
+            timeout=10,
+            check=False,
+            encoding="utf-8",
+            errors="replace",  # a diff shows files of any encoding
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
@@ -78,7 +84,7 @@ def _git(place: Path, *words: str) -> str:
 def _processor() -> str:
     table = Path("/proc/cpuinfo")
     if table.exists():
-        for line in table.read_text().splitlines():
+        for line in table.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

@@ -19,6 +19,7 @@ import pandas as pd
 
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment, Trained
+from ablation.files import write
 from ablation.measures import RESERVED
 from ablation.settings import flat
 from ablation.stats.items import ITEM_COLUMNS, as_items
@@ -217,7 +218,8 @@ class Journal:
                     if failed and not isinstance(error, UserError):
                         with suppress(OSError):
                             lines = traceback.format_exception(error)
-                            (self.entry / FILES / TRACEBACK).write_text("".join(lines), errors="replace")
+                            kept = self.entry / FILES / TRACEBACK
+                            kept.write_text("".join(lines), encoding="utf-8", errors="replace")
                     try:
                         end(self.store, self.record, self.entry)
                     except Exception as refused:
@@ -333,10 +335,10 @@ def _begin_anew(store: Store, record: Record, place: str) -> None:
 
 def _write_files(to: Path, settings: Any, here: Origin, how: Mapping[str, str]) -> None:
     environment = {"packages": here.packages, "hardware": here.hardware | dict(how), "commit": here.commit}
-    (to / "settings.json").write_text(json.dumps(flat(settings), indent=1, default=str) + "\n")
-    (to / "environment.json").write_text(json.dumps(environment, indent=1) + "\n")
+    write(json.dumps(flat(settings), indent=1, default=str) + "\n", to / "settings.json")
+    write(json.dumps(environment, indent=1) + "\n", to / "environment.json")
     if here.diff:
-        (to / "git.diff").write_text(here.diff)
+        write(here.diff, to / "git.diff")
 
 
 def _spelt(value: object) -> str:

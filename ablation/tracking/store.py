@@ -25,6 +25,7 @@ from ablation.tracking.availability import (
 )
 from ablation.tracking.locks import AdvisoryLocks, FileLocks
 
+MOST_BYTES = 255  # of a name of a file or folder, on every common file system
 ODD = '?%"'  # what SQLite addresses, and the SQL that MLflow writes, take for something else
 OWN = "the folder's own database"
 PROBE_SECONDS = 2.0  # in the middle of a training
@@ -49,10 +50,19 @@ class Store:
     root: Path
 
     def __post_init__(self) -> None:
-        """Refuse a place whose name the databases' addresses cannot hold."""
-        if odd := sorted(set(ODD) & set(str(self.root.absolute()))):
+        """Take "~" for the home folder; refuse what the databases' addresses or the system cannot hold."""
+        # Unlike Path.expanduser it leaves a name alone that is no user's.
+        object.__setattr__(self, "root", Path(os.path.expanduser(self.root)))  # noqa: PTH111
+        place = self.root.absolute()
+        if odd := sorted(set(ODD) & set(str(place))):
             raise UserError(
-                f"a store's path wants none of {ODD}, but {self.root} has {' '.join(odd)}: name another."
+                f"a store's path wants none of {ODD}, but {place} has {' '.join(odd)}: name another with "
+                "--store."
+            )
+        if max(len(os.fsencode(part)) for part in place.parts) > MOST_BYTES:
+            raise UserError(
+                f"a folder's name wants at most {MOST_BYTES} bytes, but one of {place} has more: name "
+                "another with --store."
             )
 
     @property

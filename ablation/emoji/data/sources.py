@@ -24,7 +24,7 @@ from ablation.formatting import count
 SHIPPED = {source: f"{source.removeprefix('emoji:')}.parquet" for source in VENDORS.values()}
 """The sources that are shipped, and their files."""
 HUB_SECONDS = 3.0
-"""How long the hub may take to answer; `load_dataset` alone retries for 23 seconds before it gives up."""
+"""How long the hub may take to answer before the copies on this machine are used."""
 
 
 @dataclass(frozen=True)

@@ -29,4 +29,4 @@ print("error", error)
 
 # One of two ways to hand the metrics over. The other: log them to MLflow, by hand or by autologging.
 if "ABLATION_METRICS" in os.environ:
-    Path(os.environ["ABLATION_METRICS"]).write_text(json.dumps({"error": error}))
+    Path(os.environ["ABLATION_METRICS"]).write_text(json.dumps({"error": error}), encoding="utf-8")
