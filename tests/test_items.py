@@ -305,6 +305,8 @@ def keeps_items(settings: dict[str, Any], seed: int, run: Run) -> dict[str, floa
         frame["group"] = [None, *["a"] * 11]
     if fault == "words":
         frame["value"] = "right"
+    if fault == "a near miss":
+        frame["groups"] = "a"
     run.items(frame)
     if fault == "twice":
         run.items(frame[:1])
@@ -336,6 +338,7 @@ def test_a_run_whose_items_are_not_its_number_fails_in_a_sentence(store: Store) 
         "no label": r"wants a group in every row, but 1 have none",
         "words": r"wants numbers as values, but could not convert",
         "twice": r"wants one value for each measure, group and item",
+        "a near miss": r"but the frame has also groups, which nothing reads: rename it, or drop it",
     }
     arms = {name: {"fault": name} for name in faults}
     one = study(train=keeps_items, baseline={"x": 2, "fault": ""}, arms=arms, claims=(), name="faults")

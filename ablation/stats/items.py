@@ -16,10 +16,17 @@ ROUNDED = 1e-4
 """A metric is the mean of its items where it lies this close, relative to the largest value."""
 
 
-def as_items(frame: pd.DataFrame, measures: Sequence[str], where: str = "run.items") -> pd.DataFrame:
+def as_items(frame: pd.DataFrame, measures: Sequence[str], file: str = "") -> pd.DataFrame:
     """What a run keeps as `ITEM_COLUMNS`, labels as text; without a column measure they are of the only one
-    of `measures`, without a column group their group is "". `where` is what errors call the frame.
+    of `measures`, without a column group their group is "". file: what errors call it where it was read: it
+    was written for others, too, and may have more columns.
     """
+    where = file or "run.items"
+    if not file and (more := [str(name) for name in frame if name not in ITEM_COLUMNS]):
+        raise UserError(
+            f"{where} wants the columns item and value, and may have measure and group, but the frame has "
+            f"also {', '.join(more)}, which nothing reads: rename it, or drop it."
+        )
     given = frame.assign(**{"group": ""} if "group" not in frame else {})
     if "measure" not in given and len(measures) == 1:
         given = given.assign(measure=measures[0])
