@@ -365,6 +365,10 @@ def _check(study: Study) -> None:
         if name in RESERVED:
             raise UserError(f"a measure wants a name of its own, but {name} is something else: rename it.")
     _check_arms(study)
+    if len({gate.text for gate in study.gates}) < len(study.gates):
+        raise UserError("two gates of the study have the same text: say what tells them apart.")
+    for gate in study.gates:
+        gate.check(study)
     study.experiment.check_study(study)
     _check_against(study)
     if study.tuned is not None:
@@ -374,10 +378,6 @@ def _check(study: Study) -> None:
     for claim in study.claims:
         check_known("measure in this study", claim.rule.measure, study.measures)
         claim.rule.check(study)
-    if len({gate.text for gate in study.gates}) < len(study.gates):
-        raise UserError("two gates of the study have the same text: say what tells them apart.")
-    for gate in study.gates:
-        gate.check(study)
 
 
 def _check_texts(study: Study) -> None:
