@@ -4,6 +4,7 @@ A model that did not learn its task cannot answer a question about it. A gate sa
 as a bound on one measure of one arm; a claim that it guards gets no verdict where that is not shown.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ class Gate:
     measure: str
     above: float | None = None
     below: float | None = None
-    of: tuple[str, ...] = ()
+    of: Sequence[str] = ()
     arm: str = ""
     otherwise: str = ""
 
