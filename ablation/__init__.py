@@ -9,6 +9,7 @@ from ablation.claims import Claim, Difference, Interaction, Level, Same, Trend
 from ablation.command import Command
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment, Function, Replication, Run
+from ablation.gates import Gate
 from ablation.measures import Measure
 from ablation.study import Study
 from ablation.tracked import Tracked
@@ -27,6 +28,7 @@ __all__ = [
     "Diverged",
     "Experiment",
     "Function",
+    "Gate",
     "Interaction",
     "Level",
     "Measure",

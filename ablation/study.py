@@ -16,6 +16,7 @@ from ablation.claims import Claim
 from ablation.errors import UserError, check_known
 from ablation.experiment import Experiment, Replication, as_experiment
 from ablation.fields import Dataclass, checked
+from ablation.gates import Gate
 from ablation.measures import RESERVED, Measure
 from ablation.settings import flat, vary
 from ablation.texts import unfit
@@ -89,6 +90,7 @@ class Study:
     train: Annotated[Experiment | Callable[..., Mapping[str, float]] | str | None, TRAIN] = None
     runs: Annotated[Experiment | None, "a Tracked(...)"] = None
     claims: tuple[Claim, ...] = ()
+    gates: tuple[Gate, ...] = ()
     supported: str = ""
     seeds: int = 5
     test: Test | Literal[""] = ""
@@ -214,6 +216,13 @@ class Study:
             for name, table in tables.items()
             if all(table[other] == value for other, value in base.items() if other != along)
         }
+
+    def recorded(self, arm: str = "") -> tuple[str, ...]:
+        """What the runs of an arm must have, of all arms where none is named: the measures of the study, and
+        of its gates those that are about the arm.
+        """
+        own = (gate.measure for gate in self.gates if arm in ("", gate.of_arm(self)))
+        return tuple(dict.fromkeys([*self.measures, *own]))
 
     def cells(self, seeds: int | None = None) -> list[Cell]:
         """Every arm under every seed, seed-major, so that an interrupted study has whole blocks."""
@@ -356,6 +365,10 @@ def _check(study: Study) -> None:
         if name in RESERVED:
             raise UserError(f"a measure wants a name of its own, but {name} is something else: rename it.")
     _check_arms(study)
+    if len({gate.text for gate in study.gates}) < len(study.gates):
+        raise UserError("two gates of the study have the same text: say what tells them apart.")
+    for gate in study.gates:
+        gate.check(study)
     study.experiment.check_study(study)
     _check_against(study)
     if study.tuned is not None:
@@ -369,7 +382,9 @@ def _check(study: Study) -> None:
 
 def _check_texts(study: Study) -> None:
     words = {name: getattr(study, name) for name in ("question", "source", "supported", "part")}
-    for name, text in [*words.items(), *(("a claim", claim.text) for claim in study.claims)]:
+    own = [("a claim", claim.text) for claim in study.claims]
+    own += [("a gate", text) for gate in study.gates for text in (gate.text, gate.otherwise)]
+    for name, text in [*words.items(), *own]:
         if unfit(text):
             raise UserError(f"{name} of a study wants text without control characters, but is {text!r}.")
 

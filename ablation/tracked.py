@@ -80,9 +80,9 @@ class Tracked(Experiment):
                 "tuned and search."
             )
         settings = flat(study.baseline)
-        if self.seed in settings or self.seed in study.measures:
+        if self.seed in settings or self.seed in study.recorded():
             raise UserError(f"{self.seed} is the seed of the runs, but a setting or measure, too: drop one.")
-        if both := [name for name in study.measures if name in settings and not self.mlflow]:
+        if both := [name for name in study.recorded() if name in settings and not self.mlflow]:
             raise UserError(f"{both[0]} is one column, but both a setting and a measure: drop one.")
         if (self.best or self.items) and not self.mlflow:
             raise UserError(

@@ -33,7 +33,7 @@ def rules_of(verdicts: Rows) -> int:
     return rules
 
 
-def recomputed(study: Study, runs: Rows, rules: int = 2) -> list[dict[str, Any]]:
+def recomputed(study: Study, runs: Rows, rules: int = 3) -> list[dict[str, Any]]:
     """What verdicts.csv should say, a row a claim; None for what should be empty."""
     found = [_claim(study, runs, claim) for claim in study.claims]
     families = [[*range(len(found))]]
@@ -43,7 +43,37 @@ def recomputed(study: Study, runs: Rows, rules: int = 2) -> list[dict[str, Any]]
         _adjust([found[n] for n in family], study.alpha, rules)
     for row, claim in zip(found, study.claims, strict=True):
         row["verdict"] = _word(study, claim.rule, row)
+        shut = [gate for gate in study.gates if not gate.of or claim.rule.measure in gate.of]
+        shut = [gate for gate in shut if not _passes(study, runs, gate)]
+        row["gate"] = "; ".join(gate.text for gate in shut)
+        if shut and row["p_holm"] is not None:
+            row["verdict"] = "not judged"
     return found
+
+
+def _passes(study: Study, runs: Rows, gate: Any) -> bool:
+    """Whether the arm's values are shown to lie beyond the bound, by a one-sided test of scipy's."""
+    own = [row for row in runs if row["arm"] == (gate.arm or study.reference)]
+    there = [row for row in own if _there(row, gate.measure)]
+    if len(there) < len(own) or len(own) < FEWEST or own[0]["quick"] == "true":
+        return False
+    sign, bound = (1, gate.above) if gate.below is None else (-1, gate.below)
+    beyond = sign * (np.array([float(row[gate.measure]) for row in there]) - bound)
+    if np.ptp(beyond) <= 1e-10 * max(abs(bound), np.abs(beyond + bound).max()):
+        p = stats.binomtest(int((beyond > 0).sum()), len(beyond), alternative="greater").pvalue
+    elif study.test == "sign_flip":
+        sums = [np.dot(signs, beyond) for signs in itertools.product([1, -1], repeat=len(beyond))]
+        p = float(np.mean(np.array(sums) >= beyond.sum() * (1 - 1e-9 * np.sign(beyond.sum()))))
+    else:
+        t = stats.ttest_1samp(beyond, 0).statistic / _stretch(study, len(beyond))
+        p = float(stats.t.sf(t, len(beyond) - 1))
+    return bool(p < study.alpha)
+
+
+def _stretch(study: Study, n: int) -> float:
+    """Splits of one pool overlap: n differences are worth n / (1 + n ratio) independent ones."""
+    parts = study.baseline.data.parts
+    return math.sqrt(1 + n * (parts[2] / parts[0] if study.test == "corrected_t" else 0))
 
 
 def _adjust(family: list[dict[str, Any]], alpha: float, rules: int) -> None:
@@ -84,9 +114,7 @@ def _claim(study: Study, runs: Rows, claim: Any) -> dict[str, Any]:
     whole = [block for block in blocks if all(_there(row, rule.measure) for row in block)]
     table = np.array([[float(row[rule.measure]) for row in block] for block in whole]).reshape(-1, len(arms))
     effect = np.array([per_seed(values) for values in table])
-    # Splits of one pool overlap: n differences are worth n / (1 + n ratio) independent ones.
-    parts = study.baseline.data.parts
-    stretch = math.sqrt(1 + len(effect) * (parts[2] / parts[0] if test == "corrected_t" else 0))
+    stretch = _stretch(study, len(effect))
     size = np.abs(table).max(initial=abs(getattr(rule, "value", 0.0)))
     flat = len(effect) > 1 and np.ptp(effect) <= 1e-10 * size
     fit = len(whole) == len(blocks) >= FEWEST and not flat and runs[0]["quick"] == "false"

@@ -29,6 +29,7 @@ FLOORS = [
         "command",
         "fingerprint",
         "claims",
+        "gates",
         "tuning",
         "tracked",
         "study",

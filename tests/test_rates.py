@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ablation import Claim, Difference, Measure, Replication, Study
+from ablation import Claim, Difference, Gate, Measure, Replication, Study
 from ablation.report.data_files import verdicts_csv
 from ablation.report.export import Results
 from ablation.report.formats import render
@@ -252,3 +252,71 @@ def test_absence_is_shown_at_the_predicted_power(n: int, sd: float) -> None:
     # Seeds that find an effect of the smallest size that matters rule it out where there is none.
     assert one_sided >= power(1.0, sd, n, 0.0, ALPHA)
     assert np.mean(p < ALPHA) == pytest.approx(ALPHA, abs=error)
+
+
+def guarded(one: Study, learned: np.ndarray, effect: np.ndarray) -> str:
+    """The word of a claim, through the whole path, behind a gate of the baseline's accuracy: above 0.5."""
+    n = len(learned)
+    cells = pd.DataFrame({"arm": np.repeat(["old", "new"], n), "seed": [*range(n)] * 2})
+    cells = cells.assign(state="complete", fingerprint="", run_id="")
+    cells["score"] = np.concatenate([np.zeros(n), effect])
+    cells["accuracy"] = np.concatenate([learned, np.full(n, 0.5)])
+    return verdicts(one, cells)[0].word
+
+
+GATED = Study(
+    question="Is it better?",
+    source="a simulation",
+    train=unused,
+    baseline={"x": 0},
+    arms={"old": {}, "new": {"x": 1}},
+    measures={"score": Measure("higher", matters=1.0)},
+    claims=(Claim("better", Difference("score", "up", "new")),),
+    gates=(Gate("the baseline has learned", "accuracy", above=0.5),),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [5, 10, 20])
+@pytest.mark.parametrize("together", [0.0, 0.9])
+def test_a_baseline_at_chance_keeps_claims_from_being_judged_and_adds_no_false_verdict(
+    n: int, together: float
+) -> None:
+    """Judged at alpha at most, and not a tenth of it; falsely decided no more often than without a gate,
+    also where the gate's measure moves with the effect.
+    """
+    studies, rng = 600, np.random.default_rng(n)
+    free = replace(GATED, gates=())
+    found, without = [], []
+    for _ in range(studies):
+        chance = rng.normal(size=n)
+        effect = together * chance + np.sqrt(1 - together**2) * rng.normal(size=n)
+        found.append(guarded(GATED, 0.5 + 0.05 * chance, effect))
+        without.append(guarded(free, 0.5 + 0.05 * chance, effect))
+    judged = [word for word in found if word != "not judged"]
+    assert stats.binom.ppf(0.001, studies, ALPHA / 2) <= len(judged) <= stats.binom.isf(0.001, studies, ALPHA)
+    decided = ("supported", "refuted")
+    false = [word in decided for word in found]
+    assert not any(one and word not in decided for one, word in zip(false, without, strict=True))
+    assert sum(false) <= stats.binom.isf(0.001, studies, ALPHA)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "learned"), [(5, 1.2), (10, 0.9), (20, 0.6)])
+def test_a_learned_task_passes_with_the_predicted_power(n: int, learned: float) -> None:
+    """By the noncentral t, one-sided; and the claim behind it is supported as if both were independent."""
+    studies, rng = 600, np.random.default_rng(n)
+    shift = 4 / np.sqrt(n)
+    words = [
+        guarded(GATED, 0.5 + 0.05 * (learned + rng.normal(size=n)), shift + rng.normal(size=n))
+        for _ in range(studies)
+    ]
+    passes = float(stats.nct.sf(stats.t.isf(ALPHA, n - 1), n - 1, learned * np.sqrt(n)))
+    judged = sum(word != "not judged" for word in words)
+    assert stats.binom.ppf(0.001, studies, passes) <= judged <= stats.binom.isf(0.001, studies, passes)
+    assert 0.6 < passes < 0.95
+    finds = power(shift, 1.0, n, 0.0, ALPHA)
+    supported = sum(word in ("supported", "equivalent") for word in words)
+    both = passes * finds
+    assert supported <= stats.binom.isf(0.001, studies, passes)
+    assert supported >= stats.binom.ppf(0.001, studies, both)

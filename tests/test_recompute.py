@@ -4,10 +4,11 @@ import csv
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ablation import Claim, Difference, Interaction, Level, Same, Study, Trend, Tuned, catalogue
+from ablation import Claim, Difference, Gate, Interaction, Level, Same, Study, Trend, Tuned, catalogue
 from ablation.report.data_files import runs_csv, verdicts_csv
 from ablation.stats.analysis import analyse
 from ablation.stats.verdicts import RULES, WORDS
@@ -16,7 +17,7 @@ from recompute import Rows, read, recomputed, rules_of
 
 RESULTS = sorted((Path(__file__).parents[1] / "docs" / "results").glob("*/runs.csv"))
 NUMBERS = ("n", "estimate", "low", "high", "p", "p_holm", "p_equivalence_holm", "detectable")
-NEW = {2: ("p_ruled_out_holm",)}
+NEW = {2: ("p_ruled_out_holm",), 3: ("p_ruled_out_holm",)}
 """The columns that came with rules."""
 SIZE = "model.latent_dim"
 
@@ -31,6 +32,7 @@ def check(study: Study, runs: str, verdicts: str) -> Rows:
         assert row["rule"] == claim.rule.kind
         assert (row["measure"], row["verdict"]) == (claim.rule.measure, own["verdict"]), claim.text
         assert row["direction"] == (claim.rule.direction or "")
+        assert row.get("gate", "") == own["gate"], claim.text
         for name in (*NUMBERS, *NEW.get(rules, ())):
             shown = float(row[name]) if row[name] else None
             assert shown == (None if own[name] is None else pytest.approx(own[name], rel=1e-6, abs=1e-12)), (
@@ -49,7 +51,7 @@ def test_published_verdicts_follow_from_the_published_runs(path: Path) -> None:
 def test_published_verdicts_keep_the_rules_of_their_day() -> None:
     """Rules 1 had four words and one family: what was published by them is not judged anew."""
     found = {rules_of(read(path.with_name("verdicts.csv").read_text("utf-8"))) for path in RESULTS}
-    assert found <= {1, RULES}
+    assert found <= {*range(1, RULES + 1)}
     assert rules_of(read(sizes()[2])) == RULES
 
 
@@ -143,6 +145,24 @@ def levels(test: str) -> tuple[Study, str, str]:
     return study, *exported(study, 9, value, lambda arm, s: 0.25, **columns)
 
 
+def behind_gates(test: str) -> tuple[Study, str, str]:
+    """Gates of one measure and of all, passed and not; of a metric that is no measure, and of another arm."""
+    study = a_study(
+        test=test,
+        gates=(
+            Gate("the baseline is above chance", "test_accuracy", above=0.5, of=["test_accuracy"]),
+            Gate("large has learned", "validation_mse", below=0.02, arm="large"),
+            Gate("the codes tell subgroups apart", "probe_accuracy", above=0.3),
+            Gate("the rank is one", "effective_rank", above=1.0, of=["test_accuracy"]),
+        ),
+    )
+    noise, accuracy = noisy(dict.fromkeys(study.settings, 0.015), 0.002), dict.fromkeys(study.settings, 0.51)
+    columns: dict[str, Any] = {"effective_rank": 1.0, "probe_accuracy": 0.4}
+    columns["validation_mse"] = [noise(cell.arm, cell.seed) for cell in study.cells(6)]
+    mse = noisy({"small": 0.04, "middle": 0.03, "large": 0.02}, 0.001)
+    return study, *exported(study, 6, mse, noisy(accuracy, 0.02), **columns)
+
+
 MADE = {
     "sizes": sizes,
     "synergy": lambda: factorial(-0.02, 0.0005, "synergy"),
@@ -150,6 +170,9 @@ MADE = {
     "additive": lambda: factorial(0.0, 0.0001, "additive"),
     "noise": lambda: factorial(0.0, 0.01, "noise"),
     "one-sided": one_sided,
+    "gates": lambda: behind_gates("corrected_t"),
+    "gates, t": lambda: behind_gates("t"),
+    "gates, sign flips": lambda: behind_gates("sign_flip"),
     "levels": lambda: levels("corrected_t"),
     "levels, t": lambda: levels("t"),
     "levels, sign flips": lambda: levels("sign_flip"),
@@ -170,17 +193,20 @@ def test_every_kind_of_rule_and_every_word_is_recomputed() -> None:
     assert words["interaction"] == {"supported", "refuted", "equivalent", "inconclusive"}
     assert {row["verdict"] for row in rows} == {*WORDS}
     assert {row["counts"] for row in rows} == {"true", "false"}
+    assert {"", "the baseline is above chance; the rank is one"} == {row["gate"] for row in rows}
     assert words["level"] == {"supported", "refuted", "inconclusive"}
     assert any(not row["p"] for row in rows)
 
 
 @pytest.mark.parametrize(
-    "column", [*("verdict", "estimate", "high", "p", "p_holm", "p_equivalence_holm", "p_ruled_out_holm")]
+    "column",
+    [*("verdict", "estimate", "high", "p", "p_holm", "p_equivalence_holm", "p_ruled_out_holm", "gate")],
 )
 def test_a_verdict_that_does_not_follow_is_found(column: str) -> None:
     study, runs, verdicts = sizes()
     rows = read(verdicts)
-    rows[0][column] = "refuted" if column == "verdict" else str(float(rows[0][column]) * 1.001 + 1e-9)
+    words = {"verdict": "refuted", "gate": "a gate that is not there"}
+    rows[0][column] = words.get(column) or str(float(rows[0][column]) * 1.001 + 1e-9)
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     writer.writeheader()

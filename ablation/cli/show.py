@@ -66,7 +66,8 @@ def show_plan(study: Study, power: "Power", work: "Workload | None") -> None:
     """What the run will take, and what it can find; `work` is None where the runs exist already."""
     say(Text.assemble((study.name, "bold"), f": {study.question}"))
     say()
-    for sentence in (*power.sentences, _work(work)):
+    gates = (gate.sentence(study) for gate in study.gates)
+    for sentence in (*power.sentences, *gates, _work(work)):
         say(sentence, indent=2)
     show_warnings(study, power)
 

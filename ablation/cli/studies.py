@@ -72,6 +72,7 @@ def _listed(name: str, study: Study | UserError) -> dict[str, object]:
         "baseline": study.reference,
         "measures": study.measures,
         "claims": [claim.text for claim in study.claims],
+        "gates": [gate.text for gate in study.gates],
         "seeds": None if study.runs is not None else study.seeds,
         "part": study.part,
     }
@@ -134,6 +135,7 @@ def _planned(study: Study, power: "Power", work: "Workload | None") -> dict[str,
             }
             for one in power.effects
         ],
+        "gates": [gate.sentence(study) for gate in study.gates],
         "sentences": power.sentences,
         "warnings": [*dict.fromkeys([*power.warnings, *own])],
     }

@@ -122,6 +122,13 @@ class EmojiExperiment(Experiment):
         self._check_folds(study)
         sets: dict[str, str] = {arm: spec.data.classes for arm, spec in study.declared.items()}
         first, own = next(iter(sets.items()))
+        for gate in study.gates:
+            arm = gate.of_arm(study)
+            if MEASURES[gate.measure].needs == "classes" and sets[arm] == "none":
+                raise UserError(
+                    f"{gate.measure} wants classes, but data.classes of the arm {arm!r} is 'none': name "
+                    "another measure or arm of the gate."
+                )
         for name in (name for name in study.measures if MEASURES[name].needs == "classes"):
             for arm, classes in sets.items():
                 if classes == "none":
@@ -144,12 +151,13 @@ class EmojiExperiment(Experiment):
                 "data.folds tests every picture, and a single split some, but the study has arms of both "
                 f"kinds ({without[0]!r} has no folds): give every arm data.folds, or none."
             )
-        for name in study.measures:
+        for name in study.recorded():
             if composes([name]):
                 raise UserError(
                     f"{name} wants one network whose codes are composed, but data.folds trains several: "
                     "leave data.folds at 0, or drop the measure."
                 )
+        for name in study.measures:
             if study.of_items and (name in NO_ITEMS or MEASURES[name].validation):
                 raise UserError(
                     f"{name} is no mean over test pictures, which are a sample here: drop the measure, or "
@@ -157,7 +165,7 @@ class EmojiExperiment(Experiment):
                 )
         for arm, spec in study.declared.items():
             trained, tested = spec.data.train_vendors, spec.data.test_vendors
-            if GAP in study.measures and trained and tested and not {*trained} & {*tested}:
+            if GAP in study.recorded(arm) and trained and tested and not {*trained} & {*tested}:
                 raise UserError(
                     f"{GAP} compares pictures that are tested with themselves in training, but no vendor of "
                     f"the arm {arm!r} is in both data.train_vendors and data.test_vendors: drop the "

@@ -20,6 +20,9 @@ class EmojiMeasure(Measure):
 
 
 GAP = "generalisation_gap"
+MSE_FALL, CROSS_ENTROPY_FALL = "mse_still_falling", "cross_entropy_still_falling"
+FALLS = {MSE_FALL: "validation_mse", CROSS_ENTROPY_FALL: "validation_cross_entropy"}
+"""Measures of whether a run still learned at its end, and the curve of each (`result.still_falling`)."""
 MOOD_PROBE, PIXEL_PROBE = "mood_probe_accuracy", "pixel_probe_accuracy"
 UNTRAINED_PROBE, OVER_PIXELS = "untrained_probe_accuracy", "mood_probe_over_pixels"
 PROBES = {
@@ -65,6 +68,15 @@ MEASURES = {
         "lower", "Validation cross-entropy", 3, validation=True, needs="classes"
     ),
     "validation_loss": EmojiMeasure("lower", "Validation loss", 4, validation=True),
+    MSE_FALL: EmojiMeasure(
+        "lower", "Relative fall of validation MSE, last quarter", 3, validation=True, on_demand=True
+    ),
+    CROSS_ENTROPY_FALL: EmojiMeasure(
+        *("lower", "Relative fall of validation cross-entropy, last quarter", 3),
+        validation=True,
+        needs="classes",
+        on_demand=True,
+    ),
 }
 
 NO_ITEMS = ("test_macro_f1", "effective_rank")

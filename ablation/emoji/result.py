@@ -1,5 +1,6 @@
 """What a run gives: what its network makes of pictures it never saw, or those of its folds together."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from ablation.emoji.composition.evaluator import Composition
 from ablation.emoji.data.duplicates import Duplicates, all_duplicates
 from ablation.emoji.data.images import Images
 from ablation.emoji.evaluate import Answers, PerPicture, all_answers, joined
-from ablation.emoji.measures import GAP
+from ablation.emoji.measures import FALLS, GAP
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.spec import RunSpec
 from ablation.emoji.train import Epoch
@@ -26,7 +27,8 @@ class Measured:
 
     answers: to the test pictures, whose images are `tested`, int64 (n,). pictures: of the measures that are
     means over single pictures, beside those. seen: the errors of the training originals, where they are
-    asked for. rank: the effective rank, NaN without any. sizes: pictures and originals of each set.
+    asked for. rank: the effective rank, NaN without any. sizes: pictures and originals of each set. asked:
+    the measures to take on demand.
     """
 
     history: Sequence[Epoch]
@@ -42,6 +44,7 @@ class Measured:
     examples: Tensor
     reconstructions: Tensor
     seconds: float
+    asked: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,9 @@ def pooled(spec: RunSpec, images: Images, parts: Sequence[Measured], among: int 
     last = history[-1].metrics
     loss = spec.train.reconstruction_weight * last["validation_mse"]
     loss += spec.train.loss_weight * last.get("validation_cross_entropy", 0.0)
-    metrics |= {"validation_loss": loss} | {name: one.mean for name, one in common.items()}
+    asked = {name: curve for name, curve in FALLS.items() if name in first.asked and curve in last}
+    falls = {name: still_falling(history, curve) for name, curve in asked.items()}
+    metrics |= {"validation_loss": loss} | falls | {name: one.mean for name, one in common.items()}
     pictures = {f"test_{name}": one for name, one in answered.per_picture(tested).items()} | common
     seen = [one.seen for one in parts if one.seen is not None]
     if seen:
@@ -132,6 +137,24 @@ def mean_history(histories: Sequence[Sequence[Epoch]]) -> tuple[Epoch, ...]:
         # The steps of the network with the most epochs: they grow from each epoch to the next.
         epochs.append(Epoch(n + 1, min(one.steps for one in ones), images, metrics, seconds))
     return tuple(epochs)
+
+
+def still_falling(history: Sequence[Epoch], name: str) -> float:
+    """How much lower the error `name` is in the last quarter of the training than in the quarter before it.
+
+    1 less the ratio of two means: over the evaluations in the last quarter of the steps, and over those in
+    the third. So no single evaluation decides. 0.05: it fell by 5 %; below 0: it rose. A quarter without an
+    evaluation takes the last one before its end; NaN where there is none, as of a training of one pass.
+    """
+    steps = history[-1].steps
+
+    def mean(until: float) -> float:
+        before = [epoch for epoch in history if epoch.steps <= until * steps]
+        found = [one.metrics[name] for one in before if one.steps > (until - 1 / 4) * steps]
+        return fmean(found or [one.metrics[name] for one in before[-1:]] or [math.nan])
+
+    before, after = mean(3 / 4), mean(1.0)
+    return 1 - after / before if before else 0.0
 
 
 def joined_means(parts: Sequence[PerPicture]) -> PerPicture:

@@ -185,6 +185,7 @@ def measure_network(prepared: Prepared, history: Sequence[Epoch]) -> Measured:
         examples=examples,
         reconstructions=reconstruct(model, examples),
         seconds=perf_counter() - prepared.started,
+        asked=prepared.asked,
     )
 
 

@@ -38,6 +38,7 @@ FORMS = {
     "equivalent": "diamond",
     "ruled out": "square",
     "inconclusive": "hollow",
+    "not judged": "bar",
 }
 """How the point of a verdict is drawn."""
 RUN_COLUMNS = ["arm", "seed", "state", "fingerprint", "run_id", "started", "code"]

@@ -23,7 +23,7 @@ VERDICT_COLUMNS = (
     *("study", "number", "claim", "rule", "measure", "direction", "n", "estimate", "low", "high"),
     *("p", "p_holm", "p_equivalence_holm", "verdict", "detectable", "quick"),
     *("clustered_low", "clustered_high", "items", "effective_n"),
-    *("p_ruled_out_holm", "counts", "rules"),
+    *("p_ruled_out_holm", "counts", "rules", "gate"),
 )
 EFFECT_COLUMNS = (
     *("study", "measure", "arm", "reference", "n", "difference", "difference_low", "difference_high"),
@@ -75,7 +75,7 @@ def verdicts_csv(analysis: Analysis) -> str:
     without a direction has none. clustered_low and clustered_high are the ends of the interval over items
     and seeds, where low and high are not over items themselves. `counts`: whether the conclusion rests on the
     claim, whose p-values are adjusted over the claims that are alike in that. `rules` is `verdicts.RULES`; a
-    file without that column was made by rules 1.
+    file without that column was made by rules 1. `gate`: which gates guard the claim and are not passed.
     """
     return as_csv(VERDICT_COLUMNS, _verdict_rows(analysis))
 
@@ -176,13 +176,13 @@ def _study(study: Study) -> tuple[str, str]:
 
 
 def _metrics(study: Study, cells: pd.DataFrame) -> list[str]:
-    known = {*KEYS, *LOCAL, *study.measures, *study.varied, *study.experiment.machine_metrics}
+    known = {*KEYS, *LOCAL, *study.recorded(), *study.varied, *study.experiment.machine_metrics}
     others = {str(name) for name in cells.select_dtypes("number").columns} - known
     on_demand = study.experiment.on_demand
-    if not any(map(on_demand, study.measures)):
+    if not any(map(on_demand, study.recorded())):
         # A run that another study computed may have them all the same.
         others = {name for name in others if not on_demand(name)}
-    return [*study.measures, *sorted(others)]
+    return [*study.recorded(), *sorted(others)]
 
 
 def _verdict_rows(analysis: Analysis) -> Iterable[list[object]]:
@@ -206,4 +206,5 @@ def _row(analysis: Analysis, number: int, verdict: Verdict) -> list[object]:
         *(verdict.word, verdict.detectable, quick),
         *clustered,
         *(verdict.p_ruled_out_holm, str(verdict.claim.counts).lower(), RULES),
+        "; ".join(one.gate.text for one in verdict.closed),
     ]

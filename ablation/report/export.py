@@ -173,7 +173,7 @@ def read(study: Study, store: Store, seeds: int | None = None) -> Results:
     cells = results(study, store, seeds)
     items = items_of(store, cells)
     # A run that another study computed may have items of measures that this one does not name.
-    own = items[items["measure"].isin(list(study.measures))]
+    own = items[items["measure"].isin(study.recorded())]
     ledger = opened(study, store)
     return Results(study, cells, tuple(ledger.seed_counts), own, tuple(_on_code(study, ledger, cells)), store)
 

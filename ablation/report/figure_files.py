@@ -35,6 +35,7 @@ MEANING = {
     "significant": "a filled circle is significant (p < {alpha:g} after Holm)",
     "equivalent": "a diamond is equivalent (two one-sided tests, p < {alpha:g} after Holm)",
     "inconclusive": "a hollow circle is inconclusive",
+    "not judged": "a bar is not judged, since a gate is not passed",
     "not tested": "a cross is not tested",
 }
 """What the form of a point says, by `Mark.words`."""

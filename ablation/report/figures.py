@@ -73,6 +73,7 @@ MARKS = {
     **dict.fromkeys(("better", "worse", "higher", "lower"), SIGNIFICANT),
     "equivalent": Mark("equivalent", "D"),
     "inconclusive": Mark("inconclusive", "o", filled=False),
+    "not judged": Mark("not judged", "|"),
     "": Mark("not tested", "x"),
 }
 """By the verdict of an effect; "" where none was tested."""

@@ -63,6 +63,23 @@ def document(table: Table) -> str:
             row | {"reason": v.reason, "detail": v.detail}
             for row, v in zip(verdicts, analysis.verdicts, strict=True)
         ],
+        "gates": [
+            {
+                "gate": one.gate.text,
+                "measure": one.gate.measure,
+                "arm": one.arm,
+                "above": one.gate.above,
+                "below": one.gate.below,
+                "of": one.gate.of,
+                "n": one.estimate.n,
+                "mean": one.estimate.mean,
+                "low": one.estimate.low,
+                "high": one.estimate.high,
+                "p": one.p,
+                "passed": one.passed,
+            }
+            for one in analysis.gates
+        ],
         "caveats": analysis.caveats,
         "fixed": study.fixed,
     }

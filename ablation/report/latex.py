@@ -77,7 +77,7 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
 COMMANDS = r"""
 \ textbackslash  ~ textasciitilde  ^ textasciicircum  – textendash  — textemdash  … dots
 " textquotedblright  “ textquotedblleft  ” textquotedblright  ‘ textquoteleft  ’ textquoteright
-ß ss  ø o  Ø O  æ ae  Æ AE  œ oe  Œ OE  ł l  Ł L  ı i
+ß ss  ø o  Ø O  æ ae  Æ AE  œ oe  Œ OE  ł l  Ł L  ı i  § S
 """
 SYMBOLS = """
 × times  ± pm  ≡ equiv  ≤ le  ≥ ge  ≈ approx  → to  ∞ infty  · cdot  µ mu

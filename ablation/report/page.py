@@ -34,6 +34,11 @@ ABOUT = (
     "otherwise. Equivalent: the effect is shown to be smaller than any that matters. Ruled out: an effect "
     "that matters in the direction claimed is shown to be absent. Inconclusive: none of these is shown."
 )
+GATED = (
+    "Not judged: a gate is not passed, such as that the baseline is above chance; a bar across the interval "
+    "stands for it."
+)
+"""What ABOUT and AXIS go on with where a claim is not judged."""
 AXIS = (
     "Each effect is divided by the smallest one that matters in its measure, so that all share an axis: the "
     "band is too small to matter, to the right is as claimed, and a claim without a direction holds inside "
@@ -97,7 +102,7 @@ def _content(chapters: Iterable[Chapter], whole: bool = True) -> dict[str, Any]:
         "word_counts": counts,
         "finding": _finding(ordered, claims),
         "introductions": list(dict.fromkeys(one.introduction for one in ordered if one.introduction)),
-        "about": ABOUT,
+        "about": f"{ABOUT} {GATED}" if counts.get("not judged") else ABOUT,
         "axis": AXIS,
         "spot": partial(_spot, _limit(claims)),
         "limit": _limit(claims),
@@ -125,7 +130,7 @@ def _finding(chapters: Sequence[Chapter], claims: Sequence[ClaimText]) -> str:
         return "No claim has been put to the test yet."
     counts = word_counts(claims)
     counts["inconclusive"] -= len(judged) - tested
-    others = [f"{counts[word]} {word}" for word in WORDS[1:] if counts[word]]
+    others = [f"{counts[word]} {word}" for word in WORDS[1:] if counts.get(word)]
     rest = [
         f"{counts[word]} {words}"
         for word, words in ((NOT_RUN, NOT_RUN), (NO_RESULT, "without a result"))
@@ -213,9 +218,12 @@ def parts(chapters: Iterable[Chapter], whole: bool = True) -> dict[str, tuple[Ch
 
 
 def word_counts(claims: Iterable[ClaimText]) -> dict[str, int]:
-    """How many claims have each word: every word of a verdict, and the others where there are any."""
+    """How many claims have each word: every word of a verdict, and the others where there are any.
+
+    "not judged" is one of the others: only a study with gates has it.
+    """
     counts = Counter(claim.word for claim in claims)
-    shown = [*WORDS, *(word for word in (NOT_RUN, NO_RESULT) if counts[word])]
+    shown = [*WORDS[:-1], *(word for word in (WORDS[-1], NOT_RUN, NO_RESULT) if counts[word])]
     return {word: counts[word] for word in shown}
 
 

@@ -16,7 +16,8 @@ from ablation.study import Study
 
 NO_ESTIMATE = Estimate(nan, nan, nan, 0)
 NOT_TESTED = "not tested"
-MARKS = {"better": "+", "worse": "−", "higher": "↑", "lower": "↓", "equivalent": "≡", NOT_TESTED: "†"}
+MARKS = {"better": "+", "worse": "−", "higher": "↑", "lower": "↓", "equivalent": "≡"}
+MARKS |= {"not judged": "§", NOT_TESTED: "†"}
 """What a compact table shows of a verdict; an inconclusive effect has no mark."""
 OTHER_SEEDS = "‡"
 """Marks a mean over other seeds than that of the arm that it is compared with."""
@@ -306,7 +307,8 @@ def _notes(analysis: Analysis, panels: Sequence[Panel]) -> Iterable[str]:
     else:
         yield (
             f"Verdicts: better or worse where p < {study.alpha:g} after Holm's correction over the arms of a "
-            "measure; equivalent inside the smallest effect that matters; inconclusive where none is shown."
+            "measure; equivalent inside the smallest effect that matters; inconclusive where none is shown"
+            f"{'; not judged where a gate is not passed' * any(row.verdict == 'not judged' for row in rows)}."
         )
     if any(row.seeds_mark for row in rows):
         yield f"{_other_seeds_words(rows)}."

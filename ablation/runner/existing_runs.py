@@ -112,7 +112,7 @@ def existing(study: Study, store: Store, runs: Runs | None = None) -> ExistingRu
     """
     tracked = declared_runs(study)
     runs = all_runs(tracked, store) if runs is None else runs
-    measures = {name: runs.measured(name) for name in study.measures}
+    measures = {name: runs.measured(name) for name in study.recorded()}
     arms, reasons = _arms(study, tracked, runs, measures)
     seeds, wanting = _seeds(tracked, runs, arms)
     frame = pd.DataFrame({"arm": arms, "seed": seeds, "state": runs.states, "row": range(len(arms))})
@@ -152,8 +152,8 @@ def existing_items(study: Study, store: Store, cells: pd.DataFrame) -> pd.DataFr
         if "group" in rows:
             rows["group"] = [as_text(one) for one in rows["group"]]
         where = f"{tracked.items} of the run {cell['run_id']}"
-        items = as_items(rows, list(study.measures), where)
-        items = items[items["measure"].isin(list(study.measures))]
+        items = as_items(rows, study.recorded(), where)
+        items = items[items["measure"].isin(study.recorded())]
         twice = items[items.duplicated(["measure", "group", "item"])]
         if len(twice):
             raise UserError(
@@ -385,7 +385,7 @@ def _undeclared(
     rows = cells["row"].to_numpy()
     arms, seeds = (pd.factorize(cells[name])[0] for name in ("arm", "seed"))
     several = bool(len(arms)) and int(np.bincount(arms).max()) > 1
-    declared = {*flat(study.baseline), tracked.seed, *(study.measures if runs.table else ())}
+    declared = {*flat(study.baseline), tracked.seed, *(study.recorded() if runs.table else ())}
     differing, alone = [], []
     for name in runs.candidates:
         if name in declared or not len(rows):
@@ -520,7 +520,7 @@ def _choices(
         )
     if not runs.table:
         return
-    declared = [*flat(study.baseline), tracked.seed, *study.measures]
+    declared = [*flat(study.baseline), tracked.seed, *study.recorded()]
     rows = cells["row"].to_numpy()
     about = {
         name: len(set(runs.params[name][rows])) for name in runs.params.keys() - {*runs.candidates, *declared}

@@ -12,7 +12,7 @@ from ablation.study import Cell, Study
 Versions = Mapping[str, str]
 """`Experiment.version` of the data, by `Experiment.source`; under CODE `Experiment.code`, if it has one."""
 CODE = "code of the experiment"
-ENTRIES = {"arms": "arm", "claims": "claim", "measures": "measure"}
+ENTRIES = {"arms": "arm", "claims": "claim", "measures": "measure", "gates": "gate"}
 """The parts of a plan that have entries by name, and what one of them is called."""
 ABSENT = "absent"
 CodeChange = Literal["", "same", "new"]
@@ -36,7 +36,7 @@ def plan_of(study: Study, versions: Versions) -> dict[str, Any]:
 
 def _own(study: Study) -> dict[str, Any]:
     """What the study declares beside or instead of its experiment."""
-    own: dict[str, Any] = {}
+    own: dict[str, Any] = {"gates": {gate.text: asdict(gate) for gate in study.gates}} if study.gates else {}
     said, usual = (
         {name: getattr(one, name) for name in ("kind", "test_share")}
         for one in (study.replication, study.experiment.replication(study.baseline))
@@ -103,11 +103,11 @@ def checked_versions(study: Study, cells: Iterable[Cell]) -> dict[str, str]:
 
     Raises `UserError` for the first cell that cannot.
     """
-    experiment, measures = study.experiment, tuple(study.measures)
+    experiment = study.experiment
     versions = {CODE: code} if (code := experiment.code()) else {}
     for cell in cells:
         try:
-            experiment.check(cell.settings, cell.seed, measures)
+            experiment.check(cell.settings, cell.seed, study.recorded(cell.arm))
             if (source := experiment.source(cell.settings)) not in versions:
                 versions[source] = experiment.version(cell.settings)
         except UserError as error:

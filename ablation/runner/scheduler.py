@@ -199,7 +199,8 @@ class Scheduler:
             study.name, cell.arm, cell.seed, key, version, training, study.quick, self.same_code, order
         )
         work = packed(study.experiment, cell.settings)
-        task = Task(work, label, self.place, self.store.root, tuple(study.measures), of_items=study.of_items)
+        of_items = tuple(study.measures) if study.of_items else ()
+        task = Task(work, label, self.place, self.store.root, study.recorded(cell.arm), of_items=of_items)
         self.running[engine.submit(task)] = ticket
 
     def _again(self, engine: Engine, future: "Future[Outcome]", ticket: _Ticket) -> bool:

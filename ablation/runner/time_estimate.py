@@ -57,8 +57,9 @@ def workload(study: Study, store: Store, seeds: int, workers: int) -> Workload:
     if store.exists() and not untuned:
         there = trained = finished(store)
         # Only what is computed on demand can be lacking: every run has the rest.
-        if any(map(study.experiment.on_demand, study.measures)):
-            there = finished(store, study.measures)
+        if any(map(study.experiment.on_demand, study.recorded())):
+            by_measures = {of: finished(store, of) for of in {study.recorded(arm) for arm in study.settings}}
+            there = {key for key, cell in cells.items() if key in by_measures[study.recorded(cell.arm)]}
     lacking = {key: cell for key, cell in cells.items() if key not in there}
     again = trained & lacking.keys()
     seconds = _seconds(study, [*((None, one) for one in trials), *lacking.items()], frame, again, versions)

@@ -40,6 +40,7 @@ def tuning_of(study: Study) -> Study:
         replication=replication,
         test="t" if study.of_items else study.test,
         claims=(),
+        gates=(),
         against={},
         tuned=None,
         search=None,

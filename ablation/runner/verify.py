@@ -120,7 +120,7 @@ def verify(study: Study, store: Store) -> Iterator[Verified]:
 def _held_against(study: Study, store: Store, row: dict[Any, Any], cell: Cell) -> Verified:
     experiment = study.experiment
     with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryDirectory() as kept, as_worker():
-        run = Repetition(Path(scratch), Path(kept), tuple(study.measures))
+        run = Repetition(Path(scratch), Path(kept), study.recorded(cell.arm))
         metrics = run.last | dict(experiment.train(cell.settings, cell.seed, run))
         if study.of_items and run.frames:
             metrics = means_of_items(pd.concat(run.frames)) | metrics

@@ -38,8 +38,8 @@ THREADS = 1  # of every worker, whatever their number: so that the number of wor
 class Task:
     """What a worker needs: what to compute (`packed`), where and under which label its run is recorded.
 
-    measures: what the study names. accelerator: whether the cell may use one. of_items: whether each
-    measure is the mean over the run's test items.
+    measures: what the study names. accelerator: whether the cell may use one. of_items: those of them that
+    are the mean over the run's test items.
     """
 
     work: bytes = field(repr=False)
@@ -48,7 +48,7 @@ class Task:
     store: Path
     measures: tuple[str, ...] = ()
     accelerator: bool = False
-    of_items: bool = False
+    of_items: tuple[str, ...] = ()
 
     @property
     def experiment(self) -> Experiment:
@@ -257,7 +257,7 @@ def _with_means(task: Task, journal: Journal, metrics: object) -> object:
     if not task.of_items or not isinstance(metrics, Mapping):
         return metrics
     kept = journal.kept[journal.kept["measure"].isin(task.measures)]
-    if lacking := [name for name in task.measures if name not in set(kept["measure"])]:
+    if lacking := [name for name in task.of_items if name not in set(kept["measure"])]:
         raise UserError(
             'replication="items" wants the values of single test items of every measure, but the run kept '
             f"none of {', '.join(lacking)}: call run.items(frame) with columns item and value."

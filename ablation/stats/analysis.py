@@ -9,6 +9,7 @@ from ablation.formatting import percent
 from ablation.stats.caveats import caveats, fixed_words
 from ablation.stats.cells import Seed, planned, values
 from ablation.stats.effects import Effect, effects, mean_of
+from ablation.stats.gates import Gated, gated, without_verdicts
 from ablation.stats.items import check_cells
 from ablation.stats.statistics import Estimate
 from ablation.stats.verdicts import Verdict, conclusion, verdicts
@@ -31,13 +32,14 @@ class Analysis:
 
     means[arm, measure] is the arm's mean over its complete seeds. `fixed` lists the settings that
     every arm shares. sources[key] are the cells behind a number; the keys are "ARM/MEASURE/mean",
-    "ARM/MEASURE/difference" and "claim N/effect", N from 1.
+    "ARM/MEASURE/difference", "claim N/effect" and "gate N/mean", N from 1.
     """
 
     study: Study
     seeds: int
     means: Mapping[tuple[str, str], Estimate]
     effects: tuple[Effect, ...]
+    gates: tuple[Gated, ...]
     verdicts: tuple[Verdict, ...]
     conclusion: str
     caveats: tuple[str, ...]
@@ -94,22 +96,29 @@ def analyse(
         for name in study.measures
         for arm in study.settings
     }
-    found, judged = effects(study, cells, items), verdicts(study, cells, items)
+    passed = gated(study, cells, items)
+    found = without_verdicts(effects(study, cells, items), passed)
+    judged = verdicts(study, cells, items, passed)
     return Analysis(
         study,
         seeds,
         means,
         found,
+        passed,
         judged,
         conclusion(study, judged),
-        (*remarks, *caveats(study, cells, found, judged, seed_counts)),
+        (*remarks, *caveats(study, cells, found, passed, judged, seed_counts)),
         fixed_words(study),
-        _sources(study, cells, found, judged),
+        _sources(study, cells, found, passed, judged),
     )
 
 
 def _sources(
-    study: Study, cells: pd.DataFrame, found: Iterable[Effect], judged: Iterable[Verdict]
+    study: Study,
+    cells: pd.DataFrame,
+    found: Iterable[Effect],
+    gates: Iterable[Gated],
+    judged: Iterable[Verdict],
 ) -> dict[str, tuple[Source, ...]]:
     rows = cells[["arm", "seed", "fingerprint", "run_id"]].itertuples(index=False, name=None)
     by_cell = {row[:2]: Source(*row) for row in rows}
@@ -123,4 +132,5 @@ def _sources(
         for arm in study.settings
     }
     numbers |= {f"{e.arm}/{e.measure}/difference": of([e.arm, e.reference], e.seeds) for e in found}
+    numbers |= {f"gate {i}/mean": of([g.arm], g.seeds) for i, g in enumerate(gates, 1)}
     return numbers | {f"claim {i}/effect": of(v.arms, v.seeds) for i, v in enumerate(judged, 1)}

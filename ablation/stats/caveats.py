@@ -21,6 +21,7 @@ from ablation.settings import flat
 from ablation.stats.cells import COMPLETE, lacking, values
 from ablation.stats.crossed import FEWEST_CLUSTERS, Sample
 from ablation.stats.effects import FEWEST_SEEDS, Effect
+from ablation.stats.gates import Gated, gate_caveats
 from ablation.stats.statistics import TESTS, Estimate
 from ablation.stats.two_way_bootstrap import DRAWS, Clustered
 from ablation.stats.verdicts import Verdict
@@ -32,6 +33,7 @@ def caveats(
     study: Study,
     cells: pd.DataFrame,
     found: Sequence[Effect],
+    gates: Sequence[Gated],
     judged: Sequence[Verdict],
     seed_counts: Sequence[int],
 ) -> tuple[str, ...]:
@@ -42,6 +44,7 @@ def caveats(
     return (
         *_warnings(study, cells),
         *edge_warnings(study),
+        *gate_caveats(study, gates),
         *_remarks(cells),
         *_spreads(study, cells, found),
         *_history(cells, seed_counts),

@@ -28,7 +28,7 @@ def planned(study: Study, frame: pd.DataFrame, seeds: int) -> pd.DataFrame:
         return frame.sort_values("seed").sort_values("arm", key=lambda arm: arm.map(order), kind="stable")
     index = pd.MultiIndex.from_tuples([(c.arm, c.seed) for c in study.cells(seeds)], names=["arm", "seed"])
     cells = frame.set_index(["arm", "seed"]).reindex(index).reset_index()
-    cells = cells.assign(**{name: float("nan") for name in study.measures if name not in cells})
+    cells = cells.assign(**{name: float("nan") for name in study.recorded() if name not in cells})
     for column, absent in (("state", MISSING), ("fingerprint", ""), ("run_id", "")):
         cells[column] = cells[column].astype(object).fillna(absent)
     return cells
@@ -37,7 +37,7 @@ def planned(study: Study, frame: pd.DataFrame, seeds: int) -> pd.DataFrame:
 def _check(study: Study, frame: pd.DataFrame) -> None:
     wanted = ["arm", "seed", "state", "fingerprint", "run_id"]
     if "state" in frame and (frame["state"] == COMPLETE).any():
-        wanted += study.measures
+        wanted += study.recorded()
     if absent := [column for column in wanted if column not in frame]:
         raise UserError(
             f"the runs of study {study.name!r} lack {', '.join(absent)}: run it with this version."

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Literal
 
 import numpy as np
@@ -24,7 +25,8 @@ from ablation.stats.statistics import (
 )
 from ablation.study import Study
 
-Judgement = Literal["better", "worse", "higher", "lower", "equivalent", "inconclusive"]
+Judgement = Literal["better", "worse", "higher", "lower", "equivalent", "inconclusive", "not judged"]
+"""The last: a gate of the measure is not passed (`gates.without_verdicts`)."""
 FEWEST_SEEDS = 5
 """Below this a study is exploratory: it gets intervals, but no p-values and no verdicts."""
 
@@ -163,7 +165,7 @@ def contrast(study: Study, cells: pd.DataFrame, rule: Rule, items: pd.DataFrame 
         same = same or (sample.clusters > 1 and sample.error() <= ROUNDING * largest)
         seeds = seeds if sample.items else ()
         differences = differences.mean(axis=1) if sample.items else np.empty(0)
-    tested, sesoi = whole and not same, study.measures[rule.measure]
+    tested, sesoi = whole and not same, study.measures.get(rule.measure, inf)  # a gate's needs none
     # A spread below the step of the measure shows that the seeds are few, not that the mean is precise.
     step = study.experiment.resolution(study, cells, rule.measure) * float(np.abs(factors).max())
     these = None if sample is None else interval(differences, 1 - study.alpha, 0.0)

@@ -60,7 +60,7 @@ def check_means(metrics: Mapping[str, float], items: pd.DataFrame) -> None:
 def check_cells(study: Study, cells: pd.DataFrame, items: pd.DataFrame) -> None:
     """`check_means` of every complete cell that kept items."""
     complete = (
-        cells[cells["state"] == COMPLETE].set_index(["arm", "seed"])[list(study.measures)].astype(float)
+        cells[cells["state"] == COMPLETE].set_index(["arm", "seed"])[list(study.recorded())].astype(float)
     )
     metrics = complete.stack(future_stack=True).to_dict()
     for (arm, seed, name), mean, largest in _means(items, ["arm", "seed", "measure"]):

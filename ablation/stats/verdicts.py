@@ -1,11 +1,12 @@
 """Verdicts: how a claim is judged by its effect, and how the verdict is said.
 
 The first that holds decides. Cells that are not complete, a smoke budget, fewer than five seeds or the same
-difference under every seed leave a claim untested and inconclusive. An effect inside the smallest effect of
-interest (TOST) is equivalent; one that is significant in the claimed direction is supported, in the other
-refuted; one that is shown to be smaller than the smallest that matters in the claimed direction is ruled out;
-any other is inconclusive. A claim without a direction (of a level, or that two arms are the same)
-is supported where it is equivalent, and refuted by a significant effect in either direction.
+difference under every seed leave a claim untested and inconclusive. One that is guarded by a gate that is not
+passed is not judged (`stats.gates`). An effect inside the smallest effect of interest (TOST) is equivalent;
+one that is significant in the claimed direction is supported, in the other refuted; one that is shown to be
+smaller than the smallest that matters in the claimed direction is ruled out; any other is inconclusive. A
+claim without a direction (of a level, or that two arms are the same) is supported where it is equivalent, and
+refuted by a significant effect in either direction.
 
 p-values are adjusted over the claims that count, and apart over those that do not: `effects.contrasts`, and
 docs/decisions/0037-false-verdicts.md.
@@ -23,6 +24,7 @@ from ablation.formatting import a, apart, change, count, difference_digits, list
 from ablation.stats.cells import Seed, common, lacking
 from ablation.stats.crossed import FEWEST_CLUSTERS, Sample
 from ablation.stats.effects import FEWEST_SEEDS, Contrast, contrasts
+from ablation.stats.gates import Gated, closed, gated
 from ablation.stats.power import coarse_words, effect_power, limit_words
 from ablation.stats.statistics import (
     WANTED_POWER,
@@ -35,12 +37,12 @@ from ablation.stats.statistics import (
 from ablation.stats.two_way_bootstrap import Clustered, clustered
 from ablation.study import Study
 
-Word = Literal["supported", "refuted", "equivalent", "ruled out", "inconclusive"]
+Word = Literal["supported", "refuted", "equivalent", "ruled out", "inconclusive", "not judged"]
 WORDS: tuple[Word, ...] = get_args(Word)
 AGAINST = ("refuted", "equivalent", "ruled out")
 """The words of a claim that does not hold."""
-RULES = 2
-"""The number of the rules above, which every verdicts.csv carries; docs/verdicts.md says what 1 was."""
+RULES = 3
+"""The number of the rules above, which every verdicts.csv carries; docs/verdicts.md says what others were."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Verdict:
     no spread, inf where there are too few seeds for any. The p-values are None where no test is made;
     p_ruled_out_holm also for a claim without a direction.
     `clustered` is the effect with its interval over items and seeds; None without values of single items.
-    `sample`: over which items the effect itself is, where these are a sample.
+    `sample`: over which items the effect itself is, where these are a sample. `closed`: the gates that guard
+    the claim and are not passed.
     """
 
     claim: Claim
@@ -71,18 +74,26 @@ class Verdict:
     seeds: tuple[Seed, ...]
     clustered: Clustered | None
     sample: Sample | None = None
+    closed: tuple[Gated, ...] = ()
 
 
-def verdicts(study: Study, cells: pd.DataFrame, items: pd.DataFrame | None = None) -> tuple[Verdict, ...]:
+def verdicts(
+    study: Study,
+    cells: pd.DataFrame,
+    items: pd.DataFrame | None = None,
+    gates: Sequence[Gated] | None = None,
+) -> tuple[Verdict, ...]:
     """One verdict per claim, in the order of the study file; `cells` has one row per planned cell.
 
-    `items` has the values of single test items (`crossed`, `clustered`).
+    `items` has the values of single test items (`crossed`, `clustered`). gates: what became of those of the
+    study; found here where they are not given.
     """
     found: dict[int, Contrast] = {}
+    gates = gated(study, cells, items) if gates is None else gates
     for counts in (True, False):
         own = [n for n, claim in enumerate(study.claims) if claim.counts == counts]
         found |= zip(own, contrasts(study, cells, [study.claims[n].rule for n in own], items), strict=True)
-    return tuple(_verdict(study, cells, items, one, found[n]) for n, one in enumerate(study.claims))
+    return tuple(_verdict(study, cells, items, one, found[n], gates) for n, one in enumerate(study.claims))
 
 
 def conclusion(study: Study, verdicts: Sequence[Verdict]) -> str:
@@ -92,6 +103,7 @@ def conclusion(study: Study, verdicts: Sequence[Verdict]) -> str:
         return _sentence(study, "the study declares no claim that decides it; see the effects of its arms")
     groups = {word: [f"“{v.claim.text}”" for v in verdicts if v.word == word] for word in WORDS}
     counted = f"{len(groups['supported'])} of {count(len(verdicts), 'claim')} supported"
+    counted += f", {len(shut)} not judged" if (shut := groups["not judged"]) else ""
     if len(groups["supported"]) == len(verdicts):
         return _sentence(study, f"{counted}: {study.supported or listing(groups['supported'])}")
     if study.supported:
@@ -105,12 +117,22 @@ def conclusion(study: Study, verdicts: Sequence[Verdict]) -> str:
 
 
 def _verdict(
-    study: Study, cells: pd.DataFrame, items: pd.DataFrame | None, claim: Claim, found: Contrast
+    study: Study,
+    cells: pd.DataFrame,
+    items: pd.DataFrame | None,
+    claim: Claim,
+    found: Contrast,
+    gates: Sequence[Gated],
 ) -> Verdict:
     p, p_equal = found.p_holm, found.p_equivalence_holm
+    shut = closed(gates, claim.rule.measure)
     word: Word = "inconclusive"
     if p is None or p_equal is None:
         reason, detail = f"Not tested: {_untested(study, cells, found)}", ""
+    elif shut:
+        word = "not judged"
+        reason = f"Not judged: {listing([one.why(study) for one in shut])}"
+        detail = _sentence(study, f"the {_seen(study, found)} has no verdict")
     else:
         word = _word(study, found)
         reason, detail = _reason(study, found, word), _sentence(study, _detail(study, found, word))
@@ -132,6 +154,7 @@ def _verdict(
         if items is None or study.of_items or not study.experiment.has_strata(claim.rule.measure)
         else clustered(study, claim.rule, items),
         found.sample,
+        tuple(shut),
     )
 
 
