@@ -5,7 +5,7 @@ What a study file or a notebook imports stands here; what trains or talks to MLf
 
 from typing import TYPE_CHECKING, Any
 
-from ablation.claims import Claim, Difference, Interaction, Level, Same, Trend
+from ablation.claims import Claim, Difference, Interaction, Level, Over, Same, Trend
 from ablation.command import Command
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment, Function, Replication, Run
@@ -30,6 +30,7 @@ __all__ = [
     "Interaction",
     "Level",
     "Measure",
+    "Over",
     "Replication",
     "Results",
     "Run",
