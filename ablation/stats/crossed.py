@@ -123,7 +123,8 @@ def sampled(table: Array, clusters: Labels, lacking: int = 0, of: str = "test it
     count = int(clusters.max(initial=-1)) + 1
     mean = float(table.mean()) if table.size else float("nan")
     if seeds < 2 or count < 2:
-        return Sample(mean, seeds, items, count, lacking, *[float("nan")] * 3, of)
+        nan = float("nan")
+        return Sample(mean, seeds, items, count, lacking, nan, nan, nan, of)
     # What each cluster adds to the mean, to first order: for clusters of one item their values themselves.
     sums = np.zeros((seeds, count))
     np.add.at(sums.T, clusters, table.T - mean)
