@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ablation.catalogue import load
     from ablation.launch import analyse, results, run
     from ablation.report.export import Results
+    from ablation.stats.nested import variance_share
 
 __version__ = "0.1.0"
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "load",
     "results",
     "run",
+    "variance_share",
 ]
 _LATE = {
     "Results": "ablation.report.export",
@@ -52,6 +54,7 @@ _LATE = {
     "load": "ablation.catalogue",
     "results": "ablation.launch",
     "run": "ablation.launch",
+    "variance_share": "ablation.stats.nested",
 }
 
 
