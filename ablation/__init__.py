@@ -5,7 +5,7 @@ What a study file or a notebook imports stands here; what trains or talks to MLf
 
 from typing import TYPE_CHECKING, Any
 
-from ablation.claims import Claim, Difference, Interaction, Level, Same, Trend
+from ablation.claims import Claim, Difference, Interaction, Level, Over, Same, Trend
 from ablation.command import Command
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment, Function, Replication, Run
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ablation.catalogue import load
     from ablation.launch import analyse, results, run
     from ablation.report.export import Results
+    from ablation.stats.nested import variance_share
 
 __version__ = "0.1.0"
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Interaction",
     "Level",
     "Measure",
+    "Over",
     "Replication",
     "Results",
     "Run",
@@ -46,6 +48,7 @@ __all__ = [
     "load",
     "results",
     "run",
+    "variance_share",
 ]
 _LATE = {
     "Results": "ablation.report.export",
@@ -53,6 +56,7 @@ _LATE = {
     "load": "ablation.catalogue",
     "results": "ablation.launch",
     "run": "ablation.launch",
+    "variance_share": "ablation.stats.nested",
 }
 
 

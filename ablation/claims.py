@@ -4,10 +4,11 @@ A kind of claim is a class here, and nothing else: its check, its effect as weig
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log2
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+from ablation.blocks import FEWEST_BLOCKS
 from ablation.errors import UserError, check_known
 from ablation.fields import checked
 from ablation.settings import flat
@@ -314,6 +315,76 @@ class Same(_Pair):
             f"{study.label(self.measure)} of {self.arm} is that of {self.reference(study)}, give or take "
             f"{sesoi}, the smallest that matters, {study.pairing}."
         )
+
+
+@checked
+@dataclass(frozen=True)
+class Over(Rule):
+    """The effect of `rule` in each block of the study, averaged; every block counts alike.
+
+    `rule` has a direction, and calls the arms as they are declared. Of "these" blocks the claim is about them
+    and no others: seeds are what replicates. Of "new" ones the blocks of the study are a random sample of
+    those that the claim is about, and replicate as seeds do.
+    """
+
+    measure: str = field(init=False)
+    rule: Rule
+    blocks: Literal["these", "new"]
+
+    def __post_init__(self) -> None:
+        """Take over what the rule says of each block."""
+        for name in ("measure", "direction", "another", "one_of", "refutation"):
+            object.__setattr__(self, name, getattr(self.rule, name))
+        object.__setattr__(self, "kind", f"{self.rule.kind} over {self.blocks} blocks")
+        object.__setattr__(self, "effect", f"mean {self.rule.effect}")
+
+    def by_block(self, study: "Study") -> dict[str, dict[str, float]]:
+        """The weights of the arms in the effect of each block, by block."""
+        return {
+            block: {study.blocks.names[block][arm]: one for arm, one in self.rule.weights(own).items()}
+            for block, own in study.by_block.items()
+        }
+
+    def weights(self, study: "Study") -> dict[str, float]:
+        blocks = self.by_block(study).values()
+        return {arm: weight / len(blocks) for block in blocks for arm, weight in block.items()}
+
+    def sentence(self, study: "Study") -> str:
+        """As in "Accuracy of A lies above that of B, paired by seed, on average over the blocks C, D."."""
+        new = " new blocks, of which these are taken as a random sample:" if self.blocks == "new" else ""
+        first, *_ = study.by_block.values()
+        said = self.rule.sentence(first).rstrip(".")
+        return f"{said}, on average over{new or ' the blocks'} {', '.join(study.by_block)}."
+
+    def subject(self, study: "Study") -> str:
+        """As in "Accuracy of A minus that of B, averaged over the blocks C, D,"."""
+        first, *_ = study.by_block.values()
+        like = "new blocks like" if self.blocks == "new" else "the blocks"
+        said = self.rule.subject(first).rstrip(",")
+        return f"{said}, averaged over {like} {', '.join(study.by_block)},"
+
+    def check(self, study: "Study") -> None:
+        """Blocks, enough of them to be a sample, and a rule whose mean says something."""
+        if not study.by_block:
+            raise UserError("a claim over blocks wants a study with blocks=..., but this one has none.")
+        if isinstance(self.rule, Over) or self.rule.direction is None:
+            raise UserError(
+                f"a claim over blocks wants a rule with a direction, but got {type(self.rule).__name__}: "
+                "effects of opposite signs cancel in a mean, so claim it of each block, with its arms, such "
+                f"as {next(iter(study.declared))!r}."
+            )
+        if self.blocks == "new" and len(study.by_block) < FEWEST_BLOCKS:
+            raise UserError(
+                f"a claim over new blocks wants at least {FEWEST_BLOCKS} blocks as a sample of them, but the "
+                f'study has {len(study.by_block)}: add some, or claim it of "these".'
+            )
+        if self.blocks == "new" and study.of_items:
+            raise UserError(
+                "a claim over new blocks takes seeds and blocks as samples, but this study takes test items "
+                'as one, too: claim it of "these", or declare replication="training".'
+            )
+        for own in study.by_block.values():
+            self.rule.check(own)
 
 
 @checked

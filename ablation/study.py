@@ -12,6 +12,7 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from ablation.blocks import Blocks, expanded
 from ablation.claims import Claim
 from ablation.errors import UserError, check_known
 from ablation.experiment import Experiment, Replication, as_experiment
@@ -76,6 +77,10 @@ class Study:
 
     against[arm] is the arm that the effects of `arm` are differences to, where it is not the baseline; an
     arm that is set against itself is a baseline of its own, for those set against it.
+    blocks[name] are the settings that make a block, by dotted names: a data set, or another condition, on
+    which the whole comparison is made. Every arm is run in every block, as "ARM, BLOCK", and compared within
+    it, to the baseline of that block; a claim `Over` blocks is about all of them. `arms` and `against` then
+    have these names, `baseline` is that of the first block, and `blocks` is a `Blocks`.
     `tuned` is a setting that is chosen afresh for every arm before its cells run, and chosen[arm] what was
     chosen. `search` is a two-objective search beside the arms. `part` is the place in the report, as in
     "2 f, 2". `cell_seconds` is what a cell took on two cores, on average: what `list` can say without a
@@ -97,6 +102,7 @@ class Study:
     replication: Annotated[Any, Annotated[Replication, SPLIT] | Literal["training", "items"] | None] = None
     alpha: float = 0.05
     against: Mapping[str, str] = field(default_factory=dict)
+    blocks: Annotated[Any, Mapping[str, Mapping[str, Any]] | Blocks] = field(default_factory=Blocks)
     tuned: Tuned | None = None
     search: Search | None = None
     part: str = ""
@@ -122,6 +128,10 @@ class Study:
         for settings in (self.baseline, *self.arms.values()):
             for name, value in flat(settings).items():
                 _check_setting(name, value)
+        if not isinstance(self.blocks, Blocks):
+            made = expanded(self.baseline, self.arms, self.against, self.blocks)
+            for name, one in zip(("baseline", "arms", "against", "blocks"), made, strict=True):
+                set_(self, name, one)
         set_(self, "train", as_experiment(own, self.measures))
         if self.runs is not None:
             set_(self, "runs", self.train)
@@ -223,6 +233,29 @@ class Study:
         """
         own = (gate.measure for gate in self.gates if arm in ("", gate.of_arm(self)))
         return tuple(dict.fromkeys([*self.measures, *own]))
+
+    @cached_property
+    def by_block(self) -> dict[str, "Study"]:
+        """The comparison in each block as a study of its own, in which the arms are called as declared."""
+        return {block: self._in_block(names) for block, names in self.blocks.names.items()}
+
+    def _in_block(self, names: Mapping[str, str]) -> "Study":
+        own = {name: arm for arm, name in names.items()}
+        (first, *_) = self.blocks.names.values()
+        reference = next(arm for arm, name in first.items() if name == self.reference)
+        against = {own[arm]: own[other] for arm, other in self.against.items() if arm in own}
+        return replace(
+            self,
+            baseline=self.declared[names[reference]],
+            arms={arm: self.arms[name] for arm, name in names.items()},
+            against={arm: other for arm, other in against.items() if arm != reference},
+            blocks=Blocks(),
+            claims=(),
+            gates=(),
+            tuned=None,
+            search=None,
+            chosen={},
+        )
 
     def cells(self, seeds: int | None = None) -> list[Cell]:
         """Every arm under every seed, seed-major, so that an interrupted study has whole blocks."""

@@ -13,10 +13,13 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import optimize, special, stats
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.multitest import multipletests
 
-from ablation import Difference, Interaction, Same, Study, Trend
+from ablation import Difference, Interaction, Over, Same, Study, Trend
 from ablation.emoji.data.classes import class_names
 
 Rows = list[dict[str, str]]
@@ -145,11 +148,66 @@ def _claim(study: Study, runs: Rows, claim: Any) -> dict[str, Any]:
         row["p_ruled_out"] = {"up": below, "down": above}.get(rule.direction)
     if sd:
         row["detectable_units"] = lambda level: sd * stretch * _detectable(len(effect), test, level)
+    if isinstance(rule, Over) and rule.blocks == "new" and len(effect) > 1:
+        size = len(arms) // len(study.by_block)
+        within = [_in_block(study, runs, rule, block)[1] for block in study.by_block]
+        apart = [[one(v[n * size : (n + 1) * size]) for n, one in enumerate(within)] for v in table]
+        found = _over_new(
+            rule, np.array(apart), study.measures[rule.measure], study.alpha, least if fit else 0
+        )
+        row |= {name: one for name, one in found.items() if fit or not name.startswith("p")}
     return row
+
+
+def _over_new(rule: Any, effects: np.ndarray, sesoi: float, alpha: float, least: float) -> dict[str, Any]:
+    """What seeds and blocks, both random, come to: effects[i, j] is that of seed i in block j.
+
+    The mean squares are those of statsmodels' two-way analysis of variance. Degrees of freedom are
+    Satterthwaite's, the fewer of two: one mean square or the other is taken at its upper limit of 90 %.
+    """
+    seeds, blocks = effects.shape
+    rows = [(effects[i, j], str(i), str(j)) for i in range(seeds) for j in range(blocks)]
+    frame = pd.DataFrame(rows, columns=["effect", "seed", "block"])
+    squares = anova_lm(ols("effect ~ seed + block", frame).fit())
+    by_seed, by_block, rest = (squares.sum_sq / squares.df)[["seed", "block", "Residual"]] / effects.size
+    by_seed, by_block = max(by_seed, rest), max(by_block, rest)
+    n, m = seeds - 1, blocks - 1
+    error = math.sqrt(by_seed + by_block - rest)
+    most_seed, most_block = by_seed * n / stats.chi2.ppf(0.1, n), by_block * m / stats.chi2.ppf(0.1, m)
+    degrees = min(
+        (u + v - rest) ** 2 / (u**2 / n + v**2 / m + rest**2 / (n * m))
+        for u, v in ((most_seed, by_block), (by_seed, most_block))
+    )
+    mean, floor = effects.mean(), max(error, least / math.sqrt(seeds))
+    reach = stats.t.ppf(1 - alpha / 2, degrees) * error
+    above = stats.t(degrees, loc=-sesoi, scale=floor).sf(mean)
+    below = stats.t(degrees, loc=sesoi, scale=floor).cdf(mean)
+    return {
+        "low": mean - reach,
+        "high": mean + reach,
+        "p": float(2 * stats.t.cdf(-abs(mean) / error, degrees)),
+        "p_equivalence": max(above, below),
+        "p_ruled_out": {"up": below, "down": above}[rule.direction],
+        "detectable_units": lambda level: error * _in_errors(degrees, level),
+    }
+
+
+def _in_block(study: Study, runs: Rows, rule: Any, block: str) -> tuple[list[str], Any]:
+    """The arms that a rule over blocks rests on in one of them, and what their values there come to."""
+    tail = f", {block}"
+    own = [{**row, "arm": row["arm"].removesuffix(tail)} for row in runs if row["arm"].endswith(tail)]
+    arms, per_seed = _effect_of(study.by_block[block], own, rule.rule)
+    return [arm + tail for arm in arms], per_seed
 
 
 def _effect_of(study: Study, runs: Rows, rule: Any) -> tuple[list[str], Any]:
     """The arms that a rule rests on, and what their values under one seed come to."""
+    if isinstance(rule, Over):
+        within = [_in_block(study, runs, rule, block) for block in study.by_block]
+        size = len(within[0][0])
+        return [arm for arms, _ in within for arm in arms], lambda v: np.mean(
+            [one(v[n * size : (n + 1) * size]) for n, (_, one) in enumerate(within)]
+        )
     if isinstance(rule, Trend):
         return _trend(study, runs, rule)
     if isinstance(rule, Interaction):
@@ -214,15 +272,20 @@ def _detectable(n: int, test: str, alpha: float) -> float:
     """The difference found with 80 % power by a plain t test, in deviations."""
     if test == "sign_flip" and 2 / 2**n >= alpha:
         return math.inf
+    return _in_errors(n - 1, alpha) / math.sqrt(n)
+
+
+def _in_errors(degrees: float, alpha: float) -> float:
+    """The difference found with 80 % power by a t test of so many degrees of freedom, in standard errors."""
     # The power as it is defined, over the law of the sample deviation, with no noncentral t.
     u = (np.arange(20_000) + 0.5) / 20_000
-    sd = stats.chi.ppf(u, n - 1) / math.sqrt(n - 1)
-    critical = stats.t.ppf(1 - alpha / 2, n - 1) * sd
+    sd = stats.chi.ppf(u, degrees) / math.sqrt(degrees)
+    critical = stats.t.ppf(1 - alpha / 2, degrees) * sd
 
     def missed(delta: float) -> float:
         return float(np.mean(special.ndtr(critical - delta) - special.ndtr(-critical - delta)))
 
-    return float(optimize.brentq(lambda d: missed(d) - 0.2, 0, 10 + 10 * critical.mean())) / math.sqrt(n)
+    return float(optimize.brentq(lambda d: missed(d) - 0.2, 0, 10 + 10 * critical.mean()))
 
 
 def _word(study: Study, rule: Any, row: dict[str, Any]) -> str:

@@ -28,6 +28,7 @@ FLOORS = [
         "guardian",
         "command",
         "fingerprint",
+        "blocks",
         "claims",
         "gates",
         "tuning",

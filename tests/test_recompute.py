@@ -3,12 +3,13 @@
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ablation import Claim, Difference, Gate, Interaction, Level, Same, Study, Trend, Tuned, catalogue
+from ablation import Claim, Difference, Gate, Interaction, Level, Over, Same, Study, Trend, Tuned, catalogue
 from ablation.report.data_files import runs_csv, verdicts_csv
 from ablation.stats.analysis import analyse
 from ablation.stats.verdicts import RULES, WORDS
@@ -163,6 +164,33 @@ def behind_gates(test: str) -> tuple[Study, str, str]:
     return study, *exported(study, 6, mse, noisy(accuracy, 0.02), **columns)
 
 
+def over_blocks(spread: float, name: str) -> tuple[Study, str, str]:
+    """Claims over these six blocks and over new ones, of a difference and a trend; `spread` is of blocks."""
+    blocks = {one: {"data.keyword": one} for one in ("face", "cat", "hand", "heart", "clock", "flag")}
+    sharper = Trend("test_mse", "down", SIZE)
+    large = Difference("test_mse", "down", "large", to="small")
+    study = a_study(
+        name=name,
+        blocks=blocks,
+        test="t",
+        claims=(
+            Claim("larger is sharper on these", Over(sharper, "these")),
+            Claim("larger is sharper on others", Over(sharper, "new")),
+            Claim("large is sharper on these", Over(large, "these")),
+            Claim("large is sharper on others", Over(large, "new"), counts=False),
+            Claim("large is blurred on others", Over(replace(large, direction="up"), "new")),
+            Claim("small is more accurate", Over(Difference("test_accuracy", "up", "small"), "new")),
+        ),
+    )
+    centre = {
+        f"{arm}, {block}": 0.02 - (arm == "large") * (0.0025 + spread * (n - 2.5))
+        for arm in study.by_block["face"].settings
+        for n, block in enumerate(blocks)
+    }
+    level = noisy(dict.fromkeys(study.settings, 0.5), 0.01)
+    return study, *exported(study, 7, noisy(centre, 0.0004), level, images_test=400.0)
+
+
 MADE = {
     "sizes": sizes,
     "synergy": lambda: factorial(-0.02, 0.0005, "synergy"),
@@ -173,6 +201,8 @@ MADE = {
     "gates": lambda: behind_gates("corrected_t"),
     "gates, t": lambda: behind_gates("t"),
     "gates, sign flips": lambda: behind_gates("sign_flip"),
+    "blocks alike": lambda: over_blocks(0.0, "alike"),
+    "blocks apart": lambda: over_blocks(0.002, "apart"),
     "levels": lambda: levels("corrected_t"),
     "levels, t": lambda: levels("t"),
     "levels, sign flips": lambda: levels("sign_flip"),
@@ -186,7 +216,9 @@ def test_verdicts_follow_from_the_runs(make: Callable[[], tuple[Study, str, str]
 
 def test_every_kind_of_rule_and_every_word_is_recomputed() -> None:
     rows = [row for make in MADE.values() for row in read(make()[2])]
-    assert {row["rule"] for row in rows} == {"trend", "difference", "interaction", "level", "same"}
+    over = {f"{rule} over {blocks} blocks" for rule in ("trend", "difference") for blocks in ("these", "new")}
+    assert {row["rule"] for row in rows} == {"trend", "difference", "interaction", "level", "same"} | over
+    assert {row["verdict"] for row in rows if "new" in row["rule"]} > {"supported", "inconclusive"}
     words = {
         rule: {row["verdict"] for row in rows if row["rule"] == rule} for rule in ("interaction", "level")
     }

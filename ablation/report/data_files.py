@@ -193,7 +193,8 @@ def _row(analysis: Analysis, number: int, verdict: Verdict) -> list[object]:
     study, rule, seen = analysis.study, verdict.claim.rule, verdict.estimate
     name, quick = _study(study)
     found = verdict.clustered
-    items = verdict.sample.items if verdict.sample else None
+    sample = verdict.sample
+    items = sample.items if sample and sample.of != "blocks" else None
     clustered = (
         (None, None, items, None)
         if found is None

@@ -183,8 +183,12 @@ def _panel(analysis: Analysis, name: str, arms: Sequence[str], wanted: int | Non
     study, measure = analysis.study, analysis.study.measure(name)
     own = difference_digits(measure.digits, study.measures[name])
     digits, difference = (measure.digits, own) if wanted is None else (wanted, wanted)
-    best = _best(measure, [analysis.means[arm, name] for arm in arms], digits)
-    rows = tuple(_entry(analysis, arm, name, best, digits, difference) for arm in arms)
+    blocks = {arm: study.blocks.of(arm) for arm in arms}
+    best = {
+        block: _best(measure, [analysis.means[arm, name] for arm in arms if blocks[arm] == block], digits)
+        for block in blocks.values()
+    }
+    rows = tuple(_entry(analysis, arm, name, best[blocks[arm]], digits, difference) for arm in arms)
     return Panel(name, study.label(name), measure.better, number(study.measures[name], own), rows)
 
 
@@ -273,7 +277,9 @@ def _legend(table: Table, interval: Interval, reference: str) -> str:
         if interval == "pm"
         else f"Mean and its {level} interval over {seeds}"
     ]
-    said += ["bold: best mean"] if any(row.best for row in rows) else []
+    said += (
+        [f"bold: best mean{' of a block' * bool(study.by_block)}"] if any(row.best for row in rows) else []
+    )
     if analysis.exploratory:
         said.append("no effect is tested")
     else:
@@ -301,7 +307,8 @@ def _notes(analysis: Analysis, panels: Sequence[Panel]) -> Iterable[str]:
         f"Mean over n seeds with its {level} interval, and difference to {reference}{other}, "
         f"{study.pairing}, with its {level} interval."
     )
-    yield "Bold marks the best mean, which is no proof of a difference."
+    block = " of each block" if study.by_block else ""
+    yield f"Bold marks the best mean{block}, which is no proof of a difference."
     if analysis.exploratory:
         yield "No effect is tested."
     else:

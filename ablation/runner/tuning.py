@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from ablation.blocks import Blocks
 from ablation.errors import UserError
 from ablation.experiment import Replication
 from ablation.runner.ledger import Ledger
@@ -42,6 +43,7 @@ def tuning_of(study: Study) -> Study:
         claims=(),
         gates=(),
         against={},
+        blocks=Blocks(),
         tuned=None,
         search=None,
         seeds=1,

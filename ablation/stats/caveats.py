@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from ablation.claims import Over
 from ablation.formatting import (
     SMOKE,
     bracket,
@@ -200,6 +201,7 @@ def _method(study: Study, cells: pd.DataFrame, found: Sequence[Effect]) -> Itera
             f"What replicates is the training alone, on one fixed split{how}: conclusions are about its test "
             "set."
         )
+    yield from _blocks(study)
     level = percent(1 - study.alpha)
     if study.ratio:
         yield (
@@ -228,6 +230,28 @@ def _method(study: Study, cells: pd.DataFrame, found: Sequence[Effect]) -> Itera
     bounds = [_amount(study, name, sesoi) for name, sesoi in study.measures.items()]
     when = "before" if study.runs is None else "after"
     yield f"Smallest effects that matter, declared {when} the runs: {listing(bounds)}."
+
+
+def _blocks(study: Study) -> Iterator[str]:
+    """What blocks are, and what the claims over them are about."""
+    if not study.by_block:
+        return
+    yield (
+        f"Every arm is run in each of {len(study.by_block)} blocks ({', '.join(study.by_block)}), and "
+        "compared within it."
+    )
+    readings = {claim.rule.blocks for claim in study.claims if isinstance(claim.rule, Over)}
+    if "these" in readings:
+        yield (
+            "A claim over these blocks is about their mean effect, each counting alike, and about no others; "
+            "it is tested over seeds."
+        )
+    if "new" in readings:
+        yield (
+            "A claim over new blocks takes these as a random sample, and is tested over seeds and blocks "
+            "(crossed analysis of variance, Satterthwaite's degrees of freedom). No run shows that they are "
+            "a random sample: how they were chosen decides what they stand for."
+        )
 
 
 def _samples(study: Study, found: Sequence[Effect]) -> Iterator[str]:

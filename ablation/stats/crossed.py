@@ -1,4 +1,4 @@
-"""Effects over test items and seeds, both random: a crossed analysis of variance.
+"""Effects over test items and seeds, or blocks and seeds, both random: a crossed analysis of variance.
 
 Seeds share items and items share seeds. With S seeds and C clusters of items, a mean over all of them has the
 variance seed / S + cluster / C + rest / (S C). The components follow from the mean squares of the table of
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from ablation.blocks import FEWEST_BLOCKS
 from ablation.stats.statistics import (
     Array,
     Estimate,
@@ -29,6 +30,7 @@ from ablation.stats.statistics import (
 
 FEWEST_CLUSTERS = 10
 """Below this no effect over items is tested."""
+FEWEST = {"test items": FEWEST_CLUSTERS, "blocks": FEWEST_BLOCKS}
 LOW = 0.1
 """The quantile of a mean square that the degrees of freedom allow for."""
 
@@ -39,7 +41,8 @@ Labels = npt.NDArray[np.int64]
 class Sample:
     """A mean over seeds and items, and the three components of its variance, NaN below two seeds or clusters.
 
-    items: those that all compared runs have; lacking: those that only some of them have.
+    items: those that all compared runs have; lacking: those that only some of them have. `of`: what they are,
+    "test items" or "blocks", each of which is a cluster then.
     """
 
     mean: float
@@ -50,6 +53,7 @@ class Sample:
     by_seed: float
     by_cluster: float
     rest: float
+    of: str = "test items"
 
     def error(self, seeds: int = 0, clusters: int = 0) -> float:
         """The standard error of the mean; over other numbers of seeds and clusters where they are given."""
@@ -71,7 +75,12 @@ class Sample:
     @property
     def unit(self) -> str:
         """What is drawn with its items."""
-        return "test items" if self.items == self.clusters else "clusters of test items"
+        return self.of if self.items == self.clusters else f"clusters of {self.of}"
+
+    @property
+    def fewest(self) -> int:
+        """How many of them it takes for a test."""
+        return FEWEST[self.of]
 
     @property
     def over(self) -> str:
@@ -108,13 +117,14 @@ class Sample:
         return t_exclusion(sign * self.mean, error, self.degrees(), sesoi)
 
 
-def sampled(table: Array, clusters: Labels, lacking: int = 0) -> Sample:
+def sampled(table: Array, clusters: Labels, lacking: int = 0, of: str = "test items") -> Sample:
     """The mean of `table` (seeds, items) and its components; clusters[i] numbers the cluster of item i."""
     seeds, items = table.shape
     count = int(clusters.max(initial=-1)) + 1
     mean = float(table.mean()) if table.size else float("nan")
     if seeds < 2 or count < 2:
-        return Sample(mean, seeds, items, count, lacking, *[float("nan")] * 3)
+        nan = float("nan")
+        return Sample(mean, seeds, items, count, lacking, nan, nan, nan, of)
     # What each cluster adds to the mean, to first order: for clusters of one item their values themselves.
     sums = np.zeros((seeds, count))
     np.add.at(sums.T, clusters, table.T - mean)
@@ -132,4 +142,5 @@ def sampled(table: Array, clusters: Labels, lacking: int = 0) -> Sample:
         max(seed - rest, 0.0) / count,
         max(cluster - rest, 0.0) / seeds,
         rest,
+        of,
     )

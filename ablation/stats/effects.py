@@ -1,19 +1,20 @@
 """Effects: what an arm changes, paired by seed, with its interval, its test and its verdict."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from ablation.claims import Claim, Difference, Rule
+from ablation.claims import Claim, Difference, Over, Rule
 from ablation.stats.cells import Seed, common, values
-from ablation.stats.crossed import FEWEST_CLUSTERS, Sample, sampled
+from ablation.stats.crossed import Sample, sampled
 from ablation.stats.items import paired
 from ablation.stats.statistics import (
     ROUNDING,
+    Array,
     Estimate,
     equal,
     exclusion,
@@ -42,9 +43,10 @@ class Contrast:
     the rule's family (`contrasts`), which has `family` members. `step` is the least deviation over seeds
     that tests of equivalence and of exclusion assume. `above`: under how many seeds the difference is above
     0, half a seed for one that is 0.
-    `sample`: over which items, where items are a sample; fewer than `FEWEST_CLUSTERS` clusters of them are
-    not tested either. `these`: then the same mean with its interval over seeds alone, which is about these
-    items and no others.
+    `sample`: over which items or blocks, where these are a sample; fewer than `Sample.fewest` clusters of
+    them are not tested either. `these`: then the same mean with its interval over seeds alone, which is about
+    these items, or blocks, and no others. by_block[block]: of a rule over blocks, its effect in each, over
+    seeds.
     """
 
     rule: Rule
@@ -60,6 +62,7 @@ class Contrast:
     above: float
     sample: Sample | None = None
     these: Estimate | None = None
+    by_block: Mapping[str, Estimate] = field(default_factory=dict)
     family: int = 1
     p_holm: float | None = None
     p_equivalence_holm: float | None = None
@@ -153,6 +156,7 @@ def contrast(study: Study, cells: pd.DataFrame, rule: Rule, items: pd.DataFrame 
     if study.of_items:
         table, clusters, lacking = paired(items, rule.measure, seeds, arms)
     differences = table @ factors - rule.offset  # (seeds,), or (seeds, items)
+    blocks, by_block = _by_block(study, rule, table, arms)
     scale = np.abs(table) @ np.abs(factors) + abs(rule.offset)
     largest = float(np.max(scale, initial=0))
     same = equal(differences.ravel(), largest)
@@ -160,7 +164,12 @@ def contrast(study: Study, cells: pd.DataFrame, rule: Rule, items: pd.DataFrame 
     whole = FEWEST_SEEDS <= len(seeds) == len(common(cells, arms)) and not study.quick
     if study.of_items:
         sample = sampled(differences, clusters, lacking)
-        whole = whole and sample.clusters >= FEWEST_CLUSTERS
+    elif isinstance(rule, Over) and rule.blocks == "new":
+        differences = blocks
+        sample = sampled(blocks, np.arange(blocks.shape[1]), of="blocks")
+        same = equal(blocks.ravel(), largest)
+    if sample is not None:
+        whole = whole and sample.clusters >= sample.fewest
         # Differences that cancel within every cluster leave nothing to test by.
         same = same or (sample.clusters > 1 and sample.error() <= ROUNDING * largest)
         seeds = seeds if sample.items else ()
@@ -168,7 +177,7 @@ def contrast(study: Study, cells: pd.DataFrame, rule: Rule, items: pd.DataFrame 
     tested, sesoi = whole and not same, study.measures.get(rule.measure, inf)  # a gate's needs none
     # A spread below the step of the measure shows that the seeds are few, not that the mean is precise.
     step = study.experiment.resolution(study, cells, rule.measure) * float(np.abs(factors).max())
-    these = None if sample is None else interval(differences, 1 - study.alpha, 0.0)
+    these = None if sample is None else interval(differences, 1 - study.alpha, study.ratio)
     if sample is None:
         estimate = interval(differences, 1 - study.alpha, study.ratio)
         p = p_value(differences, study.test, study.ratio) if tested else None
@@ -198,7 +207,26 @@ def contrast(study: Study, cells: pd.DataFrame, rule: Rule, items: pd.DataFrame 
         float(np.sum(differences > tie) + np.sum(differences >= -tie)) / 2,
         sample,
         these,
+        by_block,
     )
+
+
+def _by_block(
+    study: Study, rule: Rule, table: Array, arms: Sequence[str]
+) -> tuple[Array, dict[str, Estimate]]:
+    """The effect in each block under each seed, (seeds, blocks), and over all seeds; of `table` as (seeds,
+    arms) or (seeds, items, arms). No block where the rule is over none.
+    """
+    if not isinstance(rule, Over):
+        return np.empty((len(table), 0)), {}
+    runs = table if table.ndim == 2 else table.mean(axis=1) if table.shape[1] else table[:0, 0]
+    weights = rule.by_block(study)
+    factors = [[own.get(arm, 0.0) for own in weights.values()] for arm in arms]
+    blocks = runs @ np.array(factors) - rule.offset
+    level = 1 - study.alpha
+    return blocks, {
+        block: interval(values, level, study.ratio) for block, values in zip(weights, blocks.T, strict=True)
+    }
 
 
 def mean_of(

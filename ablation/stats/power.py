@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ablation.claims import Claim, Difference, Rule
+from ablation.claims import Claim, Difference, Over, Rule
 from ablation.formatting import apart, count, difference_digits, number, percent
 from ablation.stats.crossed import FEWEST_CLUSTERS
 from ablation.stats.effects import FEWEST_SEEDS, Contrast, contrast, family_of
@@ -332,6 +332,11 @@ def _before_any_run(study: Study, seeds: int, detectable: float) -> Iterator[str
         yield (
             f"{study.label(name)}: an effect of {number(matters, digits)}, the smallest that matters, is "
             f"found if that standard deviation is at most {bound}{never}."
+        )
+    if any(isinstance(claim.rule, Over) and claim.rule.blocks == "new" for claim in study.claims):
+        yield (
+            "A claim over new blocks takes more where the effect differs between blocks: by how much only "
+            "runs show."
         )
     if study.of_items:
         yield (

@@ -12,7 +12,7 @@ p-values are adjusted over the claims that count, and apart over those that do n
 docs/decisions/0037-false-verdicts.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -20,9 +20,21 @@ import numpy as np
 import pandas as pd
 
 from ablation.claims import Claim
-from ablation.formatting import a, apart, change, count, difference_digits, listing, number, p_words, percent
+from ablation.formatting import (
+    a,
+    apart,
+    bracket,
+    change,
+    count,
+    difference_digits,
+    listing,
+    number,
+    p_words,
+    percent,
+    some,
+)
 from ablation.stats.cells import Seed, common, lacking
-from ablation.stats.crossed import FEWEST_CLUSTERS, Sample
+from ablation.stats.crossed import Sample
 from ablation.stats.effects import FEWEST_SEEDS, Contrast, contrasts
 from ablation.stats.gates import Gated, closed, gated
 from ablation.stats.power import coarse_words, effect_power, limit_words
@@ -136,6 +148,7 @@ def _verdict(
     else:
         word = _word(study, found)
         reason, detail = _reason(study, found, word), _sentence(study, _detail(study, found, word))
+    reason = " ".join([f"{reason.rstrip('.')}.", *_blocks(study, found)])
     return Verdict(
         claim,
         claim.rule.sentence(study),
@@ -151,7 +164,7 @@ def _verdict(
         found.arms,
         found.seeds,
         None
-        if items is None or study.of_items or not study.experiment.has_strata(claim.rule.measure)
+        if items is None or found.sample is not None or not study.experiment.has_strata(claim.rule.measure)
         else clustered(study, claim.rule, items),
         found.sample,
         tuple(shut),
@@ -181,7 +194,8 @@ def _untested(study: Study, cells: pd.DataFrame, found: Contrast) -> str:
         why = f"{sum(gaps.values())} of {count(planned, 'cell')} that it rests on are not complete ({states})"
     elif found.equal:
         same = number(found.estimate.mean, _digits(study, found), signed=True)
-        every = "every seed" if found.sample is None else "every test item under every seed"
+        one = "" if found.sample is None else f"every {found.sample.of.removesuffix('s')} under "
+        every = f"{one}every seed"
         idle = "does the training use what the arms vary? Or " if found.estimate.mean == 0 else ""
         return (
             f"{every} gives the same {found.rule.effect_words} ({same}): {idle}"
@@ -192,7 +206,7 @@ def _untested(study: Study, cells: pd.DataFrame, found: Contrast) -> str:
     elif len(paired := common(cells, list(found.arms))) < FEWEST_SEEDS:
         seeds = count(len(paired), "seed")
         why = f"{seeds}, fewer than {FEWEST_SEEDS}, are exploratory"
-    elif found.sample is not None and found.sample.clusters < FEWEST_CLUSTERS:
+    elif found.sample is not None and found.sample.clusters < found.sample.fewest:
         why = _too_few(found.sample)
     else:
         why = f"{found.rule.measure} is not a number under every seed in every arm that it rests on"
@@ -202,7 +216,7 @@ def _untested(study: Study, cells: pd.DataFrame, found: Contrast) -> str:
 def _too_few(sample: Sample) -> str:
     """Why the items do not suffice for a test."""
     if sample.items:
-        return f"{sample.over}, fewer than {FEWEST_CLUSTERS}, show too little of how items differ"
+        return f"{sample.over}, fewer than {sample.fewest}, show too little of how they differ"
     if sample.lacking:
         return f"no test item is common to all runs that it rests on ({sample.lacking} are in some of them)"
     return "the runs that it rests on kept no test items"
@@ -284,6 +298,39 @@ def _detail(study: Study, found: Contrast, word: Word) -> str:
     else:
         said = "is against the direction claimed"
     return f"the {seen} {said} ({p})"
+
+
+def _blocks(study: Study, found: Contrast) -> Iterator[str]:
+    """Of a claim over blocks: in which of them the effect is another than the mean says."""
+    if not found.by_block or not found.seeds:
+        return
+    mean, sesoi = found.estimate.mean, study.measures[found.rule.measure]
+    other = {block: one for block, one in found.by_block.items() if one.mean * mean < 0}
+    large = {block: one for block, one in found.by_block.items() if abs(one.mean) >= sesoi}
+    total = len(found.by_block)
+    if other:
+        where = f"{len(other)} of {total} blocks"
+        yield f"In {where} the effect has the other sign: {_each(study, found, other)}."
+    else:
+        yield f"The effect has one sign in all {total} blocks."
+    if abs(mean) < sesoi and large:
+        yield f"It is as large as what matters in {_each(study, found, large)}."
+    if found.these is None:
+        yield "This is about these blocks and no others."
+    else:
+        alone = _shown(study, found, found.these)
+        yield f"Over seeds alone, which is about these blocks and no others, it is {alone}."
+
+
+def _each(study: Study, found: Contrast, blocks: Mapping[str, Estimate]) -> str:
+    """The effects in blocks with their intervals, the largest first."""
+    ordered = sorted(blocks, key=lambda block: -abs(blocks[block].mean))
+    return some([f"{block} {_shown(study, found, blocks[block])}" for block in ordered])
+
+
+def _shown(study: Study, found: Contrast, one: Estimate) -> str:
+    digits = _digits(study, found)
+    return f"{number(one.mean, digits, signed=True)} {bracket(one.low, one.high, digits, signed=True)}"
 
 
 def _size(study: Study, found: Contrast) -> str:
