@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from ablation.emoji.composition.baselines import BASELINES
 from ablation.emoji.composition.directions import METHODS, SUBSPACES
 from ablation.emoji.data.classes import scheme_of
 from ablation.errors import UserError
@@ -195,7 +196,12 @@ class ComposeSpec(Settings):
     It changes no weight: runs that differ in it alone are one training. The neutral values are the report's.
     """
 
-    method: str = setting("pair", "the way to a direction", choices=tuple(METHODS), neutral="pair")
+    method: str = setting(
+        "pair",
+        "the way to a direction in the code, or a baseline that composes pixels",
+        choices=(*METHODS, *BASELINES),
+        neutral="pair",
+    )
     rank: int = setting(
         0, "of the subspace, where there is one; 0 chooses on validation", at_least=0, neutral=0
     )
