@@ -207,9 +207,18 @@ class ComposeSpec(Settings):
     )
     strength: float = setting(1.0, "of the edit: 1 adds the whole offset", at_least=0, neutral=1.0)
     weigh: bool = setting(False, "choose the strength on validation in place of it", neutral=False)
+    redrawn: bool = setting(
+        False, "reconstruct a baseline's picture, so that it is blurred as composites are", neutral=False
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.redrawn and self.method not in BASELINES:
+            raise UserError(
+                "compose.redrawn is for baselines of pixels, but what the method "
+                f"{self.method!r} composes is drawn by the network anyway: leave it out, or take one of "
+                f"{', '.join(BASELINES)}."
+            )
         if self.rank and self.method not in SUBSPACES:
             raise UserError(
                 f"compose.rank is {self.rank}, but the method {self.method!r} has no subspace: leave it at 0 "

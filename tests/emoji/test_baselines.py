@@ -99,6 +99,21 @@ def test_a_baseline_is_judged_on_the_truths_and_the_scale_of_every_method(
     assert again.numbers == of_pixels.numbers
 
 
+def test_redrawn_what_is_unedited_gains_nothing_and_the_truth_is_the_ceiling(
+    spec: RunSpec, images: Images, task: AnalogyTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Autoencoder(spec.model, 0, 0)
+    how = ComposeSpec(method="unedited", redrawn=True)
+    assert composition(model, images, (task,), how, 0).numbers["gain"] == 0
+    given = evaluator(spec, images, task, how)
+    truths = {side: given.pixels(one.d for one in ones) for side, ones in task.analogies.items()}
+    by_size = {len(one): one for one in truths.values()}
+    monkeypatch.setitem(BASELINES, "unedited", lambda batch, strength: by_size[len(batch.c)])
+    rows = composition(model, images, (task,), how, 0).rows
+    assert [row["error"] for row in rows] == [row["ceiling"] for row in rows]
+    assert [row["error inside"] for row in rows] == [row["ceiling inside"] for row in rows]
+
+
 def test_what_is_unedited_is_c_whatever_the_network(spec: RunSpec, images: Images, task: AnalogyTask) -> None:
     model = Autoencoder(spec.model, 0, 0)
     found = composition(model, images, (task,), ComposeSpec(method="unedited"), 0)

@@ -10,13 +10,14 @@ from functools import cached_property, lru_cache
 import torch
 from torch import Tensor
 
-from ablation.emoji.composition.families import Family, Key, Step, families
+from ablation.emoji.composition.families import VENDOR, Family, Key, Step, families
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.split import CACHED, TEST, TRAIN, VALIDATION, assign_sides, split
 from ablation.emoji.seeds import generator
 from ablation.emoji.spec import DataSpec
 
 MOST = {TEST: 24, VALIDATION: 12, TRAIN: 2}  # analogies of each step
+MOST_BY_VENDOR = {TEST: 10, VALIDATION: 5, TRAIN: 1}  # of four vendors' twelve steps: as many as tones have
 CONTENTS = 60  # that a direction learns from: more cost time to encode and hardly change the direction
 LEAST_TRUTHS = 20  # unseen ones a run that a family wants to judge methods
 
@@ -148,7 +149,8 @@ def judges(family: Family, images: Images, data: DataSpec) -> bool:
 
 def _task(family: Family, assignment: Assignment, seed: int, large: bool) -> AnalogyTask:
     draws = generator(seed, "analogies", family.name)
-    drawn = {side: draw_analogies(family, assignment, side, most, draws) for side, most in MOST.items()}
+    limits = MOST_BY_VENDOR if family.name == VENDOR else MOST
+    drawn = {side: draw_analogies(family, assignment, side, most, draws) for side, most in limits.items()}
     unseen = training_pictures(family, assignment, (), draws)
     seen = training_pictures(family, assignment, drawn[TRAIN], draws)
     training = {TEST: unseen, VALIDATION: unseen, TRAIN: seen}

@@ -3,7 +3,9 @@
 Each function under `@baseline` is one way, and the function's name is the method's name in the settings, as
 with directions: to add one, add a function here. A baseline has the a, b and c of the same analogies and the
 training pictures that directions learn from, and its strength can be chosen on validation as theirs can. It
-is judged on the scale of the run's network, whose reconstructions of c and d are a gain of 0 and 1.
+is judged on the scale of the run's network, whose reconstructions of c and d are a gain of 0 and 1. So what
+no network blurs can gain more than 1; `unedited` says how much of it comes from there, and with
+`compose.redrawn` the network reconstructs the composite, which then can differ in the composing alone.
 
 The settings read the names from here, in milliseconds: so functions import torch themselves.
 """

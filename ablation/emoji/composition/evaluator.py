@@ -92,17 +92,33 @@ class CompositionEvaluator:
         if len(ranks) * len(strengths) == 1:
             return ranks[0], strengths[0]
         d = self.pixels(one.d for one in task.analogies[VALIDATION])
-        made = self._pictures(task, VALIDATION, method)
-        return min(product(ranks, strengths), key=lambda place: float(errors(made(*place), d).sum()))
+        made = self._composer(task, VALIDATION, method)
+        return min(product(ranks, strengths), key=lambda place: float(errors(made(*place)[0], d).sum()))
 
-    def _pictures(self, task: AnalogyTask, side: int, method: str) -> Callable[[int, float], Tensor]:
-        """From a rank and a strength to the composites, (n, 3, 64, 64)."""
+    def _composer(
+        self, task: AnalogyTask, side: int, method: str
+    ) -> Callable[[int, float], tuple[Tensor, Tensor]]:
+        """From a rank and a strength to the composites, (n, 3, 64, 64), and their codes, (n, latent_dim).
+
+        The code of a baseline's picture is what the network makes of it.
+        """
         if method in BASELINES:
             given = self.given(task, side)
-            return lambda _, strength: BASELINES[method](given, strength)
+
+            def of_pixels(_: int, strength: float) -> tuple[Tensor, Tensor]:
+                made = BASELINES[method](given, strength)
+                codes = encode(self.model, as_bytes(made))
+                return (decode(self.model, codes) if self.how.redrawn else made), codes
+
+            return of_pixels
         c = self.code(one.c for one in task.analogies[side])
         moves = cache(lambda rank: self.offsets(task, side, method, rank))
-        return lambda rank, strength: decode(self.model, c + strength * moves(rank))
+
+        def of_codes(rank: int, strength: float) -> tuple[Tensor, Tensor]:
+            edited = c + strength * moves(rank)
+            return decode(self.model, edited), edited
+
+        return of_codes
 
     def given(self, task: AnalogyTask, side: int) -> PictureBatch:
         """What a baseline composes of."""
@@ -120,17 +136,8 @@ class CompositionEvaluator:
         return {key: value for key, value in found.items() if value == value}
 
     def composites(self, task: AnalogyTask, side: int) -> tuple[Tensor, Tensor]:
-        """The composites, (n, 3, 64, 64), and their codes, (n, latent_dim).
-
-        The code of a baseline's picture is what the network makes of it.
-        """
-        rank, strength = self.chosen(task)
-        if self.how.method in BASELINES:
-            made = self._pictures(task, side, self.how.method)(rank, strength)
-            return made, encode(self.model, as_bytes(made))
-        c = self.code(one.c for one in task.analogies[side])
-        edited = c + strength * self.offsets(task, side, self.how.method, rank)
-        return decode(self.model, edited), edited
+        """The composites, (n, 3, 64, 64), and their codes, (n, latent_dim)."""
+        return self._composer(task, side, self.how.method)(*self.chosen(task))
 
     def measured(self, task: AnalogyTask, side: int) -> list[Row]:
         """A record for each analogy of that side: its four texts and every number."""
@@ -148,8 +155,8 @@ class CompositionEvaluator:
         code_a, code_b, code_c, code_d = map(self.code, corners(analogies))
         made, edited = self.composites(task, side)
         same, best = (decode(self.model, codes) for codes in (code_c, code_d))
-        of_pixels = self.how.method in BASELINES
-        untouched, redrawn = (c, decode(self.model, edited)) if of_pixels else (same, made)
+        raw = self.how.method in BASELINES and not self.how.redrawn
+        untouched, redrawn = (c, decode(self.model, edited)) if raw else (same, made)
         trivial = {
             "b alone": decode(self.model, code_b),
             "pixel arithmetic": pixel_arithmetic(batch, 1.0),
