@@ -7,7 +7,15 @@ import pandas as pd
 
 from ablation.emoji.data.classes import by_column, class_names
 from ablation.emoji.experiment import NOTE
-from ablation.emoji.measures import COLOUR, HASH_BITS, PROBES, composes
+from ablation.emoji.measures import (
+    ALL_FAMILIES,
+    COLOUR,
+    HASH_BITS,
+    LARGE_FAMILIES,
+    MEASURES,
+    PROBES,
+    composes,
+)
 from ablation.emoji.spec import RunSpec
 from ablation.formatting import count, listing
 from ablation.settings import flat
@@ -39,8 +47,9 @@ TRAINED_ON = {
 """Pictures that may look like one of training: the column with their number, what they are called, and how
 the measures begin that they concern."""
 
-TRUTHS, POOL = "truths_", "pool_"
-"""How the columns begin that count the unseen truths of a run, and the truths that a family has at all."""
+TRUTHS, POOL, JUDGES = "truths_", "pool_", "large_"
+"""How the columns begin that count the unseen truths of a run, and the truths that a family has at all, and
+that say whether they suffice to judge methods."""
 
 SIZES = (
     *("data.sources", "data.keyword", "data.classes", "data.among", "data.train_most", "data.split"),
@@ -237,6 +246,27 @@ def truth_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
             f"{listing(counted)} in a run. Seeds draw them from one pool and repeat them: the effective n of "
             "a family is no more than the pictures that it has, whatever the number of seeds."
         )
+        large = [
+            family
+            for family in (str(name).removeprefix(JUDGES) for name in cells if str(name).startswith(JUDGES))
+            if _recorded(cells, f"{JUDGES}{family}").any()
+        ]
+        if large and _called(study, LARGE_FAMILIES):
+            yield (
+                f"The large {'families are' if len(large) > 1 else 'family is'} {listing(large)}: "
+                "about twenty truths or more of each are tested in a run. The pool's size decides, not the seed."
+            )
+        if len(counted) > 1 and (alike := _called(study, ALL_FAMILIES)):
+            yield (
+                f"{listing(alike)}: the mean is over all families alike, so that one of two truths "
+                "counts as much as one of a hundred. Tables of earlier versions have this mean without saying so in "
+                f"the label; it does not compare with one over {LARGE_FAMILIES}."
+            )
+
+
+def _called(study: Study, words: str) -> list[str]:
+    """The labels of the study's measures whose own label ends with the words."""
+    return [study.label(name) for name in study.measures if MEASURES[name].label.endswith(words)]
 
 
 def budget_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:

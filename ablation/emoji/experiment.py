@@ -35,6 +35,8 @@ WANTED = {
     "mood": "held-out faces of Unicode's happy and sad subgroups, and classes that speak of happy and sad",
     "faces": "faces of Unicode's happy and sad subgroups, of both to learn from and of both held out",
     "analogies": "families of analogies with truths among the validation and the test images",
+    "large": "a family of analogies of whose truths about twenty are tested in a run",
+    "vendors": "emoji that several vendors drew, of which some are among the validation and the test images",
 }
 """What a measure needs beyond the run's own test set, by `EmojiMeasure.needs`."""
 SLOW_BFLOAT16 = 10.0  # times: what bfloat16 takes of float32's time where the processor has no units for it
@@ -97,7 +99,7 @@ class EmojiExperiment(Experiment):
         if example := result.duplicates.example:
             run.note(NOTE, example)
         if result.composition.rows:
-            run.items(items_of(result.composition.rows))
+            run.items(items_of(result.composition))
         if len(result.items):
             run.items(result.items)
         return result.numbers

@@ -4,18 +4,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from ablation.measures import Measure
+from ablation.measures import Better, Measure
 
 
 @dataclass(frozen=True)
 class EmojiMeasure(Measure):
     """needs: what the run must have for it: "classes" of its own, or, in the images of its sources that its
     training never sees, "subgroups" for the probe, "common" texts, faces of either "mood" for the classifier,
-    "faces" of either mood for a probe, or "analogies".
+    "faces" of either mood for a probe, "analogies", those of a "large" family, or those between "vendors".
     on_demand: it is taken where a study names it.
     """
 
-    needs: Literal["", "classes", "subgroups", "common", "mood", "faces", "analogies"] = ""
+    needs: Literal["", "classes", "subgroups", "common", "mood", "faces", "analogies", "large", "vendors"] = (
+        ""
+    )
     on_demand: bool = False
 
 
@@ -33,6 +35,38 @@ PROBES = {
 }
 """Measures of a probe of happy and sad, all balanced accuracies or their difference, and their labels."""
 
+COMPOSED_NEEDS = frozenset(("analogies", "large", "vendors"))
+"""The needs of measures for which codes are composed."""
+FAMILIES = {
+    "faces": "cat faces",
+    "tone": "skin tone",
+    "gender": "gender",
+    "shape": "shape",
+    "clock": "clock",
+    "vendor": "vendor",
+}
+"""Families of analogies, and what a label calls them."""
+MEANS: dict[str, tuple[Better, str]] = {
+    "hit": ("higher", "Truth retrieved, a, b, c excluded"),
+    "hit_of_all": ("higher", "Truth retrieved"),
+    "attribute_gained": ("higher", "Attribute gained"),
+    "identity_kept": ("higher", "Identity kept"),
+    "inside_the_change": ("higher", "Edit inside the change"),
+    "off_the_manifold": ("lower", "Off the manifold"),
+}
+"""Numbers of composites whose mean over families is a measure: the better end, and a label."""
+LARGE_FAMILIES, ALL_FAMILIES = "large families", "families alike"
+"""What a label calls a mean over the families whose truths suffice to judge methods, and one over all."""
+
+
+def _by_family(measure: str, label: str) -> dict[str, EmojiMeasure]:
+    return {
+        f"{measure}_{family}": EmojiMeasure(
+            "higher", f"{label}, {called}", 2, needs="vendors" if family == "vendor" else "analogies"
+        )
+        for family, called in FAMILIES.items()
+    }
+
 
 MEASURES = {
     "test_mse": EmojiMeasure("lower", "Test MSE", 4),
@@ -49,20 +83,22 @@ MEASURES = {
         name: EmojiMeasure("higher", label, 3, needs="faces", on_demand=True)
         for name, label in PROBES.items()
     },
-    "gain": EmojiMeasure("higher", "Composition gain", 2, needs="analogies"),
-    "gain_faces": EmojiMeasure("higher", "Gain, cat faces", 2, needs="analogies"),
-    "gain_tone": EmojiMeasure("higher", "Gain, skin tone", 2, needs="analogies"),
+    "gain_large": EmojiMeasure("higher", f"Gain, {LARGE_FAMILIES}", 2, needs="large"),
+    "gain_changed": EmojiMeasure("higher", f"Gain where it changes, {LARGE_FAMILIES}", 2, needs="large"),
+    "gain": EmojiMeasure("higher", f"Gain, {ALL_FAMILIES}", 2, needs="analogies"),
+    **_by_family("gain", "Gain"),
     "gain_dark_tone": EmojiMeasure("higher", "Gain, dark skin tone", 2, needs="analogies"),
-    "gain_gender": EmojiMeasure("higher", "Gain, gender", 2, needs="analogies"),
-    "gain_shape": EmojiMeasure("higher", "Gain, shape", 2, needs="analogies"),
-    "gain_clock": EmojiMeasure("higher", "Gain, clock", 2, needs="analogies"),
-    "gain_seen": EmojiMeasure("higher", "Gain, truths seen in training", 2, needs="analogies"),
-    "hit": EmojiMeasure("higher", "Truth retrieved, a, b, c excluded", 2, needs="analogies"),
-    "hit_of_all": EmojiMeasure("higher", "Truth retrieved", 2, needs="analogies"),
-    "attribute_gained": EmojiMeasure("higher", "Attribute gained", 2, needs="analogies"),
-    "identity_kept": EmojiMeasure("higher", "Identity kept", 2, needs="analogies"),
-    "inside_the_change": EmojiMeasure("higher", "Edit inside the change", 2, needs="analogies"),
-    "off_the_manifold": EmojiMeasure("lower", "Off the manifold", 2, needs="analogies"),
+    **_by_family("gain_changed", "Gain where it changes"),
+    "gain_seen_large": EmojiMeasure("higher", f"Gain, seen truths, {LARGE_FAMILIES}", 2, needs="large"),
+    "gain_seen": EmojiMeasure("higher", f"Gain, seen truths, {ALL_FAMILIES}", 2, needs="analogies"),
+    **{
+        f"{name}_large": EmojiMeasure(better, f"{label}, {LARGE_FAMILIES}", 2, needs="large")
+        for name, (better, label) in MEANS.items()
+    },
+    **{
+        name: EmojiMeasure(better, f"{label}, {ALL_FAMILIES}", 2, needs="analogies")
+        for name, (better, label) in MEANS.items()
+    },
     "validation_mse": EmojiMeasure("lower", "Validation MSE", 4, validation=True),
     "validation_cross_entropy": EmojiMeasure(
         "lower", "Validation cross-entropy", 3, validation=True, needs="classes"
@@ -81,7 +117,7 @@ MEASURES = {
 
 NO_ITEMS = ("test_macro_f1", "effective_rank")
 """Measures of what is tested that are no means over pictures."""
-COMPOSED = tuple(name for name, one in MEASURES.items() if one.needs == "analogies")
+COMPOSED = tuple(name for name, one in MEASURES.items() if one.needs in COMPOSED_NEEDS)
 """Measures of composites."""
 
 CURVES = {"mse": "MSE", "cross_entropy": "Cross-entropy, nats", "accuracy": "Accuracy"}
@@ -92,16 +128,16 @@ HASH_BITS, COLOUR = 10, 32
 default the library imagededup: what lies farther apart is another picture), and of 256 in the mean red, green
 or blue of any cell of 8 x 8 pixels: an eighth, as much as a shift by one pixel changes it."""
 
-COMPOSING = ("gain_of_", "truths_", "pool_", "strength_", "rank_", "coherence_")
+COMPOSING = ("gain_of_", "truths_", "pool_", "large_", "strength_", "rank_", "coherence_")
 """How the numbers begin that composing adds to a run beside measures."""
 
 
 def composing(name: str) -> bool:
     """Whether only a run that composes has this number."""
     known = MEASURES.get(name)
-    return known.needs == "analogies" if known else name.startswith(COMPOSING)
+    return known.needs in COMPOSED_NEEDS if known else name.startswith(COMPOSING)
 
 
 def composes(names: Iterable[str]) -> bool:
     """Whether one of these measures wants codes composed: only then does a run take the time."""
-    return any(MEASURES[name].needs == "analogies" for name in names)
+    return any(MEASURES[name].needs in COMPOSED_NEEDS for name in names)

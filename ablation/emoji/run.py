@@ -11,13 +11,14 @@ from torch import Tensor
 from ablation.emoji.common_evaluation import CommonImages, common_images, measure_common
 from ablation.emoji.composition.analogies import AnalogyTask, analogy_tasks
 from ablation.emoji.composition.evaluator import composition
+from ablation.emoji.composition.families import VENDOR
 from ablation.emoji.data.classes import class_names, classify
 from ablation.emoji.data.duplicates import Duplicates, duplicates, looks
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.sources import load
 from ablation.emoji.data.split import Splits, assign_sides
 from ablation.emoji.evaluate import PerPicture, answers, reconstruct
-from ablation.emoji.measures import GAP, composes
+from ablation.emoji.measures import COMPOSED_NEEDS, GAP, composes
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.mood_probe import measure_moods, untrained_codes
 from ablation.emoji.result import Measured, Result, pooled
@@ -115,12 +116,18 @@ def lacking(spec: RunSpec, seed: int, needs: Iterable[str]) -> set[str]:
         split_of(images, data, spec.augment, seed, fold)
     left = {*needs}
     for fold in folds:
-        if not left - {"analogies"}:
+        if not left - COMPOSED_NEEDS:
             break
         common = common_images(images, data, assign_sides(images, data, seed, fold))
-        left -= {need for need in left if need != "analogies" and common.suffices(need)}
-    if "analogies" in left and analogy_tasks(images, data, seed):  # a tenth of a second: where they are asked
-        left.remove("analogies")
+        left -= {need for need in left - COMPOSED_NEEDS if common.suffices(need)}
+    if left & COMPOSED_NEEDS:  # a tenth of a second, and a second with four vendors: where they are asked
+        tasks = analogy_tasks(images, data, seed)
+        found = {
+            "analogies": bool(tasks),
+            "large": any(task.large for task in tasks),
+            "vendors": any(task.family.name == VENDOR for task in tasks),
+        }
+        left -= {need for need, has in found.items() if has}
     return left
 
 

@@ -12,7 +12,8 @@ from matplotlib import image
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ablation.emoji.composition.scores import Row, gain_of_truths, rows_by_measure
+from ablation.emoji.composition.evaluator import Composition
+from ablation.emoji.composition.scores import gains_by_measure
 from ablation.emoji.data.images import grid
 from ablation.emoji.measures import CURVES
 from ablation.emoji.result import Result
@@ -49,16 +50,16 @@ def write_files(result: Result, folder: Path) -> list[Path]:
     return written
 
 
-def items_of(rows: Sequence[Row]) -> pd.DataFrame:
+def items_of(composed: Composition) -> pd.DataFrame:
     """What every truth gained, by measure and family: measure, group, item and value.
 
-    Of these records of analogies, a measure of gain is the mean over families of the median over truths.
+    Of the records of analogies, a measure of gain is the mean over families of the median over truths.
     """
     found = [
         (measure, family, truth, gain)
-        for measure, families in rows_by_measure(rows).items()
-        for family, part in families.items()
-        for truth, gain in gain_of_truths(part).items()
+        for measure, families in gains_by_measure(composed.rows, composed.large).items()
+        for family, truths in families.items()
+        for truth, gain in truths.items()
     ]
     return pd.DataFrame(found, columns=["measure", "group", "item", "value"])
 

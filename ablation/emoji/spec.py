@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from ablation.emoji.composition.baselines import BASELINES
 from ablation.emoji.composition.directions import METHODS, SUBSPACES
 from ablation.emoji.data.classes import scheme_of
 from ablation.errors import UserError
@@ -195,15 +196,29 @@ class ComposeSpec(Settings):
     It changes no weight: runs that differ in it alone are one training. The neutral values are the report's.
     """
 
-    method: str = setting("pair", "the way to a direction", choices=tuple(METHODS), neutral="pair")
+    method: str = setting(
+        "pair",
+        "the way to a direction in the code, or a baseline that composes pixels",
+        choices=(*METHODS, *BASELINES),
+        neutral="pair",
+    )
     rank: int = setting(
         0, "of the subspace, where there is one; 0 chooses on validation", at_least=0, neutral=0
     )
     strength: float = setting(1.0, "of the edit: 1 adds the whole offset", at_least=0, neutral=1.0)
     weigh: bool = setting(False, "choose the strength on validation in place of it", neutral=False)
+    redrawn: bool = setting(
+        False, "reconstruct a baseline's picture, so that it is blurred as composites are", neutral=False
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.redrawn and self.method not in BASELINES:
+            raise UserError(
+                "compose.redrawn is for baselines of pixels, but what the method "
+                f"{self.method!r} composes is drawn by the network anyway: leave it out, or take one of "
+                f"{', '.join(BASELINES)}."
+            )
         if self.rank and self.method not in SUBSPACES:
             raise UserError(
                 f"compose.rank is {self.rank}, but the method {self.method!r} has no subspace: leave it at 0 "

@@ -85,7 +85,7 @@ def _history(trained: Trained) -> list[Epoch]:
 def best_run(store: "Store") -> str:
     """The id of the finished run with weights whose composition gain is highest; else of least test MSE.
 
-    Runs of several networks keep none.
+    The gain is that of large families where some run has it. Runs of several networks keep no weights.
     """
     from ablation.tracking import standing
 
@@ -99,8 +99,9 @@ def best_run(store: "Store") -> str:
         runs = runs[runs["networks"].isna()]
     if runs.empty:
         raise UserError(f"{store.root} has no finished run with weights: run a study first.")
-    better, falls = ("gain", False) if "gain" in runs and runs.gain.notna().any() else ("test_mse", True)
-    return str(runs.sort_values(better, ascending=falls, kind="stable").run_id.iloc[0])
+    gains = [name for name in ("gain_large", "gain") if name in runs and runs[name].notna().any()]
+    better = [*gains, "test_mse"][0]
+    return str(runs.sort_values(better, ascending=not gains, kind="stable").run_id.iloc[0])
 
 
 def model_of(store: "Store", run_id: str) -> tuple[RunSpec, int, Autoencoder]:

@@ -10,12 +10,14 @@ from ablation.emoji.composition.analogies import (
     Assignment,
     analogy_tasks,
     draw_analogies,
+    judges,
     training_pictures,
 )
-from ablation.emoji.composition.families import NO_TONE, TWINS, Family, families
+from ablation.emoji.composition.families import NO_TONE, TWINS, VENDOR, Family, families
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.sources import load
 from ablation.emoji.data.split import TEST, TRAIN, VALIDATION, assign_sides, split
+from ablation.emoji.measures import FAMILIES
 from ablation.emoji.seeds import generator
 from ablation.emoji.spec import DataSpec
 
@@ -135,6 +137,24 @@ def test_equal_seeds_have_equal_tasks_and_others_differ(emoji: Images) -> None:
 def test_every_seed_has_a_task_of_every_family(emoji: Images) -> None:
     for seed in range(10):
         assert len(analogy_tasks(emoji, EVERY, seed)) == 5
+
+
+def test_families_that_judge_methods_have_twenty_truths_in_a_run(
+    emoji: Images, found: dict[str, Family]
+) -> None:
+    large = {name for name, family in found.items() if judges(family, emoji, EVERY)}
+    assert large == {"tone", "gender"}
+    for seed in range(10):
+        for task in analogy_tasks(emoji, EVERY, seed):
+            truths = {one.d for one in task.analogies[TEST]}
+            assert task.large == (task.family.name in large)
+            assert (len(truths) >= 20) == task.large
+    many = replace(EVERY, parts=(1, 1, 98))  # whose test set has nearly all
+    assert judges(found["clock"], emoji, many)
+
+
+def test_every_family_has_a_measure(found: dict[str, Family]) -> None:
+    assert [*FAMILIES] == [*found, VENDOR]
 
 
 def test_what_is_split_by_copies_or_has_no_family_has_no_task(emoji: Images, faces: Path) -> None:

@@ -168,6 +168,23 @@ def test_what_gains_rest_on_is_said_aloud() -> None:
     assert not [*truth_caveats(a_study(), cells_of(a_study()))]
 
 
+def test_a_mean_over_large_families_and_one_over_all_are_told_apart() -> None:
+    def said(measure: str, **columns: float) -> str:
+        study = a_study(measures={measure: 0.05}, claims=())
+        frame = a_frame(study, 5, mse=noisy({"small": 0, "middle": 0, "large": 0}, 0.1))
+        counts = {"truths_faces": 2.0, "truths_tone": 120.0} | columns
+        return " ".join(truth_caveats(study, planned(study, frame.assign(**{measure: 0.5}, **counts), 5)))
+
+    judged = said("gain_large", large_faces=0.0, large_tone=1.0)
+    assert "The large family is tone: about twenty" in judged
+    assert "alike" not in judged
+    of_all = said("gain", large_faces=0.0, large_tone=1.0)
+    assert "Gain, families alike: the mean is over all families alike" in of_all
+    assert "The large" not in of_all
+    assert "over all families alike" in said("attribute_gained")  # of an earlier version, without the columns
+    assert "alike" not in said("gain_tone")
+
+
 @pytest.mark.parametrize("name", ["test_accuracy", "test_balanced_accuracy", "test_cross_entropy"])
 def test_a_measure_over_classes_is_refused_where_label_sets_differ(name: str) -> None:
     arms = {"two": {}, "five": {"data.classes": "five_emotions"}}

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
+from ablation.emoji import VENDORS
 from ablation.emoji import experiment as module
 from ablation.emoji.data.sources import load as load_images
 from ablation.emoji.experiment import EMOJI
@@ -143,7 +144,10 @@ def test_composing_is_done_where_a_measure_asks_and_its_items_give_its_numbers(
     medians = frame.groupby(["measure", "group"])["value"].median()
     for name, value in medians.groupby("measure").mean().items():
         assert found[str(name)] == pytest.approx(value)
-    assert set(frame["measure"]) == {name for name in EMOJI.measures if name.startswith("gain")}
+    assert set(frame["measure"]) == {
+        name for name, one in EMOJI.measures.items() if name.startswith("gain") and one.needs != "vendors"
+    }
+    assert {"tone", "gender"} == set(frame[frame.measure == "gain_large"]["group"])
 
 
 @pytest.mark.parametrize(
@@ -152,6 +156,7 @@ def test_composing_is_done_where_a_measure_asks_and_its_items_give_its_numbers(
         ({"data.keyword": "locomotive"}, "test_mse", "must leave some image"),
         ({"data.common": "locomotive"}, "common_mse", "wants held-out texts .* the images have none"),
         ({}, "gain", "gain wants families of analogies"),
+        ({}, "gain_large", "gain_large wants a family of analogies of whose truths about twenty are tested"),
         ({}, "mood_balanced_accuracy", "wants held-out faces"),
     ],
 )
@@ -166,7 +171,12 @@ def test_a_cell_that_cannot_be_split_or_measured_is_refused(
 
 
 def test_every_measure_of_the_report_can_be_had_of_its_own_images() -> None:
-    EMOJI.check(joint, 0, tuple(EMOJI.measures))
+    one_vendor = [name for name, one in EMOJI.measures.items() if one.needs != "vendors"]
+    EMOJI.check(joint, 0, one_vendor)
+    several = vary(joint, {"data.sources": tuple(VENDORS.values())})
+    EMOJI.check(several, 0, ("gain_vendor", "gain_large"))
+    with pytest.raises(UserError, match="gain_vendor wants emoji that several vendors drew"):
+        EMOJI.check(joint, 0, ("gain_vendor",))
 
 
 def test_the_version_is_that_of_the_images_and_travels_with_them(faces: Path) -> None:

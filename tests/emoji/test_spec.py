@@ -99,6 +99,7 @@ def test_specs_are_frozen() -> None:
     [
         ({"compose.method": "mean", "compose.rank": 2}, "has no subspace"),
         ({"compose.weigh": True, "compose.strength": 0.5}, "chooses the strength"),
+        ({"compose.redrawn": True}, "is for baselines of pixels"),
         ({"compose.method": "magic"}, "must be one of 'pair'"),
     ],
 )

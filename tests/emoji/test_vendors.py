@@ -11,8 +11,14 @@ from typer.testing import CliRunner
 from ablation import Study, UserError
 from ablation.emoji.cli import app
 from ablation.emoji.common_evaluation import common_images
-from ablation.emoji.composition.analogies import Assignment, analogy_tasks, assignment_of, training_pictures
-from ablation.emoji.composition.families import families
+from ablation.emoji.composition.analogies import (
+    Assignment,
+    analogy_tasks,
+    assignment_of,
+    draw_analogies,
+    training_pictures,
+)
+from ablation.emoji.composition.families import VENDOR, families
 from ablation.emoji.composition.latent_editor import find_analogy
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.names import resolve
@@ -81,7 +87,8 @@ def test_vendors_are_in_the_fingerprint_only_where_there_are_several(shapes: Pat
 
 def test_a_family_has_a_row_for_every_vendor(four: Images) -> None:
     noto = {one.name: one for one in families(load(("emoji",)))}
-    for family in families(four):
+    assert [one.name for one in families(four)] == [*noto, VENDOR]
+    for family in families(four)[:-1]:
         contents = {content for content, _ in family.at}
         owners = {
             content: {four.vendor[index] for (one, _), index in family.at.items() if one == content}
@@ -102,20 +109,21 @@ def test_a_family_has_a_row_for_every_vendor(four: Images) -> None:
 
 
 @pytest.mark.parametrize("data", [EVERY, UNSEEN])
-def test_every_analogy_is_of_one_vendor_and_nothing_learned_from_its_truth(
+def test_every_analogy_but_of_vendors_is_of_one_and_nothing_learned_from_its_truth(
     four: Images, data: DataSpec
 ) -> None:
     here = assignment_of(four, data, 0)
     trained = {four.subject[index] for index in here.trained.tolist()}
     allowed = {TEST: data.test_vendors, VALIDATION: data.train_vendors, TRAIN: data.train_vendors}
     tasks = analogy_tasks(four, data, 0)
-    assert len(tasks) == 5
+    assert len(tasks) == 6
     for task in tasks:
         for side, analogies in task.analogies.items():
             for one in analogies:
-                vendors = {four.vendor[index] for index in one.corners}
-                assert len(vendors) == 1
-                assert not allowed[side] or vendors <= set(allowed[side])
+                a, b, c, d = (four.vendor[index] for index in one.corners)
+                assert (a == c, b == d) == (True, True)
+                assert (a != b) == (task.family.name == VENDOR)
+                assert not allowed[side] or d in allowed[side]
                 assert four.subject[one.d] not in {four.subject[one.a], four.subject[one.b]}
                 assert (four.subject[one.d] in trained) == (side == TRAIN)
             known = [four.vendor[index] for index in task.training[side].values()]
@@ -131,7 +139,7 @@ def test_directions_learn_from_no_vendor_that_training_leaves_out(shapes: Path) 
     images = load((str(shapes),))
     data = DataSpec(sources=(str(shapes),), keyword="", stratify="none")
     sides = assign_sides(images, data, 0)
-    (family,) = families(images)
+    family = next(one for one in families(images) if one.name == "shape")
     for vendors in ((), ("big",), ("small",)):
         here = Assignment(images, sides, torch.arange(0), vendors)
         known = training_pictures(family, here, (), generator(0, "known"))
@@ -141,16 +149,57 @@ def test_directions_learn_from_no_vendor_that_training_leaves_out(shapes: Path) 
 def test_truths_of_two_vendors_are_two_truths(spec: RunSpec, seed: int) -> None:
     """Their errors were averaged into one, under the text that they share."""
     images = load(spec.data.sources)
-    (task,) = analogy_tasks(images, spec.data, seed)
+    task = next(one for one in analogy_tasks(images, spec.data, seed) if one.family.name == "shape")
     result = run(spec, seed, measures=["gain"])
     truths = {one.d for one in task.analogies[TEST]}
     texts = {images.text[index] for index in truths}
     assert len(truths) > len(texts)
     assert result.metrics["truths_shape"] == len(truths)
-    rows = [row for row in result.composition.rows if row["side"] == "unseen"]
+    rows = [row for row in result.composition.rows if (row["side"], row["family"]) == ("unseen", "shape")]
     assert {row["d"] for row in rows} == {images.name(index) for index in truths}
     for row in rows:
         assert len({str(row[corner]).rpartition(" by ")[2] for corner in "abcd"}) == 1
+
+
+def test_the_family_of_vendors_has_one_emoji_of_a_subject_by_each_vendor(four: Images) -> None:
+    family = next(one for one in families(four) if one.name == VENDOR)
+    assert {value for _, value in family.at} == {"noto", "twemoji", "openmoji", "fluent"}
+    subjects: dict[str, set[str]] = {}
+    for (content, vendor), index in family.at.items():
+        assert (four.text[index], four.vendor[index]) == (content, vendor)
+        subjects.setdefault(four.subject[index], set()).add(content)
+    assert all(len(contents) == 1 for contents in subjects.values())
+    assert len(family.steps) == 12
+    assert families(load(("emoji",)))[-1].name != VENDOR
+
+
+def test_a_drawing_that_equals_another_vendors_is_no_truth(shapes: Path) -> None:
+    images = load((str(shapes),))
+    big, small = resolve(images, HEART, "big"), resolve(images, HEART, "small")
+    pixels = images.pixels.clone()
+    pixels[small] = pixels[big]
+    before, after = (
+        next(one.at for one in families(ones) if one.name == VENDOR)
+        for ones in (images, replace(images, pixels=pixels))
+    )
+    assert before.keys() - after.keys() == {(HEART, "big"), (HEART, "small")}
+
+
+def test_what_is_shown_is_no_answer(shapes: Path) -> None:
+    """A source whose b equals the truth, under another name, would give the answer."""
+    images = load((str(shapes),))
+    data = DataSpec(sources=(str(shapes),), keyword="", stratify="none", train_vendors=("big",))
+    family = next(one for one in families(images) if one.name == VENDOR)
+    here = assignment_of(images, replace(data, test_vendors=("small",)), 0)
+    asked = draw_analogies(family, here, TEST, 24, generator(0, "some"))
+    truths = {one.d for one in asked}
+    given = [index for (_, vendor), index in family.at.items() if vendor == "small" and here.on(index, TRAIN)]
+    pixels = images.pixels.clone()
+    pixels[given[1:]] = pixels[[one.d for one in asked[:1]]]  # all but one source
+    copied = replace(here, images=replace(images, pixels=pixels))
+    again = draw_analogies(family, copied, TEST, 24, generator(0, "some"))
+    assert {one.d for one in again} == truths
+    assert {one.b for one in again if one.d == asked[0].d} == {given[0]}
 
 
 def test_pictures_of_two_vendors_are_no_analogy(shapes: Path) -> None:

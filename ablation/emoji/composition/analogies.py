@@ -10,14 +10,16 @@ from functools import cached_property, lru_cache
 import torch
 from torch import Tensor
 
-from ablation.emoji.composition.families import Family, Key, Step, families
+from ablation.emoji.composition.families import VENDOR, Family, Key, Step, families
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.split import CACHED, TEST, TRAIN, VALIDATION, assign_sides, split
 from ablation.emoji.seeds import generator
 from ablation.emoji.spec import DataSpec
 
 MOST = {TEST: 24, VALIDATION: 12, TRAIN: 2}  # analogies of each step
+MOST_BY_VENDOR = {TEST: 10, VALIDATION: 5, TRAIN: 1}  # of four vendors' twelve steps: as many as tones have
 CONTENTS = 60  # that a direction learns from: more cost time to encode and hardly change the direction
+LEAST_TRUTHS = 20  # unseen ones a run that a family wants to judge methods
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,9 @@ class Assignment:
 
     @cached_property
     def _learned(self) -> tuple[set[str], set[bytes]]:
-        """The subjects and the pixels of the training set."""
+        """The subjects and the looks of the training set."""
         indices = self.trained.unique().tolist()
-        return {self.images.subject[i] for i in indices}, {self._pixels(i) for i in indices}
-
-    def _pixels(self, index: int) -> bytes:
-        return self.images.pixels[index].numpy().tobytes()
+        return {self.images.subject[i] for i in indices}, {self.images.digests[i] for i in indices}
 
     def on(self, index: int, side: int) -> bool:
         """Whether the image is assigned to that set."""
@@ -87,14 +86,10 @@ class Assignment:
         """Whether the image is on that side, and of a vendor whose drawings that set takes."""
         return self.on(index, side) and self._drawn[side == TEST][index]
 
-    def same_vendor(self, one: int, other: int) -> bool:
-        """Whether the two images are drawn by one vendor."""
-        return self.images.vendor[one] == self.images.vendor[other]
-
     def unseen(self, index: int) -> bool:
         """Whether training has neither this picture nor another of its subject (a skin tone, a gender)."""
-        subjects, pixels = self._learned
-        return self.images.subject[index] not in subjects and self._pixels(index) not in pixels
+        subjects, looks = self._learned
+        return self.images.subject[index] not in subjects and self.images.digests[index] not in looks
 
     def same_subject(self, one: int, other: int) -> bool:
         """Whether the two images show one subject."""
@@ -105,12 +100,14 @@ class Assignment:
 class AnalogyTask:
     """The analogies of a family, by the side of their truths, where there are some.
 
-    training: the pictures that directions learn from, by the same side.
+    training: the pictures that directions learn from, by the same side. large: whether the family judges
+    methods, as `judges` says.
     """
 
     family: Family
     analogies: dict[int, list[Analogy]]
     training: dict[int, dict[Key, int]]
+    large: bool
 
     @property
     def images(self) -> set[int]:
@@ -136,18 +133,29 @@ def analogy_tasks(images: Images, data: DataSpec, seed: int) -> tuple[AnalogyTas
     if not found or data.split == "copy":
         return ()
     assignment = assignment_of(images, data, seed)
-    tasks = tuple(_task(family, assignment, seed) for family in found)
+    tasks = tuple(_task(family, assignment, seed, judges(family, images, data)) for family in found)
     return tasks if all({TEST, VALIDATION} <= task.analogies.keys() for task in tasks) else ()
 
 
-def _task(family: Family, assignment: Assignment, seed: int) -> AnalogyTask:
+def judges(family: Family, images: Images, data: DataSpec) -> bool:
+    """Whether the family has so many truths that about LEAST_TRUTHS of them are tested in a run.
+
+    Seeds and arms do not enter, so that a mean over such families means the same in all of them. Drawings of
+    one emoji by several vendors count once: they are on one side, and no further subjects.
+    """
+    truths = {images.text[index] for index in family.truths}
+    return len(truths) * data.parts[TEST] >= LEAST_TRUTHS * sum(data.parts)
+
+
+def _task(family: Family, assignment: Assignment, seed: int, large: bool) -> AnalogyTask:
     draws = generator(seed, "analogies", family.name)
-    drawn = {side: draw_analogies(family, assignment, side, most, draws) for side, most in MOST.items()}
+    limits = MOST_BY_VENDOR if family.name == VENDOR else MOST
+    drawn = {side: draw_analogies(family, assignment, side, most, draws) for side, most in limits.items()}
     unseen = training_pictures(family, assignment, (), draws)
     seen = training_pictures(family, assignment, drawn[TRAIN], draws)
     training = {TEST: unseen, VALIDATION: unseen, TRAIN: seen}
     found = {side: ones for side, ones in drawn.items() if ones and training[side]}
-    return AnalogyTask(family, found, training)
+    return AnalogyTask(family, found, training, large)
 
 
 def draw_analogies(
@@ -157,8 +165,9 @@ def draw_analogies(
 
     On the validation and the test side training has not seen the truth; on the training side it has. c is a
     training picture or on the side of the truth. a and b are training pictures; in a family with `onto` they
-    are any pictures of another content, since these are never truths. All four are drawn by one vendor, of
-    those whose drawings the set of the truth takes.
+    are any pictures of another content, since these are never truths. They show nothing of the truth's
+    subject and do not equal it. b is drawn by the vendor of the truth, one of those whose drawings the set
+    of the truth takes, and a by that of c.
     """
     drawn: list[Analogy] = []
     for step in family.steps:
@@ -171,25 +180,34 @@ def _possible(
     family: Family, step: Step, assignment: Assignment, side: int, draws: torch.Generator
 ) -> Iterator[Analogy]:
     """An analogy for every truth of the step, its source drawn."""
-    pairs, subject = family.pairs(step), assignment.images.subject
-    able = {
-        source: (a, {subject[a], subject[b]})
-        for source, (a, b) in pairs.items()
-        if family.onto is not None or (assignment.on(a, TRAIN) and assignment.on(b, TRAIN))
-    }
+    pairs, images = family.pairs(step), assignment.images
+    able: dict[str, list[str]] = {}  # sources by the vendor of b
+    told: dict[tuple[str, str | bytes], list[int]] = {}  # and which of them show a subject or some pixels
+    for source, (a, b) in pairs.items():
+        if family.onto is not None or (assignment.on(a, TRAIN) and assignment.on(b, TRAIN)):
+            vendor = images.vendor[b]
+            place = len(able.setdefault(vendor, []))
+            able[vendor].append(source)
+            for one in (a, b):
+                for shown in (images.subject[one], images.digests[one]):
+                    told.setdefault((vendor, shown), []).append(place)
     for target, (c, d) in pairs.items():
         wanted = assignment.takes(d, side) and assignment.unseen(d) != (side == TRAIN)
         fits = family.asks(target) and (assignment.on(c, TRAIN) or assignment.on(c, side))
         if not (wanted and fits):
             continue
-        sources = [
-            source
-            for source, (a, shown) in able.items()
-            if source != target and subject[d] not in shown and assignment.same_vendor(a, d)
-        ]
-        if sources:
-            source = sources[int(torch.randint(len(sources), (), generator=draws))]
-            yield Analogy(step, source, target, *pairs[source], c, d)
+        vendor = images.vendor[d]
+        sources = able.get(vendor, [])
+        barred = {
+            place
+            for shown in (images.subject[d], images.digests[d])
+            for place in told.get((vendor, shown), [])
+        }
+        if len(sources) > len(barred):
+            place = int(torch.randint(len(sources) - len(barred), (), generator=draws))
+            for one in sorted(barred):  # counting only those that are not barred
+                place += one <= place
+            yield Analogy(step, sources[place], target, *pairs[sources[place]], c, d)
 
 
 def training_pictures(

@@ -1,46 +1,48 @@
 """How near the composites of a model come to their truths, as numbers of a run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from itertools import product
-from statistics import fmean
+from statistics import fmean, median
 
 import torch
 from torch import Tensor
 
 from ablation.emoji.composition.analogies import AnalogyTask, corners
+from ablation.emoji.composition.baselines import BASELINES, PictureBatch, pixel_arithmetic
 from ablation.emoji.composition.directions import METHODS, offsets
 from ablation.emoji.composition.scores import (
+    INSIDE,
     SEEN,
     UNSEEN,
     Judge,
     Row,
     by_family,
+    changes,
     errors,
     gain,
+    gains_by_measure,
     hits,
     inside,
-    rows_by_measure,
 )
 from ablation.emoji.composition.training_codes import AnalogyBatch, TrainingCodes, coherence, training_codes
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.split import TEST, TRAIN, VALIDATION
 from ablation.emoji.evaluate import as_bytes, decode, encode
+from ablation.emoji.measures import MEANS
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.spec import ComposeSpec
 
 RANKS = (1, 2, 4, 8, 16)
 STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 SIDES = {TEST: UNSEEN, TRAIN: SEEN}
-MEANS = ("hit", "hit of all", "attribute gained", "identity kept", "inside the change", "off the manifold")
-"""Columns of the records whose mean over families is a metric of the run."""
 FLOOR = "error of "
 """How the columns begin with the errors of trivial answers: a composite has to beat them."""
 
 
 class CompositionEvaluator:
-    """Edits and decodes the codes of analogies, and measures the composites beside their truths.
+    """Composes analogies, by their codes or by a baseline of pixels, and measures composites beside truths.
 
     codes, (m, latent_dim): of every picture that takes part, the candidates when the nearest code is looked
     up. place[index]: the row of a picture. chosen(task): rank and strength, as declared or those of the least
@@ -83,20 +85,45 @@ class CompositionEvaluator:
 
     def _choose(self, task: AnalogyTask) -> tuple[int, float]:
         how = self.how
-        method = "pca" if METHODS[how.method].rank == "pca" else how.method
-        ranks = (how.rank,) if how.rank or not METHODS[method].rank else RANKS
+        by_rank = "" if how.method in BASELINES else METHODS[how.method].rank
+        method = "pca" if by_rank == "pca" else how.method
+        ranks = (how.rank,) if how.rank or not by_rank else RANKS
         strengths = STRENGTHS if how.weigh else (how.strength,)
         if len(ranks) * len(strengths) == 1:
             return ranks[0], strengths[0]
-        analogies = task.analogies[VALIDATION]
-        c, d = self.code(one.c for one in analogies), self.pixels(one.d for one in analogies)
-        moves = {rank: self.offsets(task, VALIDATION, method, rank) for rank in ranks}
+        d = self.pixels(one.d for one in task.analogies[VALIDATION])
+        made = self._composer(task, VALIDATION, method)
+        return min(product(ranks, strengths), key=lambda place: float(errors(made(*place)[0], d).sum()))
 
-        def error(place: tuple[int, float]) -> float:
-            rank, strength = place
-            return float(errors(decode(self.model, c + strength * moves[rank]), d).sum())
+    def _composer(
+        self, task: AnalogyTask, side: int, method: str
+    ) -> Callable[[int, float], tuple[Tensor, Tensor]]:
+        """From a rank and a strength to the composites, (n, 3, 64, 64), and their codes, (n, latent_dim).
 
-        return min(product(ranks, strengths), key=error)
+        The code of a baseline's picture is what the network makes of it.
+        """
+        if method in BASELINES:
+            given = self.given(task, side)
+
+            def of_pixels(_: int, strength: float) -> tuple[Tensor, Tensor]:
+                made = BASELINES[method](given, strength)
+                codes = encode(self.model, as_bytes(made))
+                return (decode(self.model, codes) if self.how.redrawn else made), codes
+
+            return of_pixels
+        c = self.code(one.c for one in task.analogies[side])
+        moves = cache(lambda rank: self.offsets(task, side, method, rank))
+
+        def of_codes(rank: int, strength: float) -> tuple[Tensor, Tensor]:
+            edited = c + strength * moves(rank)
+            return decode(self.model, edited), edited
+
+        return of_codes
+
+    def given(self, task: AnalogyTask, side: int) -> PictureBatch:
+        """What a baseline composes of."""
+        a, b, c, _ = map(self.pixels, corners(task.analogies[side]))
+        return PictureBatch(a, b, c, self.pixels(task.training[side].values()))
 
     def choices(self, task: AnalogyTask) -> dict[str, float]:
         """What was chosen for the family, how many truths it has in all, and how far its offsets agree."""
@@ -108,11 +135,9 @@ class CompositionEvaluator:
         found |= {f"coherence_{name}": true, f"coherence_shuffled_{name}": shuffled}
         return {key: value for key, value in found.items() if value == value}
 
-    def edited(self, task: AnalogyTask, side: int) -> Tensor:
-        """The codes of the composites, (n, latent_dim)."""
-        rank, strength = self.chosen(task)
-        c = self.code(one.c for one in task.analogies[side])
-        return c + strength * self.offsets(task, side, self.how.method, rank)
+    def composites(self, task: AnalogyTask, side: int) -> tuple[Tensor, Tensor]:
+        """The composites, (n, 3, 64, 64), and their codes, (n, latent_dim)."""
+        return self._composer(task, side, self.how.method)(*self.chosen(task))
 
     def measured(self, task: AnalogyTask, side: int) -> list[Row]:
         """A record for each analogy of that side: its four texts and every number."""
@@ -125,17 +150,21 @@ class CompositionEvaluator:
         ]
 
     def _columns(self, task: AnalogyTask, side: int) -> dict[str, Tensor]:
-        analogies, edited, known = task.analogies[side], self.edited(task, side), task.training[side]
-        a, b, c, d = map(self.pixels, corners(analogies))
+        analogies, batch = task.analogies[side], self.given(task, side)
+        b, c, d = batch.b, batch.c, self.pixels(one.d for one in analogies)
         code_a, code_b, code_c, code_d = map(self.code, corners(analogies))
-        made, same, best = (decode(self.model, codes) for codes in (edited, code_c, code_d))
+        made, edited = self.composites(task, side)
+        same, best = (decode(self.model, codes) for codes in (code_c, code_d))
+        raw = self.how.method in BASELINES and not self.how.redrawn
+        untouched, redrawn = (c, decode(self.model, edited)) if raw else (same, made)
         trivial = {
             "b alone": decode(self.model, code_b),
-            "pixel arithmetic": (c + b - a).clamp(0, 1),
+            "pixel arithmetic": pixel_arithmetic(batch, 1.0),
             "a random offset": decode(self.model, code_c + (code_b - code_a).roll(1, 0)),
             "the mean of its kind": decode(self.model, code_c + self.offsets(task, side, "centre", 0)),
-            "the nearest known": _most_alike(made, self.pixels(known.values())),
+            "the nearest known": _most_alike(made, batch.known),
         }
+        change = changes(c, d)
         places = torch.tensor([[self.place[index] for index in one.corners] for one in analogies])
         given, truth = places[:, :3], places[:, 3]
         judged = zip(_judge(self.images, task, side)(made), analogies, strict=True)
@@ -143,13 +172,18 @@ class CompositionEvaluator:
             "error": errors(made, d),
             "copy": errors(same, d),
             "ceiling": errors(best, d),
+            f"error{INSIDE}": errors(made, d, change),
+            f"copy{INSIDE}": errors(same, d, change),
+            f"ceiling{INSIDE}": errors(best, d, change),
+            "changed": change.float().mean((1, 2)),
             **{f"{FLOOR}{answer}": errors(pictures, d) for answer, pictures in trivial.items()},
             "hit": hits(edited, truth, self.codes, given, exclude=True),
             "hit of all": hits(edited, truth, self.codes, given, exclude=False),
             "attribute gained": torch.tensor([float(value == one.step[1]) for value, one in judged]),
             "identity kept": (errors(made, d) < errors(made, b)).float(),
-            "inside the change": inside(made, same, c, d),
-            "off the manifold": self._moved(edited, made) / self._moved(code_d, best).mean().clamp(min=1e-9),
+            "inside the change": inside(made, untouched, c, d),
+            "off the manifold": self._moved(edited, redrawn)
+            / self._moved(code_d, best).mean().clamp(min=1e-9),
         }
 
     def _moved(self, codes: Tensor, decoded: Tensor) -> Tensor:
@@ -166,8 +200,9 @@ class CompositionEvaluator:
         shown = list(first.values())[:2]
         indices = corners([analogies[n] for n in shown])
         a, b, c, d = (self.images.pixels[list(each)] for each in indices)
-        codes = self.code(indices[2]), self.edited(task, TEST)[shown], self.code(indices[3])
-        return torch.stack([a, b, c, *(as_bytes(decode(self.model, each)) for each in codes), d], dim=1)
+        same, best = (as_bytes(decode(self.model, self.code(indices[n]))) for n in (2, 3))
+        made = as_bytes(self.composites(task, TEST)[0][shown])
+        return torch.stack([a, b, c, same, made, best, d], dim=1)
 
 
 def _most_alike(pictures: Tensor, known: Tensor) -> Tensor:
@@ -185,12 +220,14 @@ def _judge(images: Images, task: AnalogyTask, side: int) -> Judge:
 @dataclass(frozen=True)
 class Composition:
     """numbers: metrics of the run. rows: a record for each analogy. strips: uint8 (m, 7, 3, 64, 64).
+    large: the families that judge methods.
 
     A strip is a, b, c, the reconstruction of c, the composite, the reconstruction of d, and d.
     """
 
     numbers: dict[str, float] = field(default_factory=dict)
     rows: tuple[Row, ...] = ()
+    large: Set[str] = frozenset()
     strips: Tensor = field(
         default_factory=lambda: torch.empty(0, 7, 3, 64, 64, dtype=torch.uint8), repr=False
     )
@@ -210,19 +247,27 @@ def composition(
         if side in task.analogies
         for row in evaluator.measured(task, side)
     )
-    numbers = _numbers(rows) | {name: v for task in tasks for name, v in evaluator.choices(task).items()}
-    return Composition(numbers, rows, torch.cat([evaluator.strips(task) for task in tasks]))
+    large = frozenset(task.family.name for task in tasks if task.large)
+    numbers = _numbers(rows, large)
+    numbers |= {name: value for task in tasks for name, value in evaluator.choices(task).items()}
+    return Composition(numbers, rows, large, torch.cat([evaluator.strips(task) for task in tasks]))
 
 
-def _numbers(rows: Sequence[Row]) -> dict[str, float]:
-    """The metrics: gains by family and their mean, and the means over families of the other numbers."""
+def _numbers(rows: Sequence[Row], large: Set[str]) -> dict[str, float]:
+    """The metrics: gains by family and their means, and the means over families of the other numbers."""
     unseen = by_family(rows, UNSEEN)
-    numbers = {name: fmean(map(gain, parts.values())) for name, parts in rows_by_measure(rows).items()}
+    numbers = {
+        measure: fmean(median(truths.values()) for truths in parts.values())
+        for measure, parts in gains_by_measure(rows, large).items()
+    }
     for name in (name for name in rows[0] if name.startswith(FLOOR)):
         found = [gain(part, name) for part in unseen.values()]
         numbers[f"gain_of_{name.removeprefix(FLOOR)}".replace(" ", "_")] = fmean(found)
     for name in MEANS:
-        numbers[name.replace(" ", "_")] = fmean(
-            fmean(float(row[name]) for row in part) for part in unseen.values()
-        )
+        column = name.replace("_", " ")
+        means = {family: fmean(float(row[column]) for row in part) for family, part in unseen.items()}
+        numbers[name] = fmean(means.values())
+        if large:
+            numbers[f"{name}_large"] = fmean(means[family] for family in sorted(large))
+    numbers |= {f"large_{name}": float(name in large) for name in unseen}
     return numbers | {f"truths_{name}": float(len({r["d"] for r in part})) for name, part in unseen.items()}

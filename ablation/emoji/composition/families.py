@@ -1,8 +1,8 @@
 """Families of pictures that cross contents with the values of an attribute, found by the texts of the data.
 
 A family is a table: `at[content, value]` is the picture of a content (a person, a colour, an hour, a species)
-with a value of the attribute (a skin tone, a gender, a shape, the half hour, an expression). Two rows and two
-columns of the table are an analogy a : b :: c : d whose answer d is a picture.
+with a value of the attribute (a skin tone, a gender, a shape, the half hour, an expression, the vendor who
+drew it). Two rows and two columns of the table are an analogy a : b :: c : d whose answer d is a picture.
 """
 
 import re
@@ -31,6 +31,8 @@ Key = tuple[str, str]  # content and value
 Step = tuple[str, str]  # the value before and after
 
 NO_TONE, DARK = "no skin tone", "dark skin tone"
+VENDOR = "vendor"
+"""The family whose attribute is who drew a picture."""
 _COLOURS = "red|orange|yellow|green|blue|purple|brown|black|white"
 # Not "heavy black heart", which is the red one; "black large square" and "medium black circle" are full size.
 _SHAPE = re.compile(rf"(?:large |medium )?({_COLOURS})(?: large)? (circle|square|heart)")
@@ -43,7 +45,8 @@ class Family:
     """at[content, value]: index of the image. steps: the changes of value that analogies have.
 
     onto: the contents that analogies have as their target; None where every content can be. Where several
-    vendors drew the images, a content is one vendor's ("cat by noto"), and so is every analogy.
+    vendors drew the images, a content is one vendor's ("cat by noto"), and so is every analogy, but in the
+    family of vendors: there c and a are by one vendor, and d and b by another.
     """
 
     name: str
@@ -80,6 +83,7 @@ def families(images: Images) -> tuple[Family, ...]:
         _family("gender", images, _gender),
         _family("shape", images, _shape),
         _family("clock", images, _clock),
+        _vendors(images),
     )
     return tuple(family for family in found if any(len(family.pairs(step)) > 1 for step in family.steps))
 
@@ -100,12 +104,35 @@ def _family(
             at.setdefault((content, value), index)
             if kind == onto:
                 targets.add(content)
-    sizes = Counter(content for content, _ in at)  # no step leads to or from a content of a single picture
-    at = {place: index for place, index in at.items() if sizes[place[0]] > 1}
+    at = _several(at)
     values = dict.fromkeys(value for _, value in at)
     return Family(
         name, at, tuple(filter(steps, permutations(values, 2))), frozenset(targets) if onto else None
     )
+
+
+def _several(at: Mapping[Key, int]) -> dict[Key, int]:
+    """Without contents of a single picture: no step leads to or from them."""
+    sizes = Counter(content for content, _ in at)
+    return {place: index for place, index in at.items() if sizes[place[0]] > 1}
+
+
+def _vendors(images: Images) -> Family:
+    """Subjects, each by one emoji of it (its first, which has no tone), crossed with who drew it.
+
+    A drawing that equals another vendor's of the same emoji is left out: nothing changes between them.
+    """
+    first: dict[str, str] = {}
+    at: dict[Key, int] = {}
+    drawn: set[tuple[str, bytes]] = set()
+    if images.several_vendors:
+        for index, (subject, text) in enumerate(zip(images.subject, images.text, strict=True)):
+            place, looks = (text, images.vendor[index]), (text, images.digests[index])
+            if first.setdefault(subject, text) == text and place not in at and looks not in drawn:
+                at[place] = index
+                drawn.add(looks)
+    at = _several(at)
+    return Family(VENDOR, at, tuple(permutations(dict.fromkeys(vendor for _, vendor in at), 2)))
 
 
 def _face(text: str) -> Key | None:

@@ -4,7 +4,7 @@ A gain of 0 is the input c, encoded and decoded as it is; a gain of 1 is as good
 reconstruction. Pictures are float32 (n, 3, 64, 64) in [0, 1].
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Sequence, Set
 from statistics import fmean, median
 from typing import TypeVar
 
@@ -18,12 +18,17 @@ from torch.nn import functional as F
 from ablation.emoji.composition.families import DARK, NO_TONE
 
 Truth = TypeVar("Truth", bound=Hashable)
+CHANGE = "gain_changed"
+"""How the measures begin whose gain is of the pixels that change alone."""
 Row = dict[str, str | float]
 """The record of an analogy: its side, family and step, its four texts and every number."""
 
 ROOM = 0.1  # of the input's error: a perfect composite is taken to save at least this share of it
 UNSEEN, SEEN = "unseen", "seen"  # whether training saw the truth of an analogy
-CHANGED = 0.1  # in [0, 1]: a pixel whose largest channel differs by more is part of the change
+CHANGED = 0.1
+"""In [0, 1]: a pixel is part of the change from c to d where its largest channel differs by more."""
+INSIDE = " inside"
+"""How the columns end whose errors are of the pixels that change alone."""
 COMPONENTS = 32  # principal components of the pixels that the judge of the attribute sees
 
 
@@ -46,16 +51,29 @@ def gains(
     return found
 
 
-def rows_by_measure(rows: Sequence[Row]) -> dict[str, dict[str, list[Row]]]:
-    """The records behind every gain, by measure and family.
+def gains_by_measure(rows: Sequence[Row], large: Set[str]) -> dict[str, dict[str, dict[str, float]]]:
+    """What every truth gained, by measure and family; `large` are the families that judge methods.
 
     The measure is the mean over families of the median over truths.
     """
     unseen, seen = by_family(rows, UNSEEN), by_family(rows, SEEN)
-    found = {f"gain_{name}": {name: part} for name, part in unseen.items()} | {"gain": unseen}
-    if dark := [row for row in unseen.get("tone", []) if (row["from"], row["to"]) == (NO_TONE, DARK)]:
-        found["gain_dark_tone"] = {"tone": dark}
-    return found | ({"gain_seen": seen} if seen else {})
+    changed = by_family([row for row in rows if row["changed"]], UNSEEN)
+    found = {"gain": unseen, "gain_seen": seen}
+    found |= {f"gain_{name}": {name: part} for name, part in unseen.items()}
+    found |= {f"{CHANGE}_{name}": {name: part} for name, part in changed.items()}
+    found["gain_dark_tone"] = {
+        "tone": [row for row in unseen.get("tone", []) if (row["from"], row["to"]) == (NO_TONE, DARK)]
+    }
+    for name, parts in (("gain_large", unseen), (CHANGE, changed), ("gain_seen_large", seen)):
+        if large <= parts.keys():  # else it would mean another thing than under another seed
+            found[name] = {family: parts[family] for family in sorted(large)}
+    return {
+        measure: {
+            family: gain_of_truths(part, inside=measure.startswith(CHANGE)) for family, part in parts.items()
+        }
+        for measure, parts in found.items()
+        if parts and all(parts.values())
+    }
 
 
 def by_family(rows: Sequence[Row], side: str) -> dict[str, list[Row]]:
@@ -72,21 +90,33 @@ def gain(rows: Sequence[Row], name: str = "error") -> float:
     return median(gain_of_truths(rows, name).values())
 
 
-def gain_of_truths(rows: Sequence[Row], name: str = "error") -> dict[str, float]:
-    """The normalised gain of each truth, by its text."""
-    error, copy, ceiling = ([float(row[one]) for row in rows] for one in (name, "copy", "ceiling"))
+def gain_of_truths(rows: Sequence[Row], name: str = "error", inside: bool = False) -> dict[str, float]:
+    """The normalised gain of each truth, by its text; of the pixels that change alone where `inside`."""
+    columns = (f"{one}{INSIDE if inside else ''}" for one in (name, "copy", "ceiling"))
+    error, copy, ceiling = ([float(row[one]) for row in rows] for one in columns)
     return gains(error, copy, ceiling, [str(row["d"]) for row in rows])
 
 
-def errors(pictures: Tensor, truths: Tensor) -> Tensor:
-    """Mean squared error of each picture, (n,)."""
-    return (pictures - truths).square().mean(dim=(1, 2, 3))
+def errors(pictures: Tensor, truths: Tensor, where: Tensor | None = None) -> Tensor:
+    """Mean squared error of each picture, (n,); of the pixels `where`, bool (n, 64, 64), is true.
+
+    NaN of a picture without such a pixel.
+    """
+    squares = (pictures - truths).square()
+    if where is None:
+        return squares.mean(dim=(1, 2, 3))
+    return (squares.mean(1) * where).sum((1, 2)) / where.sum((1, 2))
+
+
+def changes(c: Tensor, d: Tensor) -> Tensor:
+    """Which pixels of the pictures differ by more than CHANGED, bool (n, 64, 64)."""
+    return (d - c).abs().amax(1) > CHANGED
 
 
 def inside(edited: Tensor, untouched: Tensor, c: Tensor, d: Tensor) -> Tensor:
     """Share (n,) of an edit's energy on the pixels in which c and d differ; 1 where nothing was edited."""
     energy = (edited - untouched).square().sum(1)
-    mask = ((d - c).abs().amax(1) > CHANGED).float()
+    mask = changes(c, d).float()
     total = energy.sum((1, 2))
     return torch.where(total > 0, (energy * mask).sum((1, 2)) / total, torch.ones(()))
 

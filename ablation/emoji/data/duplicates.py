@@ -10,7 +10,6 @@ reduced and enlarged again, pass both rules; tests/emoji/test_duplicates.py hold
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import blake2b
 from typing import NamedTuple
 
 import imagehash
@@ -52,8 +51,7 @@ class Looks:
 def looks(images: Images) -> Looks:
     """What of each image is compared."""
     numbers: dict[bytes, int] = {}
-    digests = (blake2b(one.numpy().tobytes(), digest_size=16).digest() for one in images.pixels)
-    equal = [numbers.setdefault(one, len(numbers)) for one in digests]
+    equal = [numbers.setdefault(one, len(numbers)) for one in images.digests]
     bits = [imagehash.dhash(picture(one), CELLS).hash.ravel() for one in images.pixels]
     hashes = np.packbits(np.array(bits), axis=1).view(np.uint64).ravel()
     colours = torch.cat([avg_pool2d(part.float(), SIDE // CELLS) for part in images.pixels.split(AT_ONCE)])

@@ -67,6 +67,11 @@ class Images:
         """Whether more than one vendor drew them, so that a text alone may name several."""
         return len({*self.vendor}) > 1
 
+    @cached_property
+    def digests(self) -> tuple[bytes, ...]:
+        """A hash of the pixels of each image: equal pictures have equal ones."""
+        return tuple(hashlib.blake2b(one.numpy().tobytes(), digest_size=16).digest() for one in self.pixels)
+
     def name(self, index: int) -> str:
         """The text of the image, with its vendor where there are several."""
         text, vendor = self.text[index], self.vendor[index]
