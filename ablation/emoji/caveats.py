@@ -260,8 +260,8 @@ def truth_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
         if len(counted) > 1 and (alike := _called(study, ALL_FAMILIES)):
             yield (
                 f"{listing(alike)}: the mean is over all families alike, so that one of two truths "
-                "counts as much as one of a hundred. Tables of earlier versions have this mean without saying "
-                f"so in the label; it does not compare with one over {LARGE_FAMILIES}."
+                "counts as much as one of a hundred. Tables of earlier versions have this mean without "
+                f"saying so in the label; it does not compare with one over {LARGE_FAMILIES}."
             )
 
 
