@@ -254,13 +254,14 @@ def truth_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
         if large and _called(study, LARGE_FAMILIES):
             yield (
                 f"The large {'families are' if len(large) > 1 else 'family is'} {listing(large)}: "
-                "about twenty truths or more of each are tested in a run. The pool's size decides, not the seed."
+                "about twenty truths or more of each are tested in a run. The size of the pool decides, not "
+                "the seed."
             )
         if len(counted) > 1 and (alike := _called(study, ALL_FAMILIES)):
             yield (
                 f"{listing(alike)}: the mean is over all families alike, so that one of two truths "
-                "counts as much as one of a hundred. Tables of earlier versions have this mean without saying so in "
-                f"the label; it does not compare with one over {LARGE_FAMILIES}."
+                "counts as much as one of a hundred. Tables of earlier versions have this mean without "
+                f"saying so in the label; it does not compare with one over {LARGE_FAMILIES}."
             )
 
 
