@@ -22,7 +22,14 @@ from ablation.report.formats import render
 from ablation.report.table import tabulate
 from ablation.stats.crossed import sampled
 from ablation.stats.power import power_of
-from ablation.stats.statistics import equivalence_power, holm, holm_excluded, power, t_power
+from ablation.stats.statistics import (
+    equivalence_power,
+    holm,
+    holm_excluded,
+    power,
+    smallest_detectable,
+    t_power,
+)
 from ablation.stats.verdicts import verdicts
 from recompute import read
 
@@ -252,3 +259,19 @@ def test_absence_is_shown_at_the_predicted_power(n: int, sd: float) -> None:
     # Seeds that find an effect of the smallest size that matters rule it out where there is none.
     assert one_sided >= power(1.0, sd, n, 0.0, ALPHA)
     assert np.mean(p < ALPHA) == pytest.approx(ALPHA, abs=error)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("n", "false", "found"), [(5, 0.0095, 0.768), (10, 0.032, 0.787), (20, 0.045, 0.795)]
+)
+def test_what_is_significant_and_equivalent_at_once_is_equivalent(n: int, false: float, found: float) -> None:
+    """Where what matters is what is detected in 80 %: arms that are equal are called different in less than
+    alpha, and an effect of that size is found a little less often, with few seeds (docs/verdicts.md).
+    """
+    sd = 1 / smallest_detectable(n, 0.0, ALPHA)
+    error = 4 * 0.5 / np.sqrt(DRAWS)
+    for truth, expected in ((0.0, false), (1.0, found)):
+        p, equal, _ = p_values(np.random.default_rng(n), [truth], sd, n, DRAWS)
+        assert np.mean((p < ALPHA) & (equal >= ALPHA)) == pytest.approx(expected, abs=error)
+        assert np.mean(p < ALPHA) == pytest.approx(0.8 if truth else ALPHA, abs=error)
