@@ -5,7 +5,7 @@ accuracy for each. So as many studies rest on one set of recorded runs, and are 
 Their verdicts are read in the text of verdicts.csv.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from ablation import Claim, Difference, Measure, Replication, Run, Study
 from ablation.report.data_files import verdicts_csv
@@ -160,10 +161,12 @@ def exported(one: Study, found: Results, world: str, items: pd.DataFrame | None,
 @pytest.mark.parametrize("shuffled", [False, True], ids=["two identical arms", "labels shuffled"])
 @pytest.mark.parametrize("kind", REPLICATION)
 def test_null_studies_are_wrong_at_alpha_and_planted_effects_are_found_as_planned(
-    kind: str, shuffled: bool, tmp_path: Path, record_property: Callable[[str, object], None]
+    kind: str, shuffled: bool, tmp_path: Path
 ) -> None:
-    """At 5, 10 and 20 seeds. Where a null study has a smallest effect that matters that is as large as what
-    it detects, it is wrong less often: what is significant is mostly equivalent, too.
+    """At 5, 10 and 20 seeds; 99.9 % of such tests pass at the declared rates, and at a tenth of alpha 0.1 %.
+
+    A correction for splits of one pool assumes that they share what tells the arms apart. Where they share
+    less, as here, it is wrong far less often than alpha, and finds more than it says.
     """
     plan = planned(kind, shuffled)
     arms = {f"gained {n}": {"arm": 2, "gain": gain} for n, (gain, _) in plan.items()}
@@ -173,21 +176,18 @@ def test_null_studies_are_wrong_at_alpha_and_planted_effects_are_found_as_planne
     run_study(whole, store, InlineEngine(), workers=1)
     found = read_results(whole, store)
     items = dict(tuple(found.items.groupby("measure", observed=True))) if kind == "items" else {}
+    corrected = kind == "split"
     for n, (gain, power) in plan.items():
-        words = {
-            (arm, matters): [
-                exported(one, found, f"w{w}", items.get(f"w{w}"), n)
-                for one in [judged(kind, shuffled, arm, matters)]
-                for w in range(WORLDS)
-            ]
-            for arm, matters in (("equal", LEAST), ("equal", gain), (f"gained {n}", gain))
-        }
-        false, small, _ = (sum(word in ("supported", "refuted") for word in one) for one in words.values())
-        shown = words[f"gained {n}", gain].count("supported")
-        equivalent = words[f"gained {n}", gain].count("equivalent")
-        print(
-            kind,
-            shuffled,
-            n,
-            f"false {false} small {small} shown {shown} eq {equivalent} of {WORLDS} power {power:.3f}",
-        )
+        null, planted = judged(kind, shuffled, "equal", LEAST), judged(kind, shuffled, f"gained {n}", gain)
+        words = [
+            [exported(one, found, world, items.get(world), n) for world in measures]
+            for one in (null, planted)
+        ]
+        false = sum(word in ("supported", "refuted") for word in words[0])
+        shown = words[1].count("supported")
+        print(f"{kind}, shuffled {shuffled}, {n} seeds: {false} false, {shown} shown, {power:.3f} planned")
+        assert false <= stats.binom.isf(0.001, WORLDS, ALPHA)
+        assert false > stats.binom.isf(0.001, WORLDS, ALPHA / 10) or corrected
+        # With few seeds what is found may be shown to be equivalent, too (docs/verdicts.md).
+        assert shown >= stats.binom.ppf(0.001, WORLDS, power - 0.035)
+        assert shown <= stats.binom.isf(0.001, WORLDS, power) or corrected

@@ -22,7 +22,14 @@ from ablation.report.formats import render
 from ablation.report.table import tabulate
 from ablation.stats.crossed import sampled
 from ablation.stats.power import power_of
-from ablation.stats.statistics import equivalence_power, holm, holm_excluded, power, t_power
+from ablation.stats.statistics import (
+    equivalence_power,
+    holm,
+    holm_excluded,
+    power,
+    smallest_detectable,
+    t_power,
+)
 from ablation.stats.verdicts import verdicts
 from recompute import read
 
@@ -320,3 +327,19 @@ def test_a_learned_task_passes_with_the_predicted_power(n: int, learned: float) 
     both = passes * finds
     assert supported <= stats.binom.isf(0.001, studies, passes)
     assert supported >= stats.binom.ppf(0.001, studies, both)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("n", "false", "found"), [(5, 0.0095, 0.768), (10, 0.032, 0.787), (20, 0.045, 0.795)]
+)
+def test_what_is_significant_and_equivalent_at_once_is_equivalent(n: int, false: float, found: float) -> None:
+    """Where what matters is what is detected in 80 %: arms that are equal are called different in less than
+    alpha, and an effect of that size is found a little less often, with few seeds (docs/verdicts.md).
+    """
+    sd = 1 / smallest_detectable(n, 0.0, ALPHA)
+    error = 4 * 0.5 / np.sqrt(DRAWS)
+    for truth, expected in ((0.0, false), (1.0, found)):
+        p, equal, _ = p_values(np.random.default_rng(n), [truth], sd, n, DRAWS)
+        assert np.mean((p < ALPHA) & (equal >= ALPHA)) == pytest.approx(expected, abs=error)
+        assert np.mean(p < ALPHA) == pytest.approx(0.8 if truth else ALPHA, abs=error)

@@ -28,7 +28,7 @@ def variance_share(table: Any, level: float = 0.95) -> Estimate:
     if values.ndim != 2 or min(values.shape) < 2 or not np.isfinite(values).all():
         raise UserError(
             "variance_share wants a table without gaps of at least two splits and two trainings on each, but "
-            f"got one of shape {values.shape} with {count(np.count_nonzero(~np.isfinite(values)), 'gap')}: "
+            f"got one of shape {values.shape} with {count(int((~np.isfinite(values)).sum()), 'gap')}: "
             "leave out splits that lack one, or train more."
         )
     if not 0 < level < 1:

@@ -8,7 +8,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from ablation import Study, UserError
+from ablation import Claim, Difference, Over, Study, UserError
+from ablation.emoji import VENDORS, joint
 from ablation.emoji.cli import app
 from ablation.emoji.common_evaluation import common_images
 from ablation.emoji.composition.analogies import (
@@ -272,3 +273,24 @@ def test_held_out_pictures_are_of_the_vendors_that_are_tested_on(four: Images) -
     assert {four.vendor[index] for index in taught} <= {"noto", "twemoji", "openmoji"}
     subjects = [four.subject[index] for index in (*taught, *found.probe_test.tolist())]
     assert len(subjects) == len(set(subjects))
+
+
+def test_vendors_are_blocks_of_a_study_on_a_smoke_budget_too() -> None:
+    """Where every arm that changes the budget gets a budget of its own, the baselines stay baselines."""
+    study = Study(
+        name="blocks",
+        question="Is it so with every vendor?",
+        source="a double",
+        baseline=joint,
+        arms={"small": {"model.latent_dim": 64}, "long": {"train.epochs": 30}},
+        blocks={name: {"data.sources": (source,)} for name, source in VENDORS.items()},
+        measures={"test_mse": 0.002},
+        claims=(Claim("small is worse", Over(Difference("test_mse", "up", "small"), "these")),),
+    )
+    for one in (study, study.smoke()):
+        assert len(one.settings) == 12
+        assert list(one.by_block) == list(VENDORS)
+        for name, source in VENDORS.items():
+            assert one.reference_of(f"small, {name}") == f"baseline, {name}"
+            assert {s.data.sources for arm, s in one.settings.items() if arm.endswith(name)} == {(source,)}
+            assert one.by_block[name].reference == "baseline"
