@@ -9,7 +9,7 @@ SEARCHED := loss_weight
 .PHONY: study report test test-slow test-all storms bench lint format ui docs pictures clean-environment
 
 study: $(VENV)/ready
-	$(BIN)/ablation run latent_size --seeds $(SEEDS)
+	$(BIN)/ablation run confirm_latent_size --seeds $(SEEDS)
 
 # Every study with its own number of seeds, or with SEEDS where that is given. A failed cell is named on the page.
 report: $(VENV)/ready

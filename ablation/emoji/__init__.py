@@ -9,6 +9,7 @@ from ablation.emoji.protocols import VENDORS as VENDORS
 from ablation.emoji.protocols import autoencoder as autoencoder
 from ablation.emoji.protocols import composed as composed
 from ablation.emoji.protocols import joint as joint
+from ablation.emoji.protocols import moods as moods
 from ablation.emoji.spec import RunSpec as RunSpec
 from ablation.settings import vary as vary
 
