@@ -154,28 +154,26 @@ def contrast(study: Study, cells: pd.DataFrame, rule: Rule, items: pd.DataFrame 
     """
     looks = looks_taken(study, cells, list(rule.weights(study)))
     if not looks:
-        return _contrast(study, cells, rule, items)[0]
+        return _contrast(study, cells, rule, items)
     parts = [share_at(study, look) for look in looks]
     at = [_contrast(study, of_look(study, cells, look), rule, items, look) for look in looks]
-    last = at[-1][0]
+    last = at[-1]
     if last.p is None:
         return last
-    p, decisive = sequential_p([found.p for found, _, _ in at], parts)
-    above, _ = sequential_p([above for _, above, _ in at], parts)
-    below, _ = sequential_p([below for _, _, below in at], parts)
+    p, decisive = sequential_p([found.p for found in at], parts)
     return replace(
         last,
         p=p,
-        up=at[decisive][0].up,
-        p_equivalence=max(above, below),
-        p_excluded={"up": above, "down": below, None: None}[rule.direction],
+        up=at[decisive].up,
+        p_equivalence=sequential_p([found.p_equivalence for found in at], parts)[0],
+        p_excluded=sequential_p([found.p_excluded for found in at], parts)[0] if rule.direction else None,
     )
 
 
 def _contrast(
     study: Study, cells: pd.DataFrame, rule: Rule, items: pd.DataFrame | None, look: int = 0
-) -> tuple[Contrast, float | None, float | None]:
-    """The contrast of the seeds in `cells`, and the p-values of an effect that matters above and below 0.
+) -> Contrast:
+    """The contrast of the seeds in `cells`.
 
     look: at how many seeds; 0 where it is none, and then a study that declares looks tests nothing.
     """
@@ -219,7 +217,7 @@ def _contrast(
         return sample.exclusion(sesoi, step, sign)
 
     above, below = (excluded(1), excluded(-1)) if tested else (None, None)
-    found = Contrast(
+    return Contrast(
         rule,
         tuple(parts),
         seeds,
@@ -236,7 +234,6 @@ def _contrast(
         sample,
         these,
     )
-    return found, above, below
 
 
 def mean_of(
