@@ -21,8 +21,9 @@ from ablation.runner.existing_runs import all_runs, arm_called, arms_by_value
 from ablation.runner.recorded_plan import CodeChange
 from ablation.runner.scheduler import Progress, run_study
 from ablation.runner.tuning import tuning_of, wants_tuning, with_tuned_values
+from ablation.runner.until_decided import check_until_decided, run_until_decided
 from ablation.study import Study
-from ablation.terminal import Reporter
+from ablation.terminal import Reporter, say
 from ablation.tracked import Tracked
 from ablation.tracking.store import Store
 
@@ -36,18 +37,23 @@ def run(
     workers: int | None = None,
     engine: str = "local",
     code: CodeChange = "",
+    until_decided: bool = False,
     notify: Callable[[Progress], None] | None = None,
 ) -> Results:
     """Train every cell of the study that has no finished run in the folder `store`; what the runs say.
 
     `store`: ABLATION_STORE, else "mlruns", if None. `seeds`: replications of every arm, the study's own
     number if None. `workers`: cells at once, the engine's own number if None. `code`: where the code changed
-    since earlier runs, "same" takes them for runs of the same code, "new" starts over. `notify` is called as
-    cells end; without it a terminal shows a bar. Raises `UserError` where the study cannot run as declared; a
-    cell that fails or diverges does not stop the others, and stands in `Results.frame` and in the caveats.
-    Where the study's runs exist already, they are read and nothing is run.
+    since earlier runs, "same" takes them for runs of the same code, "new" starts over. `until_decided`: run
+    the looks that the study declares one after another, and stop arms that no undecided claim needs any more.
+    `notify` is called as cells end; without it a terminal shows a bar. Raises `UserError` where the study
+    cannot run as declared; a cell that fails or diverges does not stop the others, and stands in
+    `Results.frame` and in the caveats. Where the study's runs exist already, they are read and nothing is
+    run.
     """
     _check_counts(seeds=seeds, workers=workers)
+    if until_decided:
+        check_until_decided(study, seeds)
     place = _store(study, store)
     if study.runs is not None:
         return read(study, place, seeds)
@@ -56,7 +62,7 @@ def run(
     if wants_tuning(study, place, code):
         _train(tuning_of(study), place, hands, None, code, notify)
         study = with_tuned_values(replace(study, chosen={}), place, anew=code == "new")
-    _train(study, place, hands, seeds, code, notify)
+    _train(study, place, hands, seeds, code, notify, until_decided)
     return summarise(study, place, seeds or study.seeds)
 
 
@@ -143,13 +149,30 @@ def _train(
     seeds: int | None,
     code: CodeChange,
     notify: Callable[[Progress], None] | None,
+    until_decided: bool = False,
 ) -> None:
     if notify or not sys.stdout.isatty():
-        run_study(study, store, hands.make, hands.cells, seeds, notify or (lambda progress: None), code)
+        trained(study, store, hands, seeds, notify or (lambda progress: None), code, until_decided)
         return
     with Reporter(study, hands.cells) as reporter:
-        progress = run_study(study, store, hands.make, hands.cells, seeds, reporter.notify, code)
+        progress = trained(study, store, hands, seeds, reporter.notify, code, until_decided, say)
     reporter.summary(progress)
+
+
+def trained(
+    study: Study,
+    store: Store,
+    hands: Executor,
+    seeds: int | None,
+    notify: Callable[[Progress], None],
+    code: CodeChange,
+    until_decided: bool,
+    tell: Callable[[str], None] = lambda sentence: None,
+) -> Progress:
+    """Run what the study lacks, all of it or look by look; `tell` gets a sentence on each look."""
+    if until_decided:
+        return run_until_decided(study, store, hands.make, hands.cells, notify, code, tell)
+    return run_study(study, store, hands.make, hands.cells, seeds, notify, code)
 
 
 def _name(tracked: Tracked) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -35,6 +35,8 @@ DEFAULT_TESTS = {"training": "t", "split": "corrected_t", "items": "crossed"}
 TRAIN = 'a function(settings, seed), "package.module:function", a Command or an Experiment'
 SPLIT = 'Replication("split", test_share=n_test / n_train)'
 Sesoi = Annotated[float, "the smallest effect that matters, a number"]
+FEWEST_SEEDS = 5
+"""Below this a study is exploratory: it gets intervals, but no p-values and no verdicts."""
 NAME = r"[^\W_][\w\-]{0,63}"
 """What a study may be called, as a regular expression."""
 MOST_LETTERS = 200  # of an arm's name: MLflow keeps 250 of a run's, which has the seed behind it
@@ -81,6 +83,8 @@ class Study:
     which the whole comparison is made. Every arm is run in every block, as "ARM, BLOCK", and compared within
     it, to the baseline of that block; a claim `Over` blocks is about all of them. `arms` and `against` then
     have these names, `baseline` is that of the first block, and `blocks` is a `Blocks`.
+    `looks`: at how many seeds the study is judged, as in (5, 10, 15, 20), the last of which is its `seeds`
+    (else 5): `run(until_decided=True)` stops arms that no undecided claim needs (docs/verdicts.md).
     `tuned` is a setting that is chosen afresh for every arm before its cells run, and chosen[arm] what was
     chosen. `search` is a two-objective search beside the arms. `part` is the place in the report, as in
     "2 f, 2". `cell_seconds` is what a cell took on two cores, on average: what `list` can say without a
@@ -97,7 +101,8 @@ class Study:
     claims: tuple[Claim, ...] = ()
     gates: tuple[Gate, ...] = ()
     supported: str = ""
-    seeds: int = 5
+    seeds: Annotated[int, int | None] = None  # type: ignore[assignment]  # set below
+    looks: tuple[int, ...] = ()
     test: Test | Literal[""] = ""
     replication: Annotated[Any, Annotated[Replication, SPLIT] | Literal["training", "items"] | None] = None
     alpha: float = 0.05
@@ -132,6 +137,9 @@ class Study:
             made = expanded(self.baseline, self.arms, self.against, self.blocks)
             for name, one in zip(("baseline", "arms", "against", "blocks"), made, strict=True):
                 set_(self, name, one)
+        asked: Any = self.seeds
+        if asked is None:
+            set_(self, "seeds", self.looks[-1] if self.looks else FEWEST_SEEDS)
         set_(self, "train", as_experiment(own, self.measures))
         if self.runs is not None:
             set_(self, "runs", self.train)
@@ -259,8 +267,17 @@ class Study:
 
     def cells(self, seeds: int | None = None) -> list[Cell]:
         """Every arm under every seed, seed-major, so that an interrupted study has whole blocks."""
-        drawn = range(self.first_seed, self.first_seed + (seeds or self.seeds))
+        if self.looks and seeds and seeds > self.seeds:
+            raise UserError(
+                f"the looks of {self.name or 'the study'} end at {self.seeds} seeds, but got {seeds}: leave "
+                "--seeds out, or give fewer."
+            )
+        drawn = self.first_seeds(seeds or self.seeds)
         return [Cell(arm, seed, one) for seed in drawn for arm, one in self.settings.items()]
+
+    def first_seeds(self, seeds: int) -> range:
+        """The first so many seeds."""
+        return range(self.first_seed, self.first_seed + seeds)
 
     def smoke(self) -> "Study":
         """The same study with a budget that only shows that it runs: its numbers mean nothing."""
@@ -269,7 +286,9 @@ class Study:
         quick = self.experiment.quick
         arms = {arm: dict(quick(changes, n)) for n, (arm, changes) in enumerate(self.arms.items(), start=1)}
         baseline = vary(self.baseline, quick({}, 0))
-        return replace(self, baseline=baseline, arms=arms, seeds=2, name=f"{self.name}-quick", quick=True)
+        return replace(
+            self, baseline=baseline, arms=arms, seeds=2, looks=(), name=f"{self.name}-quick", quick=True
+        )
 
     @checked
     def run(
@@ -280,6 +299,7 @@ class Study:
         workers: int | None = None,
         engine: str = "local",
         code: Literal["", "same", "new"] = "",
+        until_decided: bool = False,
     ) -> "Results":
         """Train every cell that has no finished run; what the runs say. The arguments are `ablation.run`'s.
 
@@ -288,7 +308,15 @@ class Study:
         from ablation import run
 
         object.__setattr__(self, "store", store or self.store)
-        return run(self, store=self.store, seeds=seeds, workers=workers, engine=engine, code=code)
+        return run(
+            self,
+            store=self.store,
+            seeds=seeds,
+            workers=workers,
+            engine=engine,
+            code=code,
+            until_decided=until_decided,
+        )
 
     @checked
     def results(self, *, store: "str | Path | None" = None, seeds: int | None = None) -> "Results":
@@ -374,6 +402,7 @@ def _check(study: Study) -> None:
         )
     if study.seeds < 1:
         raise UserError(f"seeds of Study must be at least 1, but got {study.seeds}.")
+    _check_looks(study)
     if not 0 < study.alpha < 1:
         raise UserError(f"alpha must lie between 0 and 1, but got {study.alpha}.")
     if (study.test == "crossed") != study.of_items:
@@ -411,6 +440,26 @@ def _check(study: Study) -> None:
     for claim in study.claims:
         check_known("measure in this study", claim.rule.measure, study.measures)
         claim.rule.check(study)
+
+
+def _check_looks(study: Study) -> None:
+    looks = study.looks
+    if not looks:
+        return
+    if looks[0] < FEWEST_SEEDS or any(later <= earlier for earlier, later in pairwise(looks)):
+        raise UserError(
+            f"looks wants numbers of seeds that grow, the first at least {FEWEST_SEEDS}, since fewer are "
+            f"never tested, but got {looks}: write it as in looks=(5, 10, 15, 20)."
+        )
+    if study.seeds != looks[-1]:
+        raise UserError(
+            f"the last of looks is the number of seeds, {looks[-1]}, but got seeds={study.seeds}: leave "
+            "seeds out."
+        )
+    if study.runs is not None:
+        raise UserError(
+            "looks are for runs that are still to come, but these runs exist already: leave looks out."
+        )
 
 
 def _check_texts(study: Study) -> None:

@@ -22,6 +22,7 @@ from ablation.report.formats import render
 from ablation.report.table import tabulate
 from ablation.stats.crossed import sampled
 from ablation.stats.power import power_of
+from ablation.stats.sequential import shares
 from ablation.stats.statistics import (
     equivalence_power,
     holm,
@@ -229,21 +230,34 @@ def test_a_null_study_is_decided_falsely_at_alpha_through_the_whole_path(n: int)
     than half of it, whatever becomes of the third.
     """
     studies, rng = 800, np.random.default_rng(n)
-    # The third arm is better by far: what it shows takes nothing from the claims that count.
-    one = study("training", 0.01)
-    claims = [Claim(arm, Difference("score", "up", arm)) for arm in ("equal", "other", "better")]
-    arms = {arm: {"x": k} for k, arm in enumerate(("old", "equal", "other", "better"))}
-    one = replace(one, arms=arms, claims=(*claims[:2], replace(claims[2], counts=False)))
-    index = [(arm, seed) for arm in arms for seed in range(n)]
-    cells = pd.DataFrame(index, columns=["arm", "seed"]).assign(state="complete", fingerprint="", run_id="")
+    one, cells = null_study(n)
     false, beside = 0, 0
     for _ in range(studies):
-        values = rng.normal(size=n) + rng.normal(size=(4, n)) + np.array([[0.0], [0.0], [0.0], [4.0]])
-        first, second, third = verdicts(one, cells.assign(score=values.ravel()))
+        first, second, third = verdicts(one, cells.assign(score=null_scores(rng, n)))
         false += any(verdict.word in ("supported", "refuted") for verdict in (first, second))
         beside += third.word == "supported"
     assert stats.binom.ppf(0.001, studies, ALPHA / 2) <= false <= stats.binom.isf(0.001, studies, ALPHA)
     assert beside >= 0.9 * studies
+
+
+def null_study(n: int, looks: tuple[int, ...] = ()) -> tuple[Study, pd.DataFrame]:
+    """Two claims that count, of arms that equal the old one, and one beside of an arm that is better by far;
+    and the cells of n seeds, which lack their scores.
+    """
+    one = study("training", 0.01)
+    claims = [Claim(arm, Difference("score", "up", arm)) for arm in ("equal", "other", "better")]
+    arms = {arm: {"x": k} for k, arm in enumerate(("old", "equal", "other", "better"))}
+    claims[2] = replace(claims[2], counts=False)
+    one = replace(one, arms=arms, claims=tuple(claims), looks=looks, seeds=n)
+    index = [(arm, seed) for arm in arms for seed in range(n)]
+    cells = pd.DataFrame(index, columns=["arm", "seed"]).assign(state="complete", fingerprint="", run_id="")
+    return one, cells
+
+
+def null_scores(rng: np.random.Generator, n: int) -> np.ndarray:
+    """The third arm is better by far: what it shows takes nothing from the claims that count."""
+    values = rng.normal(size=n) + rng.normal(size=(4, n)) + np.array([[0.0], [0.0], [0.0], [4.0]])
+    return values.ravel()
 
 
 @pytest.mark.slow
@@ -329,6 +343,43 @@ def test_a_learned_task_passes_with_the_predicted_power(n: int, learned: float) 
     assert supported >= stats.binom.ppf(0.001, studies, both)
 
 
+LOOKS = (5, 10, 15, 20)
+
+
+@pytest.mark.slow
+def test_a_null_study_that_is_looked_at_is_decided_falsely_at_alpha_through_the_whole_path() -> None:
+    """At any look; the same looks without a rule would be wrong in more than twice as many studies."""
+    studies, rng = 800, np.random.default_rng(11)
+    (one, cells), (plain, _) = null_study(20, LOOKS), null_study(20)
+    false = tempting = 0
+    for _ in range(studies):
+        scored = cells.assign(score=null_scores(rng, 20))
+        first, second, third = verdicts(one, scored)
+        false += any(verdict.word in ("supported", "refuted") for verdict in (first, second))
+        assert third.word == "supported"
+        peeks = (verdicts(plain, scored[scored["seed"] < look])[:2] for look in LOOKS)
+        tempting += any(verdict.word in ("supported", "refuted") for peek in peeks for verdict in peek)
+    assert stats.binom.ppf(0.001, studies, ALPHA / 2) <= false <= stats.binom.isf(0.001, studies, ALPHA)
+    assert tempting > 2 * false
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", WORLDS)
+def test_every_kind_of_replication_keeps_its_rates_where_it_is_looked_at(kind: str) -> None:
+    replication, world, shift = WORLDS[kind]
+    rng = np.random.default_rng(12)
+    calibration = [world(rng, shift) for _ in range(400)]
+    delta, _ = predicted(study(replication, 1.0), calibration, ALPHA)
+    seeds = len(calibration[0]["old"])
+    one = replace(study(replication, delta), looks=(5, seeds), seeds=seeds)
+    found = [exported(one, world(rng, shift)) for _ in range(2 * STUDIES)]
+    most = stats.binom.isf(0.001, 2 * STUDIES, ALPHA)
+    assert sum(words["equal"][0] in ("better", "worse") for words in found) <= most
+    assert sum(words["equal"][1] in ("supported", "refuted") for words in found) <= most
+    assert sum("equivalent" in words["better"] for words in found) <= most
+    assert sum(words["better"][1] == "supported" for words in found) >= STUDIES
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "false", "found"), [(5, 0.0095, 0.768), (10, 0.032, 0.787), (20, 0.045, 0.795)]
@@ -343,3 +394,48 @@ def test_what_is_significant_and_equivalent_at_once_is_equivalent(n: int, false:
         p, equal, _ = p_values(np.random.default_rng(n), [truth], sd, n, DRAWS)
         assert np.mean((p < ALPHA) & (equal >= ALPHA)) == pytest.approx(expected, abs=error)
         assert np.mean(p < ALPHA) == pytest.approx(0.8 if truth else ALPHA, abs=error)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("delta", "claims", "seeds"),
+    [(0.0, 1, 20.0), (0.66, 1, 17.0), (1.0, 1, 13.7), (1.5, 1, 10.7), (1.0, 3, 15.3)],
+)
+def test_looks_save_runs_and_keep_the_level_and_the_predicted_power(
+    delta: float, claims: int, seeds: float
+) -> None:
+    """By scipy's t tests of effects of `delta` standard deviations, at Holm's first step over the claims."""
+    rng, parts, alpha = np.random.default_rng(13), np.array(shares(LOOKS)), ALPHA / claims
+    values = delta + rng.normal(size=(DRAWS, 20))
+    p = np.stack([stats.ttest_1samp(values[:, :n], 0, axis=1).pvalue for n in LOOKS], axis=1)
+    shown = p < alpha * parts
+    ends = np.where(shown.any(axis=1), np.array(LOOKS)[shown.argmax(axis=1)], LOOKS[-1])
+    error = 4 * 0.5 / np.sqrt(DRAWS)
+    seen = float(shown.any(axis=1).mean())
+    if delta == 0:
+        assert 0.6 * ALPHA <= seen <= ALPHA
+    else:
+        assert power(delta, 1.0, 20, 0.0, alpha * parts[-1]) - error <= seen
+        assert seen <= power(delta, 1.0, 20, 0.0, alpha) + error
+    assert float(ends.mean()) == pytest.approx(seeds, abs=0.15)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delta", [0.0, 1.0, 2.5])
+def test_intervals_of_looks_cover_wherever_a_study_stops(delta: float) -> None:
+    """And the ordinary interval of the seeds at which a study stops does not."""
+    rng, parts = np.random.default_rng(14), shares(LOOKS)
+    values = delta + rng.normal(size=(DRAWS, 20))
+    running, covered, plain = np.ones(DRAWS, dtype=bool), 0, 0
+    for n, part in zip(LOOKS, parts, strict=True):
+        tested = stats.ttest_1samp(
+            values[:, :n], delta, axis=1
+        ).pvalue  # covers where this is above the level
+        shown = stats.ttest_1samp(values[:, :n], 0, axis=1).pvalue < ALPHA * part
+        stops = running & (shown | (n == LOOKS[-1]))
+        covered += int((tested[stops] >= ALPHA * part).sum())
+        plain += int((tested[stops] >= ALPHA).sum())
+        running &= ~stops
+    assert covered / DRAWS >= 1 - ALPHA
+    if delta == 1.0:
+        assert plain / DRAWS < 1 - ALPHA

@@ -173,9 +173,11 @@ def show_links(store: "Store", name: str, quick: bool) -> None:
 
 def show_status(states: "Mapping[str, pd.DataFrame | UserError | None]", detailed: bool) -> None:
     """A row a study with its cells by state, or why it has none; detailed: the state of every cell."""
-    from ablation.stats.cells import STATES
+    from ablation.stats.cells import STATES, STOPPED
 
-    grid = _grid("study", *STATES, "seeds")
+    frames = [cells for cells in states.values() if cells is not None and not isinstance(cells, UserError)]
+    shown = [*STATES, *([STOPPED] if any(cells.state.eq(STOPPED).any() for cells in frames) else [])]
+    grid = _grid("study", *shown, "seeds")
     for name, cells in states.items():
         if cells is None:
             grid.add_row(name, "not run")
@@ -183,7 +185,7 @@ def show_status(states: "Mapping[str, pd.DataFrame | UserError | None]", detaile
             grid.add_row(name, "see below")
         else:
             counts = cells.state.value_counts()
-            numbers = (str(counts.get(state, 0)) for state in STATES)
+            numbers = (str(counts.get(state, 0)) for state in shown)
             grid.add_row(name, *numbers, str(cells.seed.nunique()))
     console.print(grid)
     for cells in states.values():

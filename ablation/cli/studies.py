@@ -154,6 +154,14 @@ def run(
     address: Address = None,
     gpus: Gpus = 0.0,
     code: Code = "",
+    until_decided: Annotated[
+        bool,
+        typer.Option(
+            "--until-decided",
+            help="Run the looks that a study declares one after another, and stop arms that no undecided "
+            "claim needs.",
+        ),
+    ] = False,
 ) -> int:
     """Train every cell that has no finished run, then print the table and its verdict."""
     from ablation.runner.engines import ExecutorConfig, executor
@@ -162,6 +170,8 @@ def run(
         raise UserError("--address and --gpus belong to --engine ray: add it, or leave them out.")
     if engine != "local" and search:
         raise UserError(f"--engine {engine} knows no --search: leave one of them out.")
+    if until_decided and search:
+        raise UserError("--search looks for compromises and decides no claim: leave out --until-decided.")
     declared = {name: load_study(name, quick) for name in studies}
     config = ExecutorConfig(open_store(store), workers, address, gpus)
     how = executor(engine, config, [one.experiment for one in declared.values() if one.runs is None])
@@ -170,7 +180,7 @@ def run(
     codes = []
     for name, study in declared.items():
         try:
-            codes.append(_run(name, study, config.store, seeds, how, code))
+            codes.append(_run(name, study, config.store, seeds, how, code, until_decided))
         except UserError as error:  # does not stop the studies after it
             typer.echo(str(error), err=True)
             codes.append(2)
@@ -178,14 +188,23 @@ def run(
 
 
 def _run(
-    name: str, study: Study, place: "Store", seeds: int | None, how: "Executor", code: "CodeChange"
+    name: str,
+    study: Study,
+    place: "Store",
+    seeds: int | None,
+    how: "Executor",
+    code: "CodeChange",
+    until_decided: bool,
 ) -> int:
     """Tune the study where it wants it, train it and print its table; 1 where a cell failed, else 0."""
     from ablation.cli.show import show_links, show_table, show_warnings
     from ablation.report.export import read, summarise
     from ablation.runner.tuning import tuning_of, wants_tuning, with_tuned_values
+    from ablation.runner.until_decided import check_until_decided
     from ablation.stats.power import power_of
 
+    if until_decided:
+        check_until_decided(study, seeds)
     if study.runs is not None:
         found = read(study, place, seeds)
         typer.echo(f"{name}: its runs exist already, and nothing is run.")
@@ -196,19 +215,26 @@ def _run(
     if wants_tuning(study, place, code):
         _train(tuning_of(study), place, None, how, code)
         study = with_tuned_values(replace(study, chosen={}), place, anew=code == "new")
-    failed = _train(study, place, seeds, how, code)
+    failed = _train(study, place, seeds, how, code, until_decided)
     show_table(summarise(study, place, seeds or study.seeds).table, asked=True)
     show_links(place, name, study.quick)
     return 1 if failed else 0
 
 
-def _train(study: Study, store: "Store", seeds: int | None, how: "Executor", code: "CodeChange") -> bool:
+def _train(
+    study: Study,
+    store: "Store",
+    seeds: int | None,
+    how: "Executor",
+    code: "CodeChange",
+    until_decided: bool = False,
+) -> bool:
     """Train what is lacking and show it as it comes; whether a cell failed."""
-    from ablation.runner.scheduler import run_study
-    from ablation.terminal import Reporter
+    from ablation.launch import trained
+    from ablation.terminal import Reporter, say
 
     with Reporter(study, how.cells) as reporter:
-        progress = run_study(study, store, how.make, how.cells, seeds, reporter.notify, code)
+        progress = trained(study, store, how, seeds, reporter.notify, code, until_decided, say)
     reporter.summary(progress)
     return bool(progress.failed)
 

@@ -28,7 +28,7 @@ from ablation.report.drawing import encoded
 from ablation.report.gallery import Gallery, Png
 from ablation.report.table import Table, tabulate
 from ablation.stats.analysis import Analysis
-from ablation.stats.cells import COMPLETE, DIVERGED, planned
+from ablation.stats.cells import COMPLETE, DIVERGED, STOPPED, planned
 from ablation.stats.verdicts import Verdict
 from ablation.study import Study
 
@@ -204,7 +204,7 @@ class Evidence:
     @property
     def lacking(self) -> str:
         """How much is still to be run."""
-        missing = sum(run.state not in (COMPLETE, DIVERGED) for run in self.runs)
+        missing = sum(run.state not in (COMPLETE, DIVERGED, STOPPED) for run in self.runs)
         return f"{missing} of {count(len(self.runs), 'cell')} are still to be run." if missing else ""
 
     @property

@@ -27,9 +27,8 @@ from ablation.runner.tables import (
 )
 from ablation.settings import MISSING, exact, flat, matches
 from ablation.stats.cells import COMPLETE, common
-from ablation.stats.effects import FEWEST_SEEDS
 from ablation.stats.items import ITEM_COLUMNS, as_items
-from ablation.study import MOST_LETTERS, Study
+from ablation.study import FEWEST_SEEDS, MOST_LETTERS, Study
 from ablation.texts import one_line, twins, unfit
 from ablation.tracked import AFTER, Tracked
 from ablation.tracking.foreign_runs import ForeignRuns

@@ -46,14 +46,15 @@ def studies_in(store: Store) -> list[str]:
     return sorted(one.study_name for one in found if one.user_attrs.get("plan"))  # a server may hold others
 
 
-def cells_in(store: Store, name: str) -> dict[str, tuple[str, int, TrialState | None]]:
-    """The arm, seed and state of every cell of a recorded study by fingerprint, or by name where none began.
+def cells_in(store: Store, name: str) -> tuple[dict[str, tuple[str, int, TrialState | None]], dict[str, int]]:
+    """The arm, seed and state of every cell of a recorded study by fingerprint, or by name where none began;
+    and `Ledger.stopped`.
 
     What is planned are the arms of its plan under as many seeds as it was last asked for.
     """
     recorded = optuna.load_study(study_name=name, storage=_storage(store))
     ledger = Ledger(None, recorded)  # type: ignore[arg-type]  # of whose file nothing is known
-    states, found = ledger.states(), {}
+    states, found = ledger.states(), dict[str, tuple[str, int, TrialState | None]]()
     for trial in recorded.get_trials(deepcopy=False):
         key = trial.user_attrs.get("fingerprint")
         if key in states and "arm" in trial.params:
@@ -62,9 +63,8 @@ def cells_in(store: Store, name: str) -> dict[str, tuple[str, int, TrialState | 
     first = min((seed for _, seed in begun), default=0)
     seeds = range(first, first + (ledger.seed_counts or [0])[-1])
     planned = [(arm, seed) for seed in seeds for arm in ledger.plan.get("arms", {})]
-    return found | {
-        f"{arm}, seed {seed}": (arm, seed, None) for arm, seed in planned if (arm, seed) not in begun
-    }
+    found |= {f"{arm}, seed {seed}": (arm, seed, None) for arm, seed in planned if (arm, seed) not in begun}
+    return found, ledger.stopped
 
 
 class Ledger:
@@ -120,6 +120,16 @@ class Ledger:
         """Note that `run` is asked for `seeds` seeds."""
         if self.seed_counts[-1:] != [seeds]:
             self._optuna.set_user_attr("seeds", [*self.seed_counts, seeds])
+
+    @property
+    def stopped(self) -> dict[str, int]:
+        """After how many seeds each arm was stopped that no undecided claim needed any more."""
+        return dict(self._optuna.user_attrs.get("stopped", {}))
+
+    @stopped.setter
+    def stopped(self, arms: Mapping[str, int]) -> None:
+        if self.stopped != arms:
+            self._optuna.set_user_attr("stopped", dict(arms))
 
     @property
     def same_code(self) -> list[str]:

@@ -43,6 +43,8 @@ def _own(study: Study) -> dict[str, Any]:
     )
     if said != usual:
         own["replication"] = said
+    if study.looks:
+        own["looks"] = list(study.looks)
     if study.experiment.code():  # then it has its measures from the study
         own["better"] = {name: study.measure(name).better for name in study.measures}
     return own

@@ -1,5 +1,7 @@
 """A study's results, a row a cell: Optuna's state and MLflow's numbers, tied by the fingerprint."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 from optuna.trial import TrialState
 
@@ -7,6 +9,7 @@ from ablation.errors import UserError
 from ablation.runner.existing_runs import existing
 from ablation.runner.ledger import Ledger, cells_in
 from ablation.runner.recorded_plan import check_unchanged, fingerprints, plan_of
+from ablation.stats.cells import MISSING, STOPPED
 from ablation.study import Study
 from ablation.tracking.read import cell_runs, curve_names, curves, logged_curves
 from ablation.tracking.store import Store
@@ -15,9 +18,10 @@ from ablation.tracking.store import Store
 def results(study: Study, store: Store, seeds: int | None = None) -> pd.DataFrame:
     """One row a cell of the plan, in its order: arm, seed, state, fingerprint, run_id, and the run's columns.
 
-    state: "complete", "diverged", "failed", "running" or "missing" (an interrupted cell, too). Without
-    `seeds`, as many as `run` was last asked for. Raises `UserError` where the study was never run, or its
-    plan has changed since.
+    state: "complete", "diverged", "failed", "running", "missing" (an interrupted cell, too) or "stopped" (one
+    that never ran, since no undecided claim needed its arm any more). Without `seeds`, as
+    many as `run` was last asked for. Raises `UserError` where the study was never run, or its plan has
+    changed since.
     Of a study whose runs exist already, a row each run that counts.
     """
     if study.runs is not None:
@@ -36,12 +40,12 @@ def results(study: Study, store: Store, seeds: int | None = None) -> pd.DataFram
         "state": [_state(states.get(k), status.get(k), outcome.get(k), k in failed) for k in cells],
         "fingerprint": list(cells),
     }
-    return _joined(pd.DataFrame(plan), runs)
+    return _joined(_with_stopped(pd.DataFrame(plan), ledger.stopped, study.first_seed), runs)
 
 
 def recorded(store: Store, name: str) -> pd.DataFrame:
     """The cells of a study in the store, whatever its file says now: arm, seed and state, as in `results`."""
-    cells = cells_in(store, name)
+    cells, stopped = cells_in(store, name)
     found = cell_runs(store, name)
     runs, failed = accepted(found), set(found.fingerprint[found.outcome == "failed"])
     status, outcome = dict(runs.status), dict(runs.outcome)
@@ -49,7 +53,14 @@ def recorded(store: Store, name: str) -> pd.DataFrame:
         (arm, seed, _state(trial, status.get(key), outcome.get(key), key in failed))
         for key, (arm, seed, trial) in cells.items()
     ]
-    return pd.DataFrame(rows, columns=["arm", "seed", "state"])
+    frame = pd.DataFrame(rows, columns=["arm", "seed", "state"])
+    return _with_stopped(frame, stopped, min(frame["seed"], default=0))
+
+
+def _with_stopped(cells: pd.DataFrame, stopped: Mapping[str, int], first: int) -> pd.DataFrame:
+    """The cells; those missing after the last seed, counted from `first`, of a stopped arm are "stopped"."""
+    after = cells["arm"].map(stopped) <= cells["seed"] - first  # never, where an arm was not stopped
+    return cells.assign(state=cells["state"].mask(after & cells["state"].eq(MISSING), STOPPED))
 
 
 def opened(study: Study, store: Store) -> Ledger:

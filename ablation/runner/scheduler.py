@@ -1,6 +1,6 @@
 """Run what a study still lacks: check it, find the lacking cells, keep workers busy, note how each ends."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -67,9 +67,11 @@ def run_study(
     seeds: int | None = None,
     notify: Callable[[Progress], None] = lambda progress: None,
     code: CodeChange = "",
+    block: Sequence[Cell] = (),
 ) -> Progress:
     """Train every cell that has no finished run, `workers` at a time, seed by seed or as the engine wants.
 
+    block: those of the study's cells that are meant; all of them if empty.
     `code` says what becomes of earlier runs where the code changed since. The study and its data are checked
     before anything is written. A cell that diverges or fails does not stop the others. Raises `UserError`
     where another process runs this study, the plan has changed, or a setting is tuned and nothing was chosen
@@ -95,11 +97,14 @@ def run_study(
             study, ledger.plan, ledger.same_code, now, code if ledger.has_results else "new"
         )
         if not ledger.has_results or versions.get(CODE) != ledger.plan["versions"].get(CODE):
-            ledger.plan = plan_of(study, versions)
+            ledger.plan, ledger.stopped = plan_of(study, versions), {}
         elif versions != now:
             ledger.add_same_code(now.get(CODE, ""))
-        progress = Progress(total=len(study.cells(seeds)))
-        lacking = _lacking(study, store, seeds, versions, progress)
+        cells = block or study.cells(seeds)
+        if not block:
+            ledger.stopped = {}
+        progress = Progress(total=len(cells))
+        lacking = _lacking(study, store, seeds, cells, versions, progress)
         notify(progress)
         if lacking:
             workers = min(workers, len(lacking))
@@ -108,8 +113,8 @@ def run_study(
             scheduler = Scheduler(
                 study, store, ledger, place, versions, progress, notify, costs, versions != now
             )
-            cells = engine.order(study.experiment, lacking)
-            begun = ((key, cell, ledger.begin(cell, key)) for key, cell in cells.items())
+            ordered = engine.order(study.experiment, lacking)
+            begun = ((key, cell, ledger.begin(cell, key)) for key, cell in ordered.items())
             scheduler.work(begun, engine, workers)
         return progress
 
@@ -255,12 +260,17 @@ class Scheduler:
 
 
 def _lacking(
-    study: Study, store: Store, seeds: int, versions: Versions, progress: Progress
+    study: Study,
+    store: Store,
+    seeds: int,
+    cells: Sequence[Cell],
+    versions: Versions,
+    progress: Progress,
 ) -> dict[str, Cell]:
-    """The cells without a finished run; those that have one, or that diverged, are counted in `progress`."""
+    """Those of `cells` without a finished run; `progress` counts those that have one, or that diverged."""
     found = results(study, store, seeds).set_index("fingerprint")
     lacking: dict[str, Cell] = {}
-    for key, cell in fingerprints(study, study.cells(seeds), versions).items():
+    for key, cell in fingerprints(study, cells, versions).items():
         if found.state[key] == "complete":
             progress.there += 1
         elif found.state[key] == "diverged":

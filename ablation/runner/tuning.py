@@ -47,6 +47,7 @@ def tuning_of(study: Study) -> Study:
         tuned=None,
         search=None,
         seeds=1,
+        looks=(),
         first_seed=TUNING_SEED,
     )
 

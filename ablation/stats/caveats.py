@@ -21,12 +21,13 @@ from ablation.formatting import (
 from ablation.settings import flat
 from ablation.stats.cells import COMPLETE, lacking, values
 from ablation.stats.crossed import FEWEST_CLUSTERS, Sample
-from ablation.stats.effects import FEWEST_SEEDS, Effect
+from ablation.stats.effects import Effect
 from ablation.stats.gates import Gated, gate_caveats
+from ablation.stats.sequential import looks_caveats
 from ablation.stats.statistics import TESTS, Estimate
 from ablation.stats.two_way_bootstrap import DRAWS, Clustered
 from ablation.stats.verdicts import Verdict
-from ablation.study import Study
+from ablation.study import FEWEST_SEEDS, Study
 from ablation.tuning import TUNING_SEED
 
 
@@ -48,8 +49,9 @@ def caveats(
         *gate_caveats(study, gates),
         *_remarks(cells),
         *_spreads(study, cells, found),
-        *_history(cells, seed_counts),
+        *_history(study, cells, seed_counts),
         *_method(study, cells, found),
+        *looks_caveats(study, cells, [one.arms for one in judged]),
         *tuned_caveats(study),
         *study.experiment.caveats(study, cells),
         *_pairing(study, cells),
@@ -142,8 +144,12 @@ def _warnings(study: Study, cells: pd.DataFrame) -> Iterator[str]:
     if gaps := lacking(cells, list(study.settings)):
         states = listing([f"{n} {state}" for state, n in gaps.items()])
         yield (
-            f"Of {len(cells)} cells {states}: numbers are over the seeds that are left, and what rests on an "
-            "arm with such a cell is not tested."
+            f"Of {len(cells)} cells {states}: numbers are over the seeds that are left, and "
+            + (
+                "no look counts that lacks such a cell."
+                if study.looks
+                else "what rests on an arm with such a cell is not tested."
+            )
         )
     complete = cells[cells["state"] == COMPLETE]
     for name in study.measures if study.runs is None else ():  # of runs that exist their reader says it
@@ -170,8 +176,8 @@ def _spreads(study: Study, cells: pd.DataFrame, found: Sequence[Effect]) -> Iter
         )
 
 
-def _history(cells: pd.DataFrame, seed_counts: Sequence[int]) -> Iterator[str]:
-    if any(later > earlier for earlier, later in pairwise(seed_counts)):
+def _history(study: Study, cells: pd.DataFrame, seed_counts: Sequence[int]) -> Iterator[str]:
+    if not study.looks and any(later > earlier for earlier, later in pairwise(seed_counts)):
         yield (
             f"Seeds were added after results could be seen ({', then '.join(map(str, seed_counts))}), so the "
             "p-values are optimistic unless the number was fixed before."

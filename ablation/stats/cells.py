@@ -9,6 +9,8 @@ from ablation.study import Study
 
 STATES = COMPLETE, MISSING, RUNNING, FAILED, DIVERGED = "complete", "missing", "running", "failed", "diverged"
 """A cell is "running" while it is computed, and after its coordinator was killed until it runs again."""
+STOPPED = "stopped"
+"""The state of a cell that never ran since no undecided claim needed its arm any more: it is no gap."""
 
 Seed = int | str
 """A seed; of runs that exist already, any label."""
@@ -46,7 +48,7 @@ def _check(study: Study, frame: pd.DataFrame) -> None:
     if len(twice):
         cell = twice.iloc[0]
         raise UserError(f"a cell is one run, but arm {cell['arm']!r}, seed {cell['seed']} has two: drop one.")
-    strange = sorted(set(frame["state"].astype(str)) - set(STATES))
+    strange = sorted(set(frame["state"].astype(str)) - {*STATES, STOPPED})
     if strange:
         raise UserError(f"a cell is {', '.join(STATES)}, but got the state {strange[0]!r}.")
 
@@ -74,6 +76,6 @@ def common(cells: pd.DataFrame, arms: list[str]) -> set[Seed]:
 
 
 def lacking(cells: pd.DataFrame, arms: list[str]) -> dict[str, int]:
-    """How many cells of `arms` are in each state but complete; empty where all are complete."""
+    """How many cells of `arms` are in each state but complete and stopped; empty where there are none."""
     states = cells.loc[cells["arm"].isin(arms), "state"].value_counts()
     return {state: int(states[state]) for state in STATES[1:] if state in states.index}

@@ -12,6 +12,7 @@ from ablation.claims import Claim, Difference, Over, Rule
 from ablation.stats.cells import Seed, common, values
 from ablation.stats.crossed import Sample, sampled
 from ablation.stats.items import paired
+from ablation.stats.sequential import looks_taken, of_look, sequential_p, share_at
 from ablation.stats.statistics import (
     ROUNDING,
     Array,
@@ -24,12 +25,10 @@ from ablation.stats.statistics import (
     p_value,
     share,
 )
-from ablation.study import Study
+from ablation.study import FEWEST_SEEDS, Study
 
 Judgement = Literal["better", "worse", "higher", "lower", "equivalent", "inconclusive", "not judged"]
 """The last: a gate of the measure is not passed (`gates.without_verdicts`)."""
-FEWEST_SEEDS = 5
-"""Below this a study is exploratory: it gets intervals, but no p-values and no verdicts."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,9 @@ class Contrast:
     the rule's family (`contrasts`), which has `family` members. `step` is the least deviation over seeds
     that tests of equivalence and of exclusion assume. `above`: under how many seeds the difference is above
     0, half a seed for one that is 0.
+    `up`: whether it is an effect above 0 that p is of. `weight`: which part of alpha the tests at these seeds
+    may use, below 1 at a look (`sequential`); then the seeds are those of the last look taken, the p-values
+    sequential, and the interval is at the level of that look.
     `sample`: over which items or blocks, where these are a sample; fewer than `Sample.fewest` clusters of
     them are not tested either. `these`: then the same mean with its interval over seeds alone, which is about
     these items, or blocks, and no others. by_block[block]: of a rule over blocks, its effect in each, over
@@ -60,6 +62,8 @@ class Contrast:
     equal: bool
     step: float
     above: float
+    up: bool
+    weight: float = 1.0
     sample: Sample | None = None
     these: Estimate | None = None
     by_block: Mapping[str, Estimate] = field(default_factory=dict)
@@ -148,8 +152,38 @@ def family_of(study: Study, claim: Claim) -> int:
 
 
 def contrast(study: Study, cells: pd.DataFrame, rule: Rule, items: pd.DataFrame | None = None) -> Contrast:
-    """The differences that `rule` speaks of, one per seed, and their test."""
-    parts = rule.weights(study)
+    """The differences that `rule` speaks of, one per seed, and their test.
+
+    Where the study declares looks, those of the last look that is whole for the rule's arms, tested by what
+    all looks so far say; before the first, those there are.
+    """
+    looks = looks_taken(study, cells, list(rule.weights(study)))
+    if not looks:
+        return _contrast(study, cells, rule, items)
+    parts = [share_at(study, look) for look in looks]
+    at = [_contrast(study, of_look(study, cells, look), rule, items, look) for look in looks]
+    last = at[-1]
+    if last.p is None:
+        return last
+    p, decisive = sequential_p([found.p for found in at], parts)
+    return replace(
+        last,
+        p=p,
+        up=at[decisive].up,
+        p_equivalence=sequential_p([found.p_equivalence for found in at], parts)[0],
+        p_excluded=sequential_p([found.p_excluded for found in at], parts)[0] if rule.direction else None,
+    )
+
+
+def _contrast(
+    study: Study, cells: pd.DataFrame, rule: Rule, items: pd.DataFrame | None, look: int = 0
+) -> Contrast:
+    """The contrast of the seeds in `cells`.
+
+    look: at how many seeds; 0 where it is none, and then a study that declares looks tests nothing.
+    """
+    weight = share_at(study, look) if look else 1.0
+    parts, level = rule.weights(study), 1 - study.alpha * weight
     arms, factors = list(parts), np.array(list(parts.values()))
     seeds, table = values(cells, rule.measure, arms)
     sample = None
@@ -162,6 +196,7 @@ def contrast(study: Study, cells: pd.DataFrame, rule: Rule, items: pd.DataFrame 
     same = equal(differences.ravel(), largest)
     # Every planned seed has to count: a missing cell or value breaks the declared sample.
     whole = FEWEST_SEEDS <= len(seeds) == len(common(cells, arms)) and not study.quick
+    whole = whole and bool(look or not study.looks)
     if study.of_items:
         sample = sampled(differences, clusters, lacking)
     elif isinstance(rule, Over) and rule.blocks == "new":
@@ -177,12 +212,12 @@ def contrast(study: Study, cells: pd.DataFrame, rule: Rule, items: pd.DataFrame 
     tested, sesoi = whole and not same, study.measures.get(rule.measure, inf)  # a gate's needs none
     # A spread below the step of the measure shows that the seeds are few, not that the mean is precise.
     step = study.experiment.resolution(study, cells, rule.measure) * float(np.abs(factors).max())
-    these = None if sample is None else interval(differences, 1 - study.alpha, study.ratio)
+    these = None if sample is None else interval(differences, level, study.ratio)
     if sample is None:
-        estimate = interval(differences, 1 - study.alpha, study.ratio)
+        estimate = interval(differences, level, study.ratio)
         p = p_value(differences, study.test, study.ratio) if tested else None
     else:
-        estimate = sample.interval(1 - study.alpha)
+        estimate = sample.interval(level)
         p = sample.p_value() if tested else None
 
     tie = ROUNDING * largest
@@ -205,6 +240,8 @@ def contrast(study: Study, cells: pd.DataFrame, rule: Rule, items: pd.DataFrame 
         whole and same,
         step,
         float(np.sum(differences > tie) + np.sum(differences >= -tie)) / 2,
+        bool(estimate.mean > 0),
+        weight,
         sample,
         these,
         by_block,
@@ -247,7 +284,7 @@ def _verdict(study: Study, found: Contrast) -> Judgement:
         return "equivalent"
     if found.p_holm >= study.alpha:
         return "inconclusive"
-    better, up = study.measure(found.rule.measure).better, found.estimate.mean > 0
+    better, up = study.measure(found.rule.measure).better, found.up
     if better == "neither":
         return "higher" if up else "lower"
     return "better" if up == (better == "higher") else "worse"

@@ -19,9 +19,9 @@ from ablation.formatting import apart, bracket, count, listing, number, p_words,
 from ablation.gates import Gate
 from ablation.stats.cells import Seed, common, lacking
 from ablation.stats.crossed import FEWEST_CLUSTERS
-from ablation.stats.effects import FEWEST_SEEDS, Contrast, Effect, contrast
+from ablation.stats.effects import Contrast, Effect, contrast
 from ablation.stats.statistics import Estimate
-from ablation.study import Study
+from ablation.study import FEWEST_SEEDS, Study
 
 
 @dataclass(frozen=True)

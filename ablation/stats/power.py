@@ -11,7 +11,8 @@ from scipy import stats
 from ablation.claims import Claim, Difference, Over, Rule
 from ablation.formatting import apart, count, difference_digits, number, percent
 from ablation.stats.crossed import FEWEST_CLUSTERS
-from ablation.stats.effects import FEWEST_SEEDS, Contrast, contrast, family_of
+from ablation.stats.effects import Contrast, contrast, family_of
+from ablation.stats.sequential import rule_words, share_at
 from ablation.stats.statistics import (
     EXACT_UP_TO,
     TESTS,
@@ -30,7 +31,7 @@ from ablation.stats.statistics import (
     t_equivalence_power,
     t_power,
 )
-from ablation.study import Study
+from ablation.study import FEWEST_SEEDS, Study
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,9 @@ class Power:
 def power_of(study: Study, seeds: int, pilot: Sequence[tuple[str, Contrast]] = ()) -> Power:
     """What `study` can detect with `seeds` seeds, as numbers and as sentences; `pilot` as of `piloted`."""
     comparisons = _comparisons(study)
-    alpha, least = study.alpha / comparisons, least_p(seeds, study.test)
+    alpha, least = study.alpha / comparisons * share_at(study, seeds), least_p(seeds, study.test)
     detectable = smallest_detectable(seeds, study.ratio, alpha, least)
-    limit = detectable_limit(study.ratio, alpha)
+    limit = detectable_limit(study.ratio, study.alpha / comparisons * share_at(study, study.seeds))
     tested = seeds >= FEWEST_SEEDS and not isinf(detectable) and not study.quick
     varying = [(text, one) for text, one in pilot if _varies(one)] if tested else []
     effects = tuple(effect_power(study, one, seeds, text) for text, one in varying)
@@ -171,9 +172,15 @@ def seeds_that_find(study: Study, sd: float, delta: float, alpha: float) -> int 
     return needed
 
 
-def effect_power(study: Study, found: Contrast, seeds: int, text: str = "") -> EffectPower:
-    """What `seeds` seeds show of an effect that varies, at Holm's first step."""
+def effect_power(
+    study: Study, found: Contrast, seeds: int, text: str = "", final: bool = False
+) -> EffectPower:
+    """What `seeds` seeds show of an effect that varies, at Holm's first step.
+
+    final: at the level of the last look, where looks are declared, however many seeds there are.
+    """
     matters, alpha = study.measures[found.rule.measure], study.alpha / found.family
+    alpha *= share_at(study, study.seeds if final else seeds)
     spread, clusters, unit = float("nan"), None, ""
     equivalence, floor = found.rule.direction is None, found.step / sqrt(seeds)
     coarsest = coarsest_step(matters, seeds, study.ratio, alpha)
@@ -305,6 +312,12 @@ def _sentences(study: Study, seeds: int, comparisons: int) -> Iterator[str]:
         over += f" that count{'s' * (comparisons == 1)}, and apart over {count(others, 'claim')} that "
         over += "does not" if others == 1 else "do not"
     yield f"Test: two-sided {TESTS[study.test]}, Holm over {over}, alpha {study.alpha:g}."
+    if study.looks:
+        yield (
+            f"Sequential rule: {rule_words(study)}. What is said of power is of the look at "
+            f"{seeds} seeds alone; earlier ones add a little. With --until-decided, "
+            f"{count(arms * seeds, 'cell')} are the most that run."
+        )
 
 
 def _before_any_run(study: Study, seeds: int, detectable: float) -> Iterator[str]:
@@ -323,7 +336,7 @@ def _before_any_run(study: Study, seeds: int, detectable: float) -> Iterator[str
         name = claim.rule.measure
         families[name] = max(families.get(name, 0), family_of(study, claim))
     for name, family in (families or dict.fromkeys(study.measures, _comparisons(study))).items():
-        matters, alpha = study.measures[name], study.alpha / family
+        matters, alpha = study.measures[name], study.alpha / family * share_at(study, seeds)
         digits = difference_digits(study.measure(name).digits, matters)
         found = smallest_detectable(seeds, study.ratio, alpha, least_p(seeds, study.test))
         bound = number(matters / found, digits + 1)
@@ -350,7 +363,12 @@ def _warnings(study: Study, seeds: int, alpha: float, least: float) -> Iterator[
         yield "Smoke budget: its numbers will mean nothing."
     if seeds < FEWEST_SEEDS:
         yield f"{count(seeds, 'seed')}, fewer than {FEWEST_SEEDS}, are exploratory: no test will be made."
-    if least >= alpha:
+    elif study.looks and seeds < study.looks[0]:
+        yield (
+            f"{count(seeds, 'seed')}, fewer than those of the first look, {study.looks[0]}: no test will be "
+            "made."
+        )
+    if least >= alpha > 0:
         enough = next((n for n in range(2, EXACT_UP_TO + 1) if least_p(n, study.test) < alpha), 0)
         yield (
             f"The least p-value that {count(seeds, 'seed')} can give is {least:.4g}, not below the "

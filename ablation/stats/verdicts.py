@@ -35,7 +35,7 @@ from ablation.formatting import (
 )
 from ablation.stats.cells import Seed, common, lacking
 from ablation.stats.crossed import Sample
-from ablation.stats.effects import FEWEST_SEEDS, Contrast, contrasts
+from ablation.stats.effects import Contrast, contrasts
 from ablation.stats.gates import Gated, closed, gated
 from ablation.stats.power import coarse_words, effect_power, limit_words
 from ablation.stats.statistics import (
@@ -47,7 +47,7 @@ from ablation.stats.statistics import (
     t_detectable,
 )
 from ablation.stats.two_way_bootstrap import Clustered, clustered
-from ablation.study import Study
+from ablation.study import FEWEST_SEEDS, Study
 
 Word = Literal["supported", "refuted", "equivalent", "ruled out", "inconclusive", "not judged"]
 WORDS: tuple[Word, ...] = get_args(Word)
@@ -177,10 +177,11 @@ def _detectable(study: Study, found: Contrast) -> float | None:
         return None
     if equal(np.array(found.differences)) if found.sample is None else not found.sample.error() > 0:
         return None
+    alpha = study.alpha / found.family * found.weight
     if found.sample is not None:
         degrees = found.sample.degrees()
-        return found.sample.error() * t_detectable(degrees, study.alpha / found.family)
-    units = smallest_detectable(n, study.ratio, study.alpha / found.family, least_p(n, study.test))
+        return found.sample.error() * t_detectable(degrees, alpha)
+    units = smallest_detectable(n, study.ratio, alpha, least_p(n, study.test))
     return units * float(np.std(found.differences, ddof=1))
 
 
@@ -206,6 +207,8 @@ def _untested(study: Study, cells: pd.DataFrame, found: Contrast) -> str:
     elif len(paired := common(cells, list(found.arms))) < FEWEST_SEEDS:
         seeds = count(len(paired), "seed")
         why = f"{seeds}, fewer than {FEWEST_SEEDS}, are exploratory"
+    elif study.looks and len(paired) < study.looks[0]:
+        why = f"{count(len(paired), 'seed')} are fewer than those of the first look, {study.looks[0]}"
     elif found.sample is not None and found.sample.clusters < found.sample.fewest:
         why = _too_few(found.sample)
     else:
@@ -232,7 +235,7 @@ def _word(study: Study, found: Contrast) -> Word:
     if shown(found.p_equivalence_holm):
         return "supported" if direction is None else "equivalent"
     if shown(found.p_holm):
-        return "supported" if direction and (found.estimate.mean > 0) == (direction == "up") else "refuted"
+        return "supported" if direction and found.up == (direction == "up") else "refuted"
     return "ruled out" if shown(found.p_excluded_holm) else "inconclusive"
 
 
@@ -365,7 +368,8 @@ def _unconfirmed(study: Study, found: Contrast, p: float | None, what: str) -> s
 def _needed(study: Study, found: Contrast) -> str:
     """What would settle the claim, if the spread stayed as observed."""
     seeds, directed = len(found.seeds), found.rule.direction is not None
-    one, sesoi, here = effect_power(study, found, seeds), _sesoi(study, found), "At the observed spread"
+    one, sesoi = effect_power(study, found, seeds, final=True), _sesoi(study, found)
+    here = "At the observed spread"
     if one.too_coarse:
         if not directed:
             return coarse_words(study, one)
