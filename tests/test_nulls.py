@@ -31,6 +31,10 @@ WORLDS, FIRST, ALPHA, SEEDS = 300, 7, 0.05, (5, 10, 20)
 POOL, TEST = 120, 40
 PILOTS, LONG = 100, 60
 """In how many of the worlds `plan` is asked what it predicts, and how many other seeds tell it the spread."""
+CAUTIOUS = {("split", False), ("split", True), ("items", False)}
+"""Where studies are wrong far less often than alpha: splits share less of what tells the arms apart than
+Nadeau and Bengio assume, and neither seeds nor items differ on average in what two identical arms do.
+"""
 LEAST = 1e-6
 """A smallest effect that matters far below the noise, so that nothing is equivalent."""
 REPLICATION: dict[str, Any] = {
@@ -163,11 +167,7 @@ def exported(one: Study, found: Results, world: str, items: pd.DataFrame | None,
 def test_null_studies_are_wrong_at_alpha_and_planted_effects_are_found_as_planned(
     kind: str, shuffled: bool, tmp_path: Path
 ) -> None:
-    """At 5, 10 and 20 seeds; 99.9 % of such tests pass at the declared rates, and at a tenth of alpha 0.1 %.
-
-    A correction for splits of one pool assumes that they share what tells the arms apart. Where they share
-    less, as here, it is wrong far less often than alpha, and finds more than it says.
-    """
+    """At 5, 10 and 20 seeds. A study that is wrong at alpha passes with 99.9 %, at a tenth of it with 1 %."""
     plan = planned(kind, shuffled)
     arms = {f"gained {n}": {"arm": 2, "gain": gain} for n, (gain, _) in plan.items()}
     measures = {f"w{n}": Measure("higher", matters=1.0) for n in range(WORLDS)}
@@ -187,7 +187,7 @@ def test_null_studies_are_wrong_at_alpha_and_planted_effects_are_found_as_planne
         shown = words[1].count("supported")
         print(f"{kind}, shuffled {shuffled}, {n} seeds: {false} false, {shown} shown, {power:.3f} planned")
         assert false <= stats.binom.isf(0.001, WORLDS, ALPHA)
-        assert false > stats.binom.isf(0.001, WORLDS, ALPHA / 10) or corrected
+        assert false > stats.binom.isf(0.01, WORLDS, ALPHA / 10) or (kind, shuffled) in CAUTIOUS
         # With few seeds what is found may be shown to be equivalent, too (docs/verdicts.md).
         assert shown >= stats.binom.ppf(0.001, WORLDS, power - 0.035)
         assert shown <= stats.binom.isf(0.001, WORLDS, power) or corrected
