@@ -36,9 +36,11 @@ def rules_of(verdicts: Rows) -> int:
     return rules
 
 
-def recomputed(study: Study, runs: Rows, rules: int = 3) -> list[dict[str, Any]]:
-    """What verdicts.csv should say, a row a claim; None for what should be empty."""
-    found = [_claim(study, runs, claim) for claim in study.claims]
+def recomputed(study: Study, runs: Rows, rules: int = 3, items: Rows | None = None) -> list[dict[str, Any]]:
+    """What verdicts.csv should say, a row a claim; None for what should be empty. items: of items.csv, where
+    test items replicate.
+    """
+    found = [_claim(study, runs, claim, items or []) for claim in study.claims]
     families = [[*range(len(found))]]
     if rules > 1:
         families = [[n for n, c in enumerate(study.claims) if c.counts is counts] for counts in (True, False)]
@@ -47,21 +49,26 @@ def recomputed(study: Study, runs: Rows, rules: int = 3) -> list[dict[str, Any]]
     for row, claim in zip(found, study.claims, strict=True):
         row["verdict"] = _word(study, claim.rule, row)
         shut = [gate for gate in study.gates if not gate.of or claim.rule.measure in gate.of]
-        shut = [gate for gate in shut if not _passes(study, runs, gate)]
+        shut = [gate for gate in shut if not _passes(study, runs, gate, items or [])]
         row["gate"] = "; ".join(gate.text for gate in shut)
         if shut and row["p_holm"] is not None:
             row["verdict"] = "not judged"
     return found
 
 
-def _passes(study: Study, runs: Rows, gate: Any) -> bool:
+def _passes(study: Study, runs: Rows, gate: Any, items: Rows) -> bool:
     """Whether the arm's values are shown to lie beyond the bound, by a one-sided test of scipy's."""
-    own = [row for row in runs if row["arm"] == (gate.arm or study.reference)]
+    arm = gate.arm or study.reference
+    own = [row for row in runs if row["arm"] == arm]
     there = [row for row in own if _there(row, gate.measure)]
     if len(there) < len(own) or len(own) < FEWEST or own[0]["quick"] == "true":
         return False
     sign, bound = (1, gate.above) if gate.below is None else (-1, gate.below)
     beyond = sign * (np.array([float(row[gate.measure]) for row in there]) - bound)
+    if any(row["measure"] == gate.measure for row in items):
+        table = _by_cluster(items, gate.measure, [arm], lambda values: sign * (values[0] - bound))
+        error, degrees = _crossed(table)
+        return bool(stats.t.sf(table.mean() / error, degrees) < study.alpha)
     if np.ptp(beyond) <= 1e-10 * max(abs(bound), np.abs(beyond + bound).max()):
         p = stats.binomtest(int((beyond > 0).sum()), len(beyond), alternative="greater").pvalue
     elif study.test == "sign_flip":
@@ -108,7 +115,7 @@ def _least_level(family: list[dict[str, Any]], p: float) -> float:
     return next(level for level in levels if shown(level))
 
 
-def _claim(study: Study, runs: Rows, claim: Any) -> dict[str, Any]:
+def _claim(study: Study, runs: Rows, claim: Any, items: Rows) -> dict[str, Any]:
     rule, test = claim.rule, study.test
     arms, per_seed = _effect_of(study, runs, rule)
     seeds = sorted({int(row["seed"]) for row in runs})
@@ -156,11 +163,28 @@ def _claim(study: Study, runs: Rows, claim: Any) -> dict[str, Any]:
             rule, np.array(apart), study.measures[rule.measure], study.alpha, least if fit else 0
         )
         row |= {name: one for name, one in found.items() if fit or not name.startswith("p")}
+    if study.of_items and fit:
+        table = _by_cluster(items, rule.measure, arms, per_seed)
+        row |= _over_new(rule, table, study.measures[rule.measure], study.alpha, least)
     return row
 
 
-def _over_new(rule: Any, effects: np.ndarray, sesoi: float, alpha: float, least: float) -> dict[str, Any]:
-    """What seeds and blocks, both random, come to: effects[i, j] is that of seed i in block j.
+def _by_cluster(items: Rows, measure: str, arms: list[str], per_seed: Any) -> np.ndarray:
+    """What the arms' values come to, by seed and cluster of items; clusters of one size alone."""
+    frame = pd.DataFrame([row for row in items if row["measure"] == measure and row["arm"] in arms])
+    frame = frame.assign(value=frame["value"].astype(float), seed=frame["seed"].astype(int))
+    frame["cluster"] = frame["group"].where(frame["group"] != "", frame["item"])
+    (size,) = set(frame.groupby(["arm", "seed", "cluster"]).size())
+    assert size * frame["cluster"].nunique() == frame["item"].nunique()
+    of_arm = [
+        frame[frame["arm"] == arm].pivot_table(index="seed", columns="cluster", values="value")
+        for arm in arms
+    ]
+    return np.apply_along_axis(per_seed, 2, np.stack(of_arm, axis=2))
+
+
+def _crossed(effects: np.ndarray) -> tuple[float, float]:
+    """The standard error of the mean and its degrees of freedom, by rows and columns that are both random.
 
     The mean squares are those of statsmodels' two-way analysis of variance. Degrees of freedom are
     Satterthwaite's, the fewer of two: one mean square or the other is taken at its upper limit of 90 %.
@@ -178,7 +202,13 @@ def _over_new(rule: Any, effects: np.ndarray, sesoi: float, alpha: float, least:
         (u + v - rest) ** 2 / (u**2 / n + v**2 / m + rest**2 / (n * m))
         for u, v in ((most_seed, by_block), (by_seed, most_block))
     )
-    mean, floor = effects.mean(), max(error, least / math.sqrt(seeds))
+    return error, degrees
+
+
+def _over_new(rule: Any, effects: np.ndarray, sesoi: float, alpha: float, least: float) -> dict[str, Any]:
+    """What seeds and blocks, or items, both random, come to: effects[i, j] is that of seed i in block j."""
+    error, degrees = _crossed(effects)
+    mean, floor = effects.mean(), max(error, least / math.sqrt(len(effects)))
     reach = stats.t.ppf(1 - alpha / 2, degrees) * error
     above = stats.t(degrees, loc=-sesoi, scale=floor).sf(mean)
     below = stats.t(degrees, loc=sesoi, scale=floor).cdf(mean)
@@ -187,7 +217,7 @@ def _over_new(rule: Any, effects: np.ndarray, sesoi: float, alpha: float, least:
         "high": mean + reach,
         "p": float(2 * stats.t.cdf(-abs(mean) / error, degrees)),
         "p_equivalence": max(above, below),
-        "p_ruled_out": {"up": below, "down": above}[rule.direction],
+        "p_ruled_out": {"up": below, "down": above}.get(rule.direction),
         "detectable_units": lambda level: error * _in_errors(degrees, level),
     }
 
