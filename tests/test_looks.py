@@ -14,7 +14,19 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ablation import Claim, Difference, Function, Measure, Same, Study, UserError, catalogue, results, run
+from ablation import (
+    Claim,
+    Difference,
+    Function,
+    Gate,
+    Measure,
+    Same,
+    Study,
+    UserError,
+    catalogue,
+    results,
+    run,
+)
 from ablation.report.export import Results, publish, read
 from ablation.runner.scheduler import run_study
 from ablation.runner.until_decided import run_until_decided
@@ -232,7 +244,7 @@ def test_the_plan_speaks_of_the_last_look() -> None:
 
 def states_of(store: Store, path: Path) -> dict[str, list[str]]:
     frame = read(catalogue.load(str(path)), store).cells
-    return {arm: own["state"].tolist() for arm, own in frame.groupby("arm", sort=False)}
+    return {str(arm): own["state"].tolist() for arm, own in frame.groupby("arm", sort=False)}
 
 
 def as_planned(states: dict[str, list[str]]) -> bool:
@@ -286,13 +298,32 @@ def test_a_claim_with_a_broken_cell_waits_and_stops_nothing(study_file: Path, tm
 
     progress = run_until_decided(study, store, InlineEngine(breaks), 1, tell=said.append)
     assert list(progress.failed) == ["late, seed 7"]
-    assert "not judged, since a run of them is not complete: old, late" in said[1]
+    assert "waiting for a run that is not complete: old, late" in said[1]
     states = states_of(store, study_file)
     assert states["late"][10:] == ["missing"] * 2
     assert states["old"] == ["complete"] * 12  # "never" still needs it
     # Run again, the cell is tried again, and the end is that of a study in which nothing broke.
     run_until_decided(study, store, InlineEngine(), 1)
     assert as_planned(states_of(store, study_file))
+
+
+@pytest.mark.parametrize(
+    ("above", "stops", "word"),
+    [
+        (0.6, {"old": 12, "big": 10, "late": 10, "never": 12}, "supported"),  # passed at the second look
+        (60.0, dict.fromkeys(STOPS, 5), "not judged"),  # missed at the first: no later look can help
+    ],
+)
+def test_arms_go_on_while_a_gate_before_their_claim_may_be_passed(
+    above: float, stops: dict[str, int], word: str, study_file: Path, tmp_path: Path
+) -> None:
+    gate = Gate("the old one has learned", "score", above=above)
+    study = replace(catalogue.load(str(study_file)), gates=(gate,))
+    run_until_decided(study, Store(tmp_path), InlineEngine(), 1)
+    found = read(study, Store(tmp_path))
+    complete = found.cells[found.cells["state"] == "complete"]
+    assert complete["arm"].value_counts().to_dict() == stops
+    assert found.analysis.verdicts[0].word == word
 
 
 def test_a_stopped_study_is_shown_exported_and_verified(

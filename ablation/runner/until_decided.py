@@ -19,6 +19,9 @@ from ablation.study import Study
 from ablation.tracking.read import items_of
 from ablation.tracking.store import Store
 
+OPEN = ("inconclusive", "not judged")
+"""The words of claims that later looks may decide."""
+
 
 def check_until_decided(study: Study, seeds: int | None = None) -> None:
     """Refuse a study whose arms nothing could stop."""
@@ -73,8 +76,10 @@ def run_until_decided(
 
 
 def _standing(study: Study, store: Store, look: int) -> tuple[set[str], set[str], int]:
-    """The arms that undecided claims need, those that such claims rest on but that lack a cell of the look
-    in one of them, and how many claims are decided.
+    """The arms that undecided claims and the gates before them need, those that such claims rest on but that
+    lack a cell of the look in one of them, and how many claims are decided.
+
+    A claim that is not judged yet may be, once its gate is passed; not where a gate is shown to be missed.
     """
     frame = results(study, store, look)  # and no further: a study that goes on stops what it stopped before
     items = items_of(store, frame) if study.of_items else None
@@ -82,12 +87,13 @@ def _standing(study: Study, store: Store, look: int) -> tuple[set[str], set[str]
     broken = set(cells["arm"][cells["state"] != COMPLETE])
     needed, waiting, decided = set[str](), set[str](), 0
     for verdict in verdicts(study, cells, items):
-        if verdict.word != "inconclusive":
+        gates, arms = verdict.closed, {*verdict.arms, *(gate.arm for gate in verdict.closed)}
+        if verdict.word not in OPEN or any(gate.missed for gate in gates):
             decided += 1
-        elif broken.isdisjoint(verdict.arms):
-            needed |= set(verdict.arms)
+        elif broken.isdisjoint(arms):
+            needed |= arms
         else:
-            waiting |= set(verdict.arms)
+            waiting |= arms
     return needed, waiting, decided
 
 
@@ -98,7 +104,7 @@ def _look_words(study: Study, look: int, decided: int, stopped: dict[str, int], 
         said += f"; no longer needed: {', '.join(here)}"
     if waiting:
         names = [arm for arm in study.settings if arm in waiting]
-        said += f"; not judged, since a run of them is not complete: {', '.join(names)}"
+        said += f"; waiting for a run that is not complete: {', '.join(names)}"
     return f"{said}."
 
 

@@ -103,11 +103,11 @@ def _gated(study: Study, cells: pd.DataFrame, items: pd.DataFrame | None, gate: 
     found = contrast(study, cells, Level(gate.measure, arm, bound), items)
     off = found.estimate
     seen = Estimate(off.mean + bound, off.low + bound, off.high + bound, off.n)
-    beyond = off.mean > 0 if gate.above is not None else off.mean < 0
+    beyond = found.up == (gate.above is not None)
     p, untested = found.p, ""
     if found.equal:
         # No spread to test by, but every seed lies on one side: the exact sign test.
-        p = 2 * 0.5 ** len(found.seeds) if off.mean else 1.0
+        p = min(2 * 0.5 ** len(found.seeds) / found.weight, 1.0) if off.mean else 1.0
     elif p is None:
         untested = _untested(study, cells, found)
     if p is None:
