@@ -17,7 +17,7 @@ study = Study(
         "Final Layer: Ensures pixel values remain in a valid image range. (part 1 c)"
     ),
     part="1 c",
-    cell_seconds=90,
+    cell_seconds=105,
     baseline=vary(moods, {"train.loss_weight": 0.0}),
     arms={
         "as reported": {},

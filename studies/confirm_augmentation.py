@@ -20,7 +20,7 @@ study = Study(
         "introduced variations that make reconstruction harder. (part 2 f, 3)"
     ),
     part="1 h",
-    cell_seconds=180,
+    cell_seconds=200,
     baseline=vary(
         moods,
         {

@@ -19,7 +19,7 @@ study = Study(
         "more structured latent space. (part 2 e)"
     ),
     part="2 e",
-    cell_seconds=120,
+    cell_seconds=130,
     baseline=moods,
     arms={"joint": {}, "reconstruction only": {"train.loss_weight": 0.0}},
     # A tenth of the error of `moods`; one face in ten; one emoji in fifty.

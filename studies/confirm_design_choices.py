@@ -18,7 +18,7 @@ study = Study(
         "1e-5): Provides stable convergence with L2 regularization. (part 1 c)"
     ),
     part="1 c",
-    cell_seconds=90,
+    cell_seconds=105,
     baseline=vary(moods, {"train.loss_weight": 0.0}),
     arms={
         "as reported": {},

@@ -36,7 +36,7 @@ study = Study(
         "long run, it indicates that a more complex auxiliary task benefits the autoencoder. (part 2 f, 1)"
     ),
     part="2 f, 1",
-    cell_seconds=180,
+    cell_seconds=220,
     baseline=vary(moods, {"data.classes": TWO, "data.among": TWO, "data.stratify": TWO}),
     arms={
         "two classes": {},

@@ -17,7 +17,7 @@ study = Study(
         "classification but degrade reconstruction, then the bottleneck hypothesis is valid. (part 2 f, 2)"
     ),
     part="2 f, 2",
-    cell_seconds=90,
+    cell_seconds=105,
     baseline=moods,
     arms={f"latent {n}": {"model.latent_dim": n} for n in (64, 128, 512)},
     # A tenth of the error of `moods`, which is 0.036 on seeds that no study uses; one face in ten.

@@ -17,7 +17,7 @@ study = Study(
         "suffers; too low, and classification has little impact. (part 2 e)"
     ),
     part="2 e, lambda",
-    cell_seconds=90,
+    cell_seconds=105,
     baseline=moods,
     arms={f"lambda {weight:g}": {"train.loss_weight": weight} for weight in (0.005, 0.5, 50.0)},
     # A tenth of the error of `moods`; one face in ten.

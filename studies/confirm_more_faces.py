@@ -16,7 +16,7 @@ study = Study(
         "dataset, which has enough original images, to not need augmentation. (part 2 f, 3)"
     ),
     part="2 f, 3",
-    cell_seconds=90,
+    cell_seconds=105,
     baseline=vary(moods, {"data.train_vendors": ("noto",), "data.test_vendors": ("noto",)}),
     arms={
         "one vendor, augmented": {},

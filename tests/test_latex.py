@@ -92,7 +92,9 @@ def tables() -> dict[str, Table]:
     for path in RESULTS:
         study = catalogue.load(path.parent.name)
         cells = pd.read_csv(path).assign(run_id="")
-        found[path.parent.name] = tabulate(analyse(study, cells, cells.seed.nunique()))
+        own = path.with_name("items.csv")
+        items = pd.read_csv(own, keep_default_na=False) if study.of_items else None
+        found[path.parent.name] = tabulate(analyse(study, cells, cells.seed.nunique(), items=items))
     for measures in (1, 3, 4, 7):
         found[f"odd names, {measures} measures"] = a_table(6, measures, odd=True)
         found[f"odd names, {measures} measures, turned"] = a_table(
