@@ -175,7 +175,7 @@ def test_the_form_of_a_point_is_its_verdict_and_the_key_says_so() -> None:
     assert forms == [("o", True), ("D", True), ("o", False), ("x", True)]
     key = [text.get_text() for text in figure.legends[0].get_texts()]
     assert key == [*words.values(), "95 % interval", "too small to matter"]
-    assert {mark.words for mark in MARKS.values()} == {*words.values()}
+    assert {mark.words for mark in MARKS.values()} == {*words.values(), "not judged"}
 
 
 def test_captions_say_n_the_band_and_the_runs(tmp_path: Path) -> None:
