@@ -15,7 +15,7 @@ from rich.text import Text
 from ablation.errors import UserError
 from ablation.formatting import SMOKE, count, duration, number, plan_size
 from ablation.study import Study
-from ablation.terminal import console, say, whole
+from ablation.terminal import busy, console, say, whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,9 +92,15 @@ def _work(work: "Workload | None") -> str:
 
 def show_warnings(study: Study, power: "Power") -> None:
     """What the seeds of a study cannot show, and what its experiment warns of, before any is spent."""
-    own = (said for one in study.settings.values() for said in study.experiment.warnings(one))
-    for warning in dict.fromkeys([*power.warnings, *own]):
+    for warning in warnings_of(study, power):
         say(warning, "yellow", indent=2)
+
+
+def warnings_of(study: Study, power: "Power") -> list[str]:
+    """The sentences of `show_warnings`, each once."""
+    with busy("Looking at the settings"):  # the emoji's experiment makes the split of every arm
+        own = [said for one in study.settings.values() for said in study.experiment.warnings(one)]
+    return [*dict.fromkeys([*power.warnings, *own])]
 
 
 def show_table(found: "StudyTable", asked: bool = False) -> None:

@@ -115,7 +115,8 @@ def plan(
 
 
 def _planned(study: Study, power: "Power", work: "Workload | None") -> dict[str, object]:
-    own = (said for one in study.settings.values() for said in study.experiment.warnings(one))
+    from ablation.cli.show import warnings_of
+
     return {
         "study": study.name,
         "question": study.question,
@@ -137,7 +138,7 @@ def _planned(study: Study, power: "Power", work: "Workload | None") -> dict[str,
         ],
         "gates": [gate.sentence(study) for gate in study.gates],
         "sentences": power.sentences,
-        "warnings": [*dict.fromkeys([*power.warnings, *own])],
+        "warnings": warnings_of(study, power),
     }
 
 
@@ -172,9 +173,10 @@ def run(
         raise UserError(f"--engine {engine} knows no --search: leave one of them out.")
     if until_decided and search:
         raise UserError("--search looks for compromises and decides no claim: leave out --until-decided.")
-    declared = {name: load_study(name, quick) for name in studies}
-    config = ExecutorConfig(open_store(store), workers, address, gpus)
-    how = executor(engine, config, [one.experiment for one in declared.values() if one.runs is None])
+    with busy("Reading the studies"):  # loads what they train with, torch for the emoji's
+        declared = {name: load_study(name, quick) for name in studies}
+        config = ExecutorConfig(open_store(store), workers, address, gpus)
+        how = executor(engine, config, [one.experiment for one in declared.values() if one.runs is None])
     if search:
         return _search_each(declared, config.store, seeds, how, code)
     codes = []
@@ -210,7 +212,9 @@ def _run(
         typer.echo(f"{name}: its runs exist already, and nothing is run.")
         show_table(found.table)
         return 0
-    show_warnings(study, power_of(study, seeds or study.seeds))
+    with busy("Planning"):
+        power = power_of(study, seeds or study.seeds)
+    show_warnings(study, power)
     study = with_tuned_values(study, place, anew=code == "new")
     if wants_tuning(study, place, code):
         _train(tuning_of(study), place, None, how, code)
