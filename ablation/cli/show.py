@@ -98,7 +98,7 @@ def show_warnings(study: Study, power: "Power") -> None:
 
 def warnings_of(study: Study, power: "Power") -> list[str]:
     """The sentences of `show_warnings`, each once."""
-    with busy("Looking at the settings"):  # the emoji's experiment makes the split of every arm
+    with busy("Looking at the settings"):  # an experiment may have to read its data for it
         own = [said for one in study.settings.values() for said in study.experiment.warnings(one)]
     return [*dict.fromkeys([*power.warnings, *own])]
 

@@ -173,7 +173,7 @@ def run(
         raise UserError(f"--engine {engine} knows no --search: leave one of them out.")
     if until_decided and search:
         raise UserError("--search looks for compromises and decides no claim: leave out --until-decided.")
-    with busy("Reading the studies"):  # loads what they train with, torch for the emoji's
+    with busy("Reading the studies"):  # with what they train with, which may be large
         declared = {name: load_study(name, quick) for name in studies}
         config = ExecutorConfig(open_store(store), workers, address, gpus)
         how = executor(engine, config, [one.experiment for one in declared.values() if one.runs is None])

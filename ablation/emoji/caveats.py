@@ -13,6 +13,7 @@ from ablation.emoji.measures import (
     HASH_BITS,
     LARGE_FAMILIES,
     MEASURES,
+    OTHER_PROBE,
     PROBES,
     composes,
 )
@@ -36,6 +37,7 @@ SHARED = {
     "mood_balanced_accuracy": MOOD_FACES,
     **dict.fromkeys(PROBES, MOOD_FACES),
     "probe_accuracy": ("images_probe", "codes of {} held-out emoji"),
+    OTHER_PROBE: ("images_probe_other", "codes of {} held-out emoji that are no faces"),
 }
 """A measure of pictures that all arms share: the column with their number, and what they are."""
 

@@ -5,7 +5,7 @@ that the seed assigns to test, whatever subset of the others the run learned fro
 different images, or tell different classes apart, are measured alike.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -16,25 +16,30 @@ from ablation.emoji.data.classes import class_names, classify, scheme_of
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.split import TEST, TRAIN
 from ablation.emoji.evaluate import PerPicture, encode, evaluating, reconstruct
-from ablation.emoji.measures import PROBES
+from ablation.emoji.measures import OTHER_PROBE, PROBES
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.probe import effective_rank, probe_pool, probed
 from ablation.emoji.spec import DataSpec
 from ablation.experiment import Diverged
+
+FACES = "face-"
+"""How Unicode's subgroups of faces begin."""
 
 
 @dataclass(frozen=True)
 class CommonImages:
     """Indices of images, int64: of the common test set, of the probe's two sides, of faces of either mood.
 
-    mood: those that the run's own classes are asked about. faces_train, faces_test: those that a probe of
-    happy and sad learns from, and is asked about.
+    mood: those that the run's own classes are asked about. probe_other: those of probe_test that are no
+    faces, by Unicode's subgroups. faces_train, faces_test: those that a probe of happy and sad learns from,
+    and is asked about.
     """
 
     common: Tensor
     mood: Tensor
     probe_train: Tensor
     probe_test: Tensor
+    probe_other: Tensor
     faces_train: Tensor
     faces_test: Tensor
 
@@ -44,9 +49,9 @@ class CommonImages:
         return torch.cat([self.faces_train, self.faces_test])
 
     def suffices(self, need: str) -> bool:
-        """Whether they suffice for "subgroups", "common", "mood" or "faces" of `EmojiMeasure.needs`."""
+        """Whether they suffice for one of `EmojiMeasure.needs` that is about images."""
         wanted = {"subgroups": self.probe_test, "common": self.common, "mood": self.mood}
-        return len((wanted | {"faces": self.faces_test})[need]) > 0
+        return len((wanted | {"other": self.probe_other, "faces": self.faces_test})[need]) > 0
 
 
 def common_images(images: Images, data: DataSpec, sides: Tensor) -> CommonImages:
@@ -61,8 +66,9 @@ def common_images(images: Images, data: DataSpec, sides: Tensor) -> CommonImages
     probe = pool[sides[pool] == TRAIN], pool[sides[pool] == TEST]
     if len({images.subgroup[index] for index in probe[0].tolist()}) < 2:
         probe = nothing, nothing
+    other = [n for n in probe[1].tolist() if not images.subgroup[n].startswith(FACES)]
     if data.split == "copy":
-        return CommonImages(nothing, nothing, *probe, nothing, nothing)
+        return CommonImages(nothing, nothing, *probe, _indices(other), nothing, nothing)
     held_out = ((sides == TEST) & tested).nonzero().flatten().tolist()
     word, moods = data.common.casefold(), classify(images, "mood")
     common = [index for index in held_out if word in images.text[index].casefold()]
@@ -77,7 +83,9 @@ def common_images(images: Images, data: DataSpec, sides: Tensor) -> CommonImages
     # Only where the run's own classes say something of both.
     said = {one.mood for one in scheme_of(data.classes).values()}
     mood = faces if {"happy", "sad"} <= said else []
-    return CommonImages(_indices(common), _indices(mood), *probe, _indices(taught), _indices(faces))
+    return CommonImages(
+        _indices(common), _indices(mood), *probe, _indices(other), _indices(taught), _indices(faces)
+    )
 
 
 def _indices(numbers: list[int]) -> Tensor:
@@ -85,18 +93,22 @@ def _indices(numbers: list[int]) -> Tensor:
 
 
 def measure_common(
-    model: Autoencoder, images: Images, found: CommonImages, scheme: str
+    model: Autoencoder, images: Images, found: CommonImages, scheme: str, asked: Collection[str] = ()
 ) -> tuple[dict[str, PerPicture], float]:
     """What the common evaluation makes of single pictures, by measure, and the effective rank of the codes.
 
-    probe_accuracy; common_mse; mood_balanced_accuracy: whether a happy or sad face is named so, by the odds
-    of the model's own classes, those of `scheme`. A measure without pictures is left out; the rank, of the
-    probe's codes, is NaN without any. Raises `Diverged` where a code is not finite.
+    probe_accuracy, and where OTHER_PROBE is `asked` that of emoji that are no faces; common_mse;
+    mood_balanced_accuracy: whether a happy or sad face is named so, by the odds of the model's own classes,
+    those of `scheme`. A measure without pictures is left out; the rank, of the probe's codes, is NaN without
+    any. Raises `Diverged` where a code is not finite.
     """
     pictures: dict[str, PerPicture] = {}
     rank = float("nan")
     if len(found.probe_test):
         pictures["probe_accuracy"], rank = _probed(model, images, found)
+        if OTHER_PROBE in asked:
+            right, other = pictures["probe_accuracy"], torch.isin(found.probe_test, found.probe_other)
+            pictures[OTHER_PROBE] = PerPicture(right.index[other], right.values[other])
     if len(found.common):
         pixels = images.pixels[found.common]
         difference = (reconstruct(model, pixels).float() - pixels.float()) / 255
@@ -109,7 +121,11 @@ def measure_common(
 
 def common_counts(pictures: Mapping[str, PerPicture]) -> dict[str, float]:
     """How many pictures are behind the measures of `measure_common` and of `mood_probe`."""
-    sizes = {"images_probe": "probe_accuracy", "images_common": "common_mse"}
+    sizes = {
+        "images_probe": "probe_accuracy",
+        "images_probe_other": OTHER_PROBE,
+        "images_common": "common_mse",
+    }
     counts = {name: float(len(pictures[one])) for name, one in sizes.items() if one in pictures}
     moods = [one for name, one in pictures.items() if name in ("mood_balanced_accuracy", *PROBES)]
     for mood in moods[:1]:  # all are asked about the same faces

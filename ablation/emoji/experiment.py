@@ -31,6 +31,7 @@ SECTIONS = {"images_per_second": "speed", "seconds": "speed"}
 SECTIONS |= dict.fromkeys(("images_", "originals_", "duplicates_", "near_duplicates_", "parameters"), "size")
 WANTED = {
     "subgroups": "images with subgroups (a column 'subgroup' with two or more of at least 5 subjects)",
+    "other": "images of such subgroups that are no faces (whose subgroups begin with 'face-')",
     "common": "held-out texts that contain data.common",
     "mood": "held-out faces of Unicode's happy and sad subgroups, and classes that speak of happy and sad",
     "faces": "faces of Unicode's happy and sad subgroups, of both to learn from and of both held out",

@@ -10,14 +10,15 @@ from ablation.measures import Better, Measure
 @dataclass(frozen=True)
 class EmojiMeasure(Measure):
     """needs: what the run must have for it: "classes" of its own, or, in the images of its sources that its
-    training never sees, "subgroups" for the probe, "common" texts, faces of either "mood" for the classifier,
-    "faces" of either mood for a probe, "analogies", those of a "large" family, or those between "vendors".
+    training never sees, "subgroups" for the probe and "other" ones than those of faces, "common" texts, faces
+    of either "mood" for the classifier, "faces" of either mood for a probe, "analogies", those of a "large"
+    family, or those between "vendors".
     on_demand: it is taken where a study names it.
     """
 
-    needs: Literal["", "classes", "subgroups", "common", "mood", "faces", "analogies", "large", "vendors"] = (
-        ""
-    )
+    needs: Literal[
+        "", "classes", "subgroups", "other", "common", "mood", "faces", "analogies", "large", "vendors"
+    ] = ""
     on_demand: bool = False
 
 
@@ -25,6 +26,8 @@ GAP = "generalisation_gap"
 MSE_FALL, CROSS_ENTROPY_FALL = "mse_still_falling", "cross_entropy_still_falling"
 FALLS = {MSE_FALL: "validation_mse", CROSS_ENTROPY_FALL: "validation_cross_entropy"}
 """Measures of whether a run still learned at its end, and the curve of each (`result.still_falling`)."""
+OTHER_PROBE = "probe_accuracy_other"
+"""Of the emoji that `probe_accuracy` is about, those that are no faces: what no class of faces teaches."""
 MOOD_PROBE, PIXEL_PROBE = "mood_probe_accuracy", "pixel_probe_accuracy"
 UNTRAINED_PROBE, OVER_PIXELS = "untrained_probe_accuracy", "mood_probe_over_pixels"
 PROBES = {
@@ -75,6 +78,9 @@ MEASURES = {
     "test_macro_f1": EmojiMeasure("higher", "Test macro F1", 3, needs="classes"),
     "test_cross_entropy": EmojiMeasure("lower", "Test cross-entropy", 3, needs="classes"),
     "probe_accuracy": EmojiMeasure("higher", "Probe accuracy", 3, needs="subgroups"),
+    OTHER_PROBE: EmojiMeasure(
+        "higher", "Probe accuracy, emoji that are no faces", 3, needs="other", on_demand=True
+    ),
     GAP: EmojiMeasure("lower", "Test MSE less training MSE", 4, on_demand=True),
     "effective_rank": EmojiMeasure("neither", "Effective rank of the codes", 1, needs="subgroups"),
     "common_mse": EmojiMeasure("lower", "Common test MSE", 4, needs="common"),

@@ -175,7 +175,7 @@ def measure_network(prepared: Prepared, history: Sequence[Epoch]) -> Measured:
     answered = answers(model, pictures.test.pixels, pictures.test.labels)
     numbers = {f"test_{name}": value for name, value in answered.numbers.items()}
     check_finite("after training", numbers, spec.train)
-    common, rank = measure_common(model, images, prepared.common, spec.data.classes)
+    common, rank = measure_common(model, images, prepared.common, spec.data.classes, prepared.asked)
     common |= measure_moods(model, images, prepared.common, prepared.asked, prepared.untrained)
     examples = _examples(prepared)
     return Measured(

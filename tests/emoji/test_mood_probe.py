@@ -12,10 +12,18 @@ from ablation.emoji.data.sources import load
 from ablation.emoji.data.split import TEST, TRAIN, assign_sides
 from ablation.emoji.evaluate import encode
 from ablation.emoji.experiment import EMOJI
-from ablation.emoji.measures import MOOD_PROBE, OVER_PIXELS, PIXEL_PROBE, PROBES, UNTRAINED_PROBE
+from ablation.emoji.measures import (
+    MOOD_PROBE,
+    OTHER_PROBE,
+    OVER_PIXELS,
+    PIXEL_PROBE,
+    PROBES,
+    UNTRAINED_PROBE,
+)
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.mood_probe import measure_moods, untrained_codes
 from ablation.emoji.protocols import autoencoder
+from ablation.emoji.result import distinct_names
 from ablation.emoji.run import lacking, run
 from ablation.settings import vary
 from doubles import small_spec, small_study
@@ -76,6 +84,7 @@ def test_only_what_is_asked_is_taken() -> None:
     assert untrained_codes(model, SHIPPED, found, ["test_mse"]) is None
     assert measure_moods(model, SHIPPED, found, [OVER_PIXELS], None).keys() == {OVER_PIXELS}
     assert all(EMOJI.on_demand(name) for name in PROBES)
+    assert EMOJI.on_demand(OTHER_PROBE)
     assert not EMOJI.on_demand("probe_accuracy")
 
 
@@ -104,6 +113,20 @@ def test_over_pixels_is_the_difference_of_both_with_every_picture_an_item() -> N
         assert of.size()[name] == sum(subgroup in MOODS for subgroup in SHIPPED.subgroup)
     items = result.items.set_index(["measure", "item"]).value.unstack("measure")
     assert (items[OVER_PIXELS] - (items[MOOD_PROBE] - items[PIXEL_PROBE])).abs().max() < 1e-9
+
+
+def test_the_probe_of_other_emoji_is_that_of_all_without_the_faces() -> None:
+    spec = vary(autoencoder, SMALL | {"augment.copies": 0, "data.folds": 3})
+    result = run(spec, 0, measures=[OTHER_PROBE])
+    items = result.items[result.items.measure.isin(["probe_accuracy", OTHER_PROBE])]
+    items = items.set_index(["measure", "item"]).value.unstack("measure")
+    subgroups = dict(zip(distinct_names(SHIPPED), SHIPPED.subgroup, strict=True))
+    other = [not subgroups[name].startswith("face-") for name in items.index]
+    assert 0 < sum(other) < len(items)
+    assert (items[OTHER_PROBE].notna() == other).all()
+    assert (items[OTHER_PROBE][other] == items.probe_accuracy[other]).all()
+    assert result.metrics["images_probe_other"] == sum(other)
+    assert OTHER_PROBE not in run(spec, 0).metrics
 
 
 def test_a_source_without_such_faces_is_refused_before_training(faces: Path) -> None:
