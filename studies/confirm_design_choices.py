@@ -1,12 +1,15 @@
-"""Which of part 1's design choices matter, where the error has settled and overfitting is measured as a gap?
+"""Which of part 1's design choices matter, where overfitting is measured as a gap?
 
 Report, part 1 c, on 220 faces of four vendors, each tested once a run, with the budget of `moods`. Each arm
 leaves one choice out: the arms are as reported (the baseline), max pooling, latent 32, no dropout and no
 weight decay, at one learning rate, since they leave the scale of the gradients as it is. What changes that
-scale, tanh and a linear output, is compared at rates of its own in confirm_activation.
+scale, tanh and a linear output, is compared at rates of its own in confirm_activation. A gap can shrink
+because training got worse: so dropout must narrow the gap and lower the test error, too. Whether weight decay
+makes convergence stable is not measured, only what it does to the test error. The baseline was seen under
+seeds 0 to 4 (confirm_auxiliary_task), so these are others.
 """
 
-from ablation import Claim, Difference, Study
+from ablation import Claim, Difference, Gate, Study
 from ablation.emoji import moods, vary
 
 study = Study(
@@ -29,12 +32,24 @@ study = Study(
     },
     # A tenth of the error of `moods` without classes (0.027 on seeds that no study uses); half of its gap.
     measures={"test_mse": 0.0027, "generalisation_gap": 0.0008},
+    gates=(
+        Gate(
+            "the network without dropout overfits: its test error is above its training error",
+            "generalisation_gap",
+            above=0.0,
+            of=("generalisation_gap",),
+            arm="no dropout",
+            otherwise="there is no overfitting to prevent",
+        ),
+    ),
     claims=(
         Claim("strides lose less than max pooling", Difference("test_mse", "up", "max pooling")),
-        Claim("a latent of 128 is needed", Difference("test_mse", "up", "latent 32")),
-        Claim("dropout prevents overfitting", Difference("generalisation_gap", "up", "no dropout")),
-        Claim("weight decay helps", Difference("test_mse", "up", "no weight decay")),
+        Claim("128 latent dimensions reconstruct better than 32", Difference("test_mse", "up", "latent 32")),
+        Claim("dropout narrows the gap", Difference("generalisation_gap", "up", "no dropout")),
+        Claim("dropout lowers the test error", Difference("test_mse", "up", "no dropout")),
+        Claim("weight decay lowers the test error", Difference("test_mse", "up", "no weight decay")),
     ),
     supported="each of the choices earns its place",
     seeds=5,
+    first_seed=5,
 )

@@ -1,28 +1,40 @@
 """Do finer emotion classes teach the code more than happy and sad do, from the same labelled faces?
 
 Report, part 2 f, speculation 1, with pictures and budgets that can answer it (`moods`). Every arm learns
-from the same 63 faces of four vendors, and each face has a label in every arm: the classes alone are finer.
+from the same 60 faces of four vendors, and each face has a label in every arm: the classes alone are finer.
 The arms are two classes (happy and sad, the baseline) and six classes (smiling, affection and tongue are
 happy; surprised, angry and worried are sad), and for the long run two classes, long and six classes, long,
-with three times the steps. Predictions are mapped back to happy and sad.
+with three times the steps. Predictions are mapped back to happy and sad, and are asked about 55 of the faces,
+all but the angry ones, which Unicode does not count among the concerned. The report's first example, neutral,
+is neither happy nor sad, so it cannot be a class here with labels that all arms share. "Initially" is a short
+training of its own, not the beginning of the long one. What the code says is asked of emoji that are no
+faces, since finer classes of faces are some of the names that a probe of faces has to tell apart. Two classes
+much like these were seen under seeds 0 to 4 (confirm_latent_size), so these are others.
 """
 
 from ablation import Claim, Difference, Gate, Study
 from ablation.emoji import Class, class_scheme, moods, vary
 
-SURPRISED = ("open mouth", "hushed", "astonished", "flushed", "screaming")
+SURPRISED = (
+    *("face with open mouth", "hushed face", "astonished face", "flushed face"),
+    "face screaming in fear",
+)
+ANGRY = (
+    *("angry face", "pouting face", "face with look of triumph", "imp"),
+    "serious face with symbols covering mouth",
+)
 HAPPY = {"smiling": "face-smiling", "affection": "face-affection", "tongue": "face-tongue"}
 TWO = class_scheme(
     {
         "happy": Class(subgroups=tuple(HAPPY.values()), mood="happy"),
-        "sad": Class(subgroups=("face-concerned", "face-negative"), mood="sad"),
+        "sad": Class(subgroups=("face-concerned",), texts=ANGRY, mood="sad"),
     }
 )
 SIX = class_scheme(
     {name: Class(subgroups=(subgroup,), mood="happy") for name, subgroup in HAPPY.items()}
     | {
-        "surprised": Class(phrases=SURPRISED, mood="sad"),
-        "angry": Class(subgroups=("face-negative",), mood="sad"),
+        "surprised": Class(texts=SURPRISED, mood="sad"),
+        "angry": Class(texts=ANGRY, mood="sad"),
         "worried": Class(subgroups=("face-concerned",), mood="sad"),
     }
 )
@@ -37,7 +49,7 @@ study = Study(
     ),
     part="2 f, 1",
     cell_seconds=220,
-    baseline=vary(moods, {"data.classes": TWO, "data.among": TWO, "data.stratify": TWO}),
+    baseline=vary(moods, {"data.classes": TWO, "data.among": TWO, "data.stratify": SIX}),
     arms={
         "two classes": {},
         "six classes": {"data.classes": SIX},
@@ -46,7 +58,7 @@ study = Study(
     },
     against={"six classes, long": "two classes, long"},
     # One face in ten; one emoji in fifty; a tenth of the error of `moods`.
-    measures={"mood_balanced_accuracy": 0.1, "probe_accuracy": 0.02, "test_mse": 0.0036},
+    measures={"mood_balanced_accuracy": 0.1, "probe_accuracy_other": 0.02, "test_mse": 0.0036},
     gates=(
         Gate(
             "the baseline tells happy from sad",
@@ -57,10 +69,12 @@ study = Study(
         ),
     ),
     claims=(
-        Claim("accuracy drops initially", Difference("mood_balanced_accuracy", "down", "six classes")),
+        Claim(
+            "accuracy drops in a short training", Difference("mood_balanced_accuracy", "down", "six classes")
+        ),
         Claim(
             "feature learning improves in the long run",
-            Difference("probe_accuracy", "up", "six classes, long"),
+            Difference("probe_accuracy_other", "up", "six classes, long"),
         ),
         Claim(
             "a more complex auxiliary task benefits the autoencoder",
@@ -69,5 +83,6 @@ study = Study(
         ),
     ),
     supported="a more complex auxiliary task benefits the autoencoder",
-    seeds=5,
+    seeds=8,
+    first_seed=5,
 )
