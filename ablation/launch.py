@@ -20,7 +20,7 @@ from ablation.runner.engines import Executor, ExecutorConfig, executor
 from ablation.runner.existing_runs import all_runs, arm_called, arms_by_value
 from ablation.runner.recorded_plan import CodeChange
 from ablation.runner.scheduler import Progress, run_study
-from ablation.runner.tuning import tuning_of, wants_tuning, with_tuned_values
+from ablation.runner.tuned import tuning_of, wants_tuning, with_tuned_values
 from ablation.runner.until_decided import check_until_decided, run_until_decided
 from ablation.study import Study
 from ablation.terminal import Reporter, say

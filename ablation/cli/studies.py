@@ -199,7 +199,7 @@ def _run(
     """Tune the study where it wants it, train it and print its table; 1 where a cell failed, else 0."""
     from ablation.cli.show import show_links, show_table, show_warnings
     from ablation.report.export import read, summarise
-    from ablation.runner.tuning import tuning_of, wants_tuning, with_tuned_values
+    from ablation.runner.tuned import tuning_of, wants_tuning, with_tuned_values
     from ablation.runner.until_decided import check_until_decided
     from ablation.stats.power import power_of
 
@@ -280,7 +280,7 @@ def status(
     from ablation.cli.show import show_json, show_status
     from ablation.runner.ledger import studies_in
     from ablation.runner.results import recorded
-    from ablation.runner.tuning import progress_of
+    from ablation.runner.tuned import progress_of
 
     names = [study] if study else list(catalogue.paths())
     place = open_store(store)

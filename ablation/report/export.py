@@ -35,7 +35,7 @@ from ablation.runner.recorded_plan import CODE
 from ablation.runner.results import learning_curves, opened, results
 from ablation.runner.search import search_results
 from ablation.runner.tables import Runs
-from ablation.runner.tuning import with_tuned_values
+from ablation.runner.tuned import with_tuned_values
 from ablation.settings import flat
 from ablation.stats.analysis import Analysis, analyse
 from ablation.study import Study

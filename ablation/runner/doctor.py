@@ -9,7 +9,7 @@ from ablation.errors import UserError
 from ablation.runner.ledger import Ledger
 from ablation.runner.results import results
 from ablation.runner.search import search_results, searched
-from ablation.runner.tuning import tuning_of, with_tuned_values
+from ablation.runner.tuned import tuning_of, with_tuned_values
 from ablation.study import Study
 from ablation.tracking.addresses import shown
 from ablation.tracking.availability import ServerUnavailable

@@ -15,7 +15,7 @@ from ablation.runner.recorded_plan import (
     training_of,
 )
 from ablation.runner.results import results
-from ablation.runner.tuning import tuning_of, with_tuned_values
+from ablation.runner.tuned import tuning_of, with_tuned_values
 from ablation.study import Cell, Study
 from ablation.tracking.read import finished
 from ablation.tracking.store import Store
