@@ -185,8 +185,9 @@ def search_results(study: Study, store: Store, search: Search | Tune | None = No
     """One row a settled trial of the study's search, by its number; None where no trial has settled.
 
     search: another search than the study's own. Columns: number (from 0), state ("complete", "diverged" or
-    "pruned"), fingerprint, run_id and failure (of its last run), then the searched settings and the
-    objectives (means over its seeds; NaN where it diverged). Raises `UserError` where the plan changed.
+    "pruned"), seeds (how many it had), fingerprint, run_id and failure (of its last run), then the searched
+    settings and the objectives (means over its seeds; NaN where it diverged). Raises `UserError` where
+    the plan changed.
     """
     search = search or (check_search(study) if study.search else None)
     trials = Trials.open(store, searched(study, search)) if search else None
@@ -294,7 +295,8 @@ def _check_plan(trials: Trials, store: Store, plan: Mapping[str, Any]) -> None:
 def _settled(trials: Trials, store: Store) -> pd.DataFrame:
     """The rows of `search_results`, by the trials' names. That a run diverged is what its tags say."""
     runs = accepted(cell_runs(store, trials.study.name))
-    names, columns = list(trials.study.measures), ["number", "state", "fingerprint", "run_id", "failure"]
+    names = list(trials.study.measures)
+    columns = ["number", "state", "seeds", "fingerprint", "run_id", "failure"]
     rows = {}
     for number, trial in sorted(trials.last().items()):
         key = trial.user_attrs["fingerprint"]
@@ -303,7 +305,8 @@ def _settled(trials: Trials, store: Store) -> pd.DataFrame:
             # An objective that is not finite has no place on a front.
             finite = trial.state in ENDED and all(map(isfinite, trial.values))
             state = DIVERGED if not finite else COMPLETE if trial.state == TrialState.COMPLETE else PRUNED
-            place = dict(zip(columns, (number, state, key, run.run_id, run.failure), strict=True))
+            seeds = len(trial.intermediate_values) or int(trial.state in ENDED)
+            place = dict(zip(columns, (number, state, seeds, key, run.run_id, run.failure), strict=True))
             values = dict(zip(names, trial.values or (float("nan"),) * len(names), strict=True))
             rows[called(number)] = place | trial.params | values
     return pd.DataFrame.from_dict(rows, orient="index", columns=None if rows else columns)
