@@ -161,7 +161,7 @@ def test_the_winner_is_near_the_optimum_and_the_first_trial_is_the_baseline(
 def test_the_importances_name_the_setting_that_matters(whole: tuple[Study, Store]) -> None:
     results = read_tune(*whole)
     assert results is not None
-    assert list(results.importances)[0] == "rate"
+    assert next(iter(results.importances)) == "rate"
     assert results.importances["rate"] > 0.8
     assert sum(results.importances.values()) == pytest.approx(1)
     assert results.settings.setting.tolist()[0] == "rate"
@@ -200,7 +200,7 @@ def test_a_trial_is_dropped_where_it_is_worse_than_the_median_of_the_others(
     dropped = [f"trial {n}" for n in trials.number[(trials.state == PRUNED) & (trials.seeds == 1)]]
     kept = [f"trial {n}" for n in trials.number[trials.state == "complete"]]
     assert first[dropped].min() > first[kept].min()
-    assert len(runs) == trials.seeds.sum() + (trials.state == "diverged").sum()
+    assert len(runs) == trials.seeds.sum() + (trials.state == "diverged").sum() < 75  # of 90
 
 
 def test_every_trial_is_a_run_and_nothing_runs_twice(whole: tuple[Study, Store]) -> None:
@@ -261,22 +261,14 @@ def test_a_trial_that_fails_is_tried_again_with_its_own_settings(store: Store) -
     assert found(study, store).number.tolist() == [0, 1, 2, 3]
 
 
-def test_selection_alone_makes_nothing_better_since_fresh_seeds_judge(blank: Path, tmp_path: Path) -> None:
-    words = []
-    for number in range(6):
-        store = Store(Path(copytree(blank, tmp_path / f"store{number}")))
-        study = bowl_study(
-            name=f"luck{number}",
-            train=luck,
-            baseline={"rate": 0.3, "width": 4, "shape": f"square{number}"},
-            tune=Tune("test", {"rate": RANGES["rate"]}, trials=12, objective="held_out", trial_seeds=2),
-        )
-        results = tuned(study, store)
-        first = results.trials.iloc[0]
-        assert best_of(study, results.trials)["held_out"] < first.held_out - 0.3  # the search found luck
-        assert results.confirmation is not None
-        words += results.confirmation.verdicts.verdict.tolist()
-    assert "supported" not in words
+@pytest.mark.parametrize("number", range(3))
+def test_selection_alone_makes_nothing_better_since_fresh_seeds_judge(store: Store, number: int) -> None:
+    tune = Tune("test", {"rate": RANGES["rate"]}, trials=10, objective="held_out", trial_seeds=2, seeds=8)
+    baseline = {"rate": 2.0, "width": number, "shape": "square"}  # out of the ranges, so another one wins
+    results = tuned(bowl_study(train=luck, baseline=baseline, tune=tune), store)
+    assert best_of(results.study, results.trials)["held_out"] < -0.5  # chosen for its luck
+    assert results.confirmation is not None
+    assert results.confirmation.verdicts.verdict.tolist() != ["supported"]
 
 
 def test_a_higher_objective_is_better_where_its_measure_says_so(store: Store) -> None:
@@ -407,7 +399,7 @@ def test_what_cannot_be_tuned_is_refused_in_a_sentence() -> None:
         check_tune(bowl_study(**existing, arms={"two": {"rate": 2.0}}, tune=None))
     with pytest.raises(UserError, match="tune is about one baseline, but every block has its own"):
         bowl_study(blocks={"a": {"shape": "square"}, "b": {"shape": "round"}})
-    with pytest.raises(UserError, match="draws seeds from 1000000 on, .* end at 1000002: lower first_seed"):
+    with pytest.raises(UserError, match=r"draws seeds from 1000000 on, .* end at 1000002: lower first_seed"):
         bowl_study(first_seed=TUNING_SEED - 2)
 
 
@@ -443,7 +435,8 @@ def train(settings, seed):
     return {"held_out": loss, "test": loss}
 
 study = Study(
-    question="?", source="a double", train=train, baseline={"rate": 3.0, "width": 2}, arms={"wide": {"width": 3}},
+    question="?", source="a double", train=train, baseline={"rate": 3.0, "width": 2},
+    arms={"wide": {"width": 3}},
     measures={
         "held_out": Measure("lower", matters=0.1, validation=True), "test": Measure("lower", matters=0.1)
     },

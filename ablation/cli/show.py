@@ -99,7 +99,8 @@ def _work(work: "Workload | None") -> str:
 
 def tune_words(work: "TuneWorkload") -> str:
     """What `ablation tune` takes at most."""
-    time = f"about {duration(work.seconds)}" if work.seconds else "time known once one cell has run"
+    known = f"about {duration(work.seconds + process_time())}" if work.seconds else ""
+    time = known or "time known once one cell has run"
     return (
         f"Tuning takes {count(work.trials, 'trial')} of at most {count(work.trial_seeds, 'seed')} each, and "
         f"2 arms × {count(work.seeds, 'seed')} to confirm the best: at most {count(work.runs, 'run')} on "

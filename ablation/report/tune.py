@@ -1,8 +1,9 @@
 """What tuning a study found: the best settings, how much each matters, and whether they are better."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class TuneResults:
 
     study: Study
     trials: pd.DataFrame
-    importances: dict[str, float]
+    importances: Mapping[str, float]
     confirmation: Results | None
 
     @cached_property
@@ -115,7 +116,7 @@ class TuneResults:
         return f"<TuneResults of {self.study.name}: {count(len(self.trials), 'trial')}>"
 
     def _repr_html_(self) -> str:
-        words = "".join(f"<p>{sentence}</p>" for sentence in self.sentences)
+        words = "".join(f"<p>{escape(sentence)}</p>" for sentence in self.sentences)
         own = self.confirmation._repr_html_() if self.confirmation else ""
         return f"{words}{self.settings.to_html(index=False, na_rep=ABSENT)}{own}"
 

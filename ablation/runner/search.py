@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ablation.errors import UserError
 from ablation.experiment import Replication
+from ablation.formatting import listing
 from ablation.runner.engines import Engine
 from ablation.runner.ledger import Ledger, running_trial
 from ablation.runner.recorded_plan import (
@@ -216,14 +217,14 @@ def searched(study: Study, search: Search | Tune | None = None) -> Study:
     vary.
     """
     search = search or check_search(study)
-    labels, settings = " and ".join(map(study.label, search.objectives)), " and ".join(search.ranges)
+    labels, settings = " and ".join(map(study.label, search.objectives)), listing([*search.ranges])
     least, most = ({name: one.ends[end] for name, one in search.ranges.items()} for end in (0, 1))
     return Study(
         name=f"{study.name}-{search.kind}",
         question=(
             f"Which compromises of {labels} are there in {settings}?"
             if isinstance(search, Search)
-            else f"Which {settings} give the best {labels}?"
+            else f"Which values of {settings} give the best {labels}?"
         ),
         source=study.source,
         train=study.train,
