@@ -13,16 +13,17 @@ from ablation.gates import Gate
 from ablation.measures import Measure
 from ablation.study import Study
 from ablation.tracked import Tracked
-from ablation.tuning import Search, Tuned
+from ablation.tuning import Choice, Range, Search, Tune, Tuned
 
 if TYPE_CHECKING:
     from ablation.catalogue import load
-    from ablation.launch import analyse, results, run
+    from ablation.launch import analyse, results, run, tune
     from ablation.report.export import Results
     from ablation.stats.nested import variance_share
 
 __version__ = "0.1.0"
 __all__ = [
+    "Choice",
     "Claim",
     "Command",
     "Difference",
@@ -34,6 +35,7 @@ __all__ = [
     "Level",
     "Measure",
     "Over",
+    "Range",
     "Replication",
     "Results",
     "Run",
@@ -42,12 +44,14 @@ __all__ = [
     "Study",
     "Tracked",
     "Trend",
+    "Tune",
     "Tuned",
     "UserError",
     "analyse",
     "load",
     "results",
     "run",
+    "tune",
     "variance_share",
 ]
 _LATE = {
@@ -56,6 +60,7 @@ _LATE = {
     "load": "ablation.catalogue",
     "results": "ablation.launch",
     "run": "ablation.launch",
+    "tune": "ablation.launch",
     "variance_share": "ablation.stats.nested",
 }
 

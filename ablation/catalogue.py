@@ -20,7 +20,7 @@ from ablation.formatting import listing
 from ablation.settings import flat, vary
 from ablation.study import Study
 
-DERIVED = ("-quick", "-tuning", "-search")
+DERIVED = ("-quick", "-tuning", "-search", "-tune", "-tuned")
 """How the names of studies end that are made from another."""
 SETS_STUDY = re.compile(rb"^(?:\xef\xbb\xbf)?study\b[^=\n]*=", re.MULTILINE)
 FOLDERS: set[str] = set()

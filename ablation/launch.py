@@ -16,11 +16,13 @@ from ablation.experiment import Replication
 from ablation.fields import checked
 from ablation.measures import Measure
 from ablation.report.export import Results, read, read_existing, summarise
+from ablation.report.tune import TuneResults, read_tune
 from ablation.runner.engines import Executor, ExecutorConfig, executor
 from ablation.runner.existing_runs import all_runs, arm_called, arms_by_value
 from ablation.runner.recorded_plan import CodeChange
 from ablation.runner.scheduler import Progress, run_study
-from ablation.runner.tuning import tuning_of, wants_tuning, with_tuned_values
+from ablation.runner.tune import all_settled, check_tune, confirmation, run_tune, tried, tune_results
+from ablation.runner.tuned import tuning_of, wants_tuning, with_tuned_values
 from ablation.runner.until_decided import check_until_decided, run_until_decided
 from ablation.study import Study
 from ablation.terminal import Reporter, say
@@ -64,6 +66,58 @@ def run(
         study = with_tuned_values(replace(study, chosen={}), place, anew=code == "new")
     _train(study, place, hands, seeds, code, notify, until_decided)
     return summarise(study, place, seeds or study.seeds)
+
+
+@checked
+def tune(
+    study: Study,
+    *,
+    store: str | Path | None = None,
+    seeds: int | None = None,
+    workers: int | None = None,
+    code: Literal["", "same"] = "",
+    notify: Callable[[Progress], None] | None = None,
+) -> TuneResults:
+    """Search for better settings than the baseline of the study, and compare the best with it on new seeds.
+
+    What is there of an earlier call is not run again. `seeds`: of the comparison, those that `Tune` declares
+    if None; the other arguments are as in `run`. Raises `UserError` where the study says nothing of what to
+    tune, all trials diverge, or some failed otherwise, which the next call tries again.
+    """
+    _check_counts(seeds=seeds, workers=workers)
+    place = _store(study, store)
+    whole = tried(study)
+    hands = executor("local", ExecutorConfig(place, workers), [study.experiment])
+
+    def search(tell: Callable[[Progress], None]) -> Progress:
+        return run_tune(study, place, hands.make, hands.cells, tell, code)
+
+    if notify or not sys.stdout.isatty():
+        search(notify or (lambda progress: None))
+    else:
+        with Reporter(whole, hands.cells, "runs") as reporter:
+            progress = search(reporter.notify)
+        reporter.summary(progress)
+    against = to_confirm(study, place)
+    if against is not None:
+        _train(against, place, hands, seeds, code, notify)
+    found = read_tune(study, place, write_summary=True, seeds=seeds or check_tune(study).seeds)
+    assert found is not None
+    return found
+
+
+def to_confirm(study: Study, store: Store) -> Study | None:
+    """The comparison of the best settings with the baseline; None where the baseline is the best.
+
+    Raises `UserError` where trials are lacking.
+    """
+    trials = tune_results(study, store)
+    if trials is None or not all_settled(study, store):
+        raise UserError(
+            f"the best settings of {study.name} are known once all {check_tune(study).trials} trials have a "
+            "result, but some failed: tune it again, once what they failed of is mended."
+        )
+    return confirmation(study, trials)
 
 
 @checked

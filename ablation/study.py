@@ -21,7 +21,7 @@ from ablation.gates import Gate
 from ablation.measures import RESERVED, Measure
 from ablation.settings import flat, vary
 from ablation.texts import unfit
-from ablation.tuning import Search, Tuned
+from ablation.tuning import Search, Tune, Tuned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,9 +86,10 @@ class Study:
     `looks`: at how many seeds the study is judged, as in (5, 10, 15, 20), the last of which is its `seeds`
     (else 5): `run(until_decided=True)` stops arms that no undecided claim needs (docs/verdicts.md).
     `tuned` is a setting that is chosen afresh for every arm before its cells run, and chosen[arm] what was
-    chosen. `search` is a two-objective search beside the arms. `part` is the place in the report, as in
-    "2 f, 2". `cell_seconds` is what a cell took on two cores, on average: what `list` can say without a
-    store.
+    chosen. `search` is a two-objective search beside the arms. `tune` is a search for better settings than
+    the baseline, which are then confirmed (`ablation tune`, `ablation.tune`). `part` is the place in the
+    report, as in "2 f, 2". `cell_seconds` is what a cell took on two cores, on average: what `list` can say
+    without a store.
     """
 
     question: str
@@ -110,6 +111,7 @@ class Study:
     blocks: Annotated[Any, Mapping[str, Mapping[str, Any]] | Blocks] = field(default_factory=Blocks)
     tuned: Tuned | None = None
     search: Search | None = None
+    tune: Tune | None = None
     part: str = ""
     cell_seconds: float = 0.0
     first_seed: int = 0
@@ -262,6 +264,7 @@ class Study:
             gates=(),
             tuned=None,
             search=None,
+            tune=None,
             chosen={},
         )
 
@@ -435,6 +438,8 @@ def _check(study: Study) -> None:
     _check_against(study)
     if study.tuned is not None:
         study.tuned.check(study)
+    if study.tune is not None:
+        study.tune.check(study)
     if len({claim.text for claim in study.claims}) < len(study.claims):
         raise UserError("two claims of the study have the same text: say what tells them apart.")
     for claim in study.claims:

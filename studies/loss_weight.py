@@ -6,7 +6,7 @@ learning rate is therefore tuned for each arm, with the same number of trials. `
 compromises between the two losses.
 """
 
-from ablation import Claim, Difference, Search, Study, Trend, Tuned
+from ablation import Claim, Difference, Range, Search, Study, Trend, Tuned
 from ablation.emoji import joint
 
 study = Study(
@@ -22,7 +22,10 @@ study = Study(
         f"lambda {weight:g}": {"train.loss_weight": weight} for weight in (0.0, 0.005, 0.05, 0.5, 5.0, 50.0)
     },
     tuned=Tuned("train.lr", least=2.5e-4, largest=4e-3, trials=3),
-    search=Search({"train.loss_weight": (1e-3, 100.0), "train.lr": (2.5e-4, 4e-3)}, trials=12),
+    search=Search(
+        {"train.loss_weight": Range(1e-3, 100.0, log=True), "train.lr": Range(2.5e-4, 4e-3, log=True)},
+        trials=12,
+    ),
     # A tenth of the report's own error; one face in ten; one emoji in fifty.
     measures={
         "test_mse": 0.0017,

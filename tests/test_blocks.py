@@ -30,7 +30,7 @@ from ablation.claims import Rule
 from ablation.report.data_files import verdicts_csv
 from ablation.report.export import Results
 from ablation.runner.recorded_plan import plan_of
-from ablation.runner.tuning import tuning_of
+from ablation.runner.tuned import tuning_of
 from ablation.stats.crossed import Sample
 from ablation.stats.effects import Contrast, contrast
 from ablation.stats.power import piloted, power_of

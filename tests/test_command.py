@@ -432,7 +432,7 @@ def test_the_folder_and_the_files_behind_an_equals_sign_belong_to_a_command(tmp_
 # ---- tuning, search and a smoke budget, as for any trainer
 
 EACH = """
-from ablation import Command, Measure, Search, Study, Tuned
+from ablation import Command, Measure, Range, Search, Study, Tuned
 study = Study(
     question="Does it learn?", source="a double", baseline={"rate": 0.5, "width": 1, "weight": 1.0}, seeds=5,
     train=Command("sh train.sh {rate} {width} {weight} {seed}"), arms={"wide": {"width": 2}},
@@ -441,7 +441,8 @@ study = Study(
         "size": Measure("neither", matters=0.1, validation=True),
     },
     tuned=Tuned("rate", 0.1, 1.0, 2, "error"),
-    search=Search({"weight": (0.1, 1.0)}, trials=3, objectives=("error", "size"), reference=(2.0, 2.0)),
+    search=Search({"weight": Range(0.1, 1.0, log=True)}, trials=3, objectives=("error", "size"),
+                  reference=(2.0, 2.0)),
 )
 """
 LEARNS = """awk -v r=$1 -v w=$2 -v z=$3 -v s=$4 \\

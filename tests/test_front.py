@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import pyplot
 
-from ablation import Search, Study
+from ablation import Range, Search, Study
 from ablation.cli.show import show_front
 from ablation.emoji.protocols import joint
 from ablation.report.search import pareto, search_csv, write_search
@@ -145,7 +145,8 @@ def searched_study(**changes: Any) -> Study:
     arms: dict[str, dict[str, Any]] = {"latent 4": {"model.latent_dim": 4}}
     return Study(
         name="small", question="?", source="a double", baseline=joint, arms=arms,
-        measures={"test_mse": 0.01}, search=Search({"train.loss_weight": (0.01, 10.0)}, trials=4, **changes),
+        measures={"test_mse": 0.01},
+        search=Search({"train.loss_weight": Range(0.01, 10.0, log=True)}, trials=4, **changes),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from ablation import Claim, Difference, Tuned, UserError
 from ablation.report import drawing, figures
 from ablation.report.figures import recorded_curves
 from ablation.runner.ledger import Ledger
-from ablation.runner.tuning import tuning_of
+from ablation.runner.tuned import tuning_of
 from ablation.stats.analysis import analyse
 from ablation.tracking.store import Store
 from doubles import small_study

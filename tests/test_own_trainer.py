@@ -11,7 +11,7 @@ from ablation.experiment import hash_of_source
 from ablation.runner.recorded_plan import plan_of
 from ablation.runner.results import results
 from ablation.runner.scheduler import run_study
-from ablation.runner.tuning import tuning_of
+from ablation.runner.tuned import tuning_of
 from ablation.tracking.read import cell_runs
 from ablation.tracking.store import Store
 from engines import InlineEngine

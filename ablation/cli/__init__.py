@@ -30,7 +30,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for verb in (
-    *(new.new, studies.list_, studies.plan, studies.run, studies.status, studies.verify, tables.table),
+    *(
+        new.new,
+        studies.list_,
+        studies.plan,
+        studies.run,
+        studies.tune,
+        studies.status,
+        studies.verify,
+        tables.table,
+    ),
     *(tables.export, tables.figures, store.ui, store.doctor, studies.report),
 ):
     app.command(verb.__name__.rstrip("_"))(verb)

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ablation.report.table import Table as StudyTable
+    from ablation.report.tune import TuneResults
     from ablation.runner.doctor import Finding
-    from ablation.runner.time_estimate import Workload
+    from ablation.runner.time_estimate import TuneWorkload, Workload
     from ablation.runner.verify import Verified
     from ablation.stats.cells import Seed
     from ablation.stats.power import Power
@@ -62,12 +63,18 @@ def show_studies(studies: "Mapping[str, Study | UserError]") -> None:
         say()
 
 
-def show_plan(study: Study, power: "Power", work: "Workload | None") -> None:
-    """What the run will take, and what it can find; `work` is None where the runs exist already."""
+def show_plan(
+    study: Study, power: "Power", work: "Workload | None", tuning: "TuneWorkload | None" = None
+) -> None:
+    """What the run will take, and what it can find; `work` is None where the runs exist already.
+
+    tuning: what `ablation tune` will take, where the study declares it.
+    """
     say(Text.assemble((study.name, "bold"), f": {study.question}"))
     say()
     gates = (gate.sentence(study) for gate in study.gates)
-    for sentence in (*power.sentences, *gates, _work(work)):
+    own = [tune_words(tuning)] if tuning else []
+    for sentence in (*power.sentences, *gates, _work(work), *own):
         say(sentence, indent=2)
     show_warnings(study, power)
 
@@ -87,6 +94,17 @@ def _work(work: "Workload | None") -> str:
     return (
         f"{work.complete} {are} there{shared}; {trials}{count(work.lacking, 'cell')} to train on "
         f"{count(work.workers, 'worker')}: {time}."
+    )
+
+
+def tune_words(work: "TuneWorkload") -> str:
+    """What `ablation tune` takes at most."""
+    known = f"about {duration(work.seconds + process_time())}" if work.seconds else ""
+    time = known or "time known once one cell has run"
+    return (
+        f"Tuning takes {count(work.trials, 'trial')} of at most {count(work.trial_seeds, 'seed')} each, and "
+        f"2 arms × {count(work.seeds, 'seed')} to confirm the best: at most {count(work.runs, 'run')} on "
+        f"{count(work.workers, 'worker')}, {time}."
     )
 
 
@@ -166,15 +184,30 @@ def show_front(study: Study, trials: "pd.DataFrame") -> None:
     say(f"One seed a trial: a front of candidates, not an effect. {SMOKE if study.quick else ''}".strip())
 
 
-def show_links(store: "Store", name: str, quick: bool) -> None:
-    """How to open the study, called `name`, in MLflow, and how to export it."""
+def show_tuned(found: "TuneResults") -> None:
+    """What the trials found, a row a setting, and how the best settings compare with the baseline."""
+    head, rows = found.grid
+    grid = _grid(head[0], *head[1:])
+    for row in rows:
+        grid.add_row(*row)
+    console.print()
+    console.print(grid, "")
+    for sentence in found.sentences:
+        say(sentence)
+    if found.confirmation is not None:
+        show_table(found.confirmation.table)
+
+
+def show_links(store: "Store", name: str, quick: bool, tuned: bool = False) -> None:
+    """How to open the study, called `name`, in MLflow, and how to export it, or what tuning it found."""
     # Where the environment is not activated, as after `make study`, the command has a path.
     command = "ablation" if which("ablation") else relpath(sys.argv[0])
     where = "" if str(store.root) == "mlruns" else f" --store {quote(str(store.root))}"
     options = where + (" --quick" if quick else "")
     say()
     whole(f"Compare in MLflow:  {command} ui{where}")
-    whole(f"Export the table:   {command} export {quote(name)} --to out{options}")
+    verb = "tune" if tuned else "export"
+    whole(f"Export the table:   {command} {verb} {quote(name)} --to out{options}")
 
 
 def show_status(states: "Mapping[str, pd.DataFrame | UserError | None]", detailed: bool) -> None:

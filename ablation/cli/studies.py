@@ -92,7 +92,7 @@ def plan(
     from ablation.runner.engines.local import cores
     from ablation.runner.existing_runs import paired_seeds
     from ablation.runner.ledger import Ledger
-    from ablation.runner.time_estimate import workload
+    from ablation.runner.time_estimate import tune_workload, workload
     from ablation.stats.power import piloted, power_of
 
     declared, place = load_study(study, quick), open_store(store)
@@ -108,10 +108,11 @@ def plan(
         # Of runs that exist there are as many seeds as the arms share.
         existing = max(paired_seeds(declared, found.cells), 1) if declared.runs and found else 0
         power = power_of(declared, existing or seeds or declared.seeds, pilot)
+        tuning = tune_workload(declared, place, None, workers or cores()) if declared.tune else None
     if as_json:
-        show_json(_planned(declared, power, work))
+        show_json(_planned(declared, power, work) | {"tuning": tuning and asdict(tuning)})
     else:
-        show_plan(declared, power, work)
+        show_plan(declared, power, work, tuning)
 
 
 def _planned(study: Study, power: "Power", work: "Workload | None") -> dict[str, object]:
@@ -201,7 +202,7 @@ def _run(
     """Tune the study where it wants it, train it and print its table; 1 where a cell failed, else 0."""
     from ablation.cli.show import show_links, show_table, show_warnings
     from ablation.report.export import read, summarise
-    from ablation.runner.tuning import tuning_of, wants_tuning, with_tuned_values
+    from ablation.runner.tuned import tuning_of, wants_tuning, with_tuned_values
     from ablation.runner.until_decided import check_until_decided
     from ablation.stats.power import power_of
 
@@ -241,6 +242,48 @@ def _train(
         progress = trained(study, store, how, seeds, reporter.notify, code, until_decided, say)
     reporter.summary(progress)
     return bool(progress.failed)
+
+
+def tune(
+    study: StudyName,
+    seeds: Seeds = None,
+    workers: Workers = None,
+    store: StoreFolder = DEFAULT_STORE,
+    quick: Quick = False,
+    code: Code = "",
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Also write trials, tables and figures into this folder.")
+    ] = None,
+) -> int:
+    """Search for better settings than the baseline, and confirm the best on seeds that no trial had."""
+    from ablation.cli.show import show_links, show_tuned, tune_words
+    from ablation.launch import to_confirm
+    from ablation.report.tune import read_tune
+    from ablation.runner.engines import ExecutorConfig, executor
+    from ablation.runner.time_estimate import tune_workload
+    from ablation.runner.tune import check_tune, run_tune, tried
+    from ablation.terminal import Reporter, say
+
+    declared, place = load_study(study, quick), open_store(store)
+    wanted = seeds or check_tune(declared).seeds
+    whole = tried(declared)
+    how = executor("local", ExecutorConfig(place, workers), [declared.experiment])
+    say(tune_words(tune_workload(declared, place, wanted, how.cells)))
+    with Reporter(whole, how.cells, "runs") as reporter:
+        progress = run_tune(declared, place, how.make, how.cells, reporter.notify, code)
+    reporter.summary(progress)
+    against = to_confirm(declared, place)
+    failed = against is not None and _train(against, place, wanted, how, code)
+    found = read_tune(declared, place, write_summary=True, seeds=wanted)
+    assert found is not None
+    show_tuned(found)
+    if to is not None:
+        with busy("Writing tables and figures"):
+            paths = found.export(to)
+        for path in paths:
+            typer.echo(path)
+    show_links(place, study, declared.quick, tuned=True)
+    return 1 if failed else 0
 
 
 def _search_each(
@@ -284,7 +327,7 @@ def status(
     from ablation.cli.show import show_json, show_status
     from ablation.runner.ledger import studies_in
     from ablation.runner.results import recorded
-    from ablation.runner.tuning import progress_of
+    from ablation.runner.tuned import progress_of
 
     names = [study] if study else list(catalogue.paths())
     place = open_store(store)

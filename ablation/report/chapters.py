@@ -219,7 +219,7 @@ class Chapter:
     """One study as the page shows it: how to run it, and what its evidence says.
 
     Without evidence the study was not run yet, or `problem` says why its runs cannot be shown. `study` is
-    None where its file cannot be read.
+    None where its file cannot be read. tunes: the study of which it confirms the tuned settings, if any.
     """
 
     name: str
@@ -227,6 +227,7 @@ class Chapter:
     seeds: int = 0
     evidence: Evidence | None = None
     problem: str = ""
+    tunes: str = ""
 
     @property
     def title(self) -> str:
@@ -285,6 +286,8 @@ class Chapter:
         run, quick = f"ablation run {quote(self.name)}", " --quick" if self.study.quick else ""
         if self.study.runs is not None:
             return run
+        if self.tunes:
+            return f"ablation tune {quote(self.tunes)}{quick}"
         search = f" && {run} --search{quick}" if self.study.search else ""
         return f"{run} --seeds {self.seeds}{quick}{search}"
 

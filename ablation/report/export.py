@@ -1,6 +1,6 @@
 """A study to a folder: tables, figures, every run, and the way back from each number to its runs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -35,7 +35,7 @@ from ablation.runner.recorded_plan import CODE
 from ablation.runner.results import learning_curves, opened, results
 from ablation.runner.search import search_results
 from ablation.runner.tables import Runs
-from ablation.runner.tuning import with_tuned_values
+from ablation.runner.tuned import with_tuned_values
 from ablation.settings import flat
 from ablation.stats.analysis import Analysis, analyse
 from ablation.study import Study
@@ -163,8 +163,11 @@ class Results:
         return self.table._repr_html_()
 
 
-def read(study: Study, store: Store, seeds: int | None = None) -> Results:
-    """The study's results in the store, or its runs that exist; `seeds` as it was last run if not given."""
+def read(study: Study, store: Store, seeds: int | None = None, remarks: Sequence[str] = ()) -> Results:
+    """The study's results in the store, or its runs that exist; `seeds` as it was last run if not given.
+
+    remarks: further sentences on the runs.
+    """
     if study.runs is not None:
         if seeds is not None:
             raise UserError(f"the runs of {study.name or 'the study'} exist already: leave out --seeds.")
@@ -175,7 +178,8 @@ def read(study: Study, store: Store, seeds: int | None = None) -> Results:
     # A run that another study computed may have items of measures that this one does not name.
     own = items[items["measure"].isin(study.recorded())]
     ledger = opened(study, store)
-    return Results(study, cells, tuple(ledger.seed_counts), own, tuple(_on_code(study, ledger, cells)), store)
+    said = (*remarks, *_on_code(study, ledger, cells))
+    return Results(study, cells, tuple(ledger.seed_counts), own, said, store)
 
 
 def _on_code(study: Study, ledger: Ledger, cells: pd.DataFrame) -> Iterator[str]:
@@ -195,12 +199,13 @@ def read_existing(study: Study, store: Store, runs: Runs | None = None) -> Resul
     return Results(study, found.cells, (), existing_items(study, store, found.cells), found.remarks)
 
 
-def summarise(study: Study, store: Store, seeds: int | None = None) -> Results:
+def summarise(study: Study, store: Store, seeds: int | None = None, remarks: Sequence[str] = ()) -> Results:
     """Write what the study found into MLflow: its description, views and a summary run an arm; the results.
 
-    Each summary run keeps the table and the figure of the effects; older ones are replaced.
+    Each summary run keeps the table and the figure of the effects; older ones are replaced. remarks: as in
+    `read`.
     """
-    found = read(study, store, seeds)
+    found = read(study, store, seeds, remarks)
     analysis, place = found.analysis, store.experiment(study.name, {})
     warning = f"{SMOKE} " if study.quick else ""
     describe(store, place, found.study, warning + analysis.conclusion)

@@ -14,9 +14,10 @@ from ablation.errors import UserError
 from ablation.files import folder, replace, write
 from ablation.formatting import SMOKE, count, listing, short_commit
 from ablation.report.chapters import NO_RESULT, NOT_RUN, Chapter, ClaimText, Evidence
-from ablation.report.export import read
+from ablation.report.export import Results, read
 from ablation.report.formats import Raw, template
 from ablation.report.search import pareto
+from ablation.report.tune import read_tune
 from ablation.runner.ledger import Ledger
 from ablation.runner.results import learning_curves
 from ablation.runner.search import search_results
@@ -67,7 +68,9 @@ def report(
         _ = store.client  # a store that cannot be opened is no problem of each study
     elif not any(isinstance(one, Study) and one.runs is not None for one in studies.values()):
         raise UserError(f"{store.root} holds no runs yet: run a study first, or name another --store.")
-    return write_page([_chapter(name, study, store, seeds) for name, study in studies.items()], to, whole)
+    chapters = [_chapter(name, study, store, seeds) for name, study in studies.items()]
+    tuned = (_tuned(name, one, store) for name, one in studies.items() if isinstance(one, Study) and one.tune)
+    return write_page([*chapters, *(one for one in tuned if one)], to, whole)
 
 
 def write_page(chapters: Iterable[Chapter], to: Path, whole: bool = True) -> list[Path]:
@@ -175,11 +178,28 @@ def _chapter(name: str, study: Study | UserError, store: Store, seeds: int | Non
     return Chapter(name, study, evidence.analysis.seeds if evidence else count, evidence)
 
 
+def _tuned(name: str, study: Study, store: Store) -> Chapter | None:
+    """The best settings of a study that was tuned against its baseline; None where they were not compared."""
+    try:
+        found = read_tune(study, store)
+        if found is None or found.confirmation is None:
+            return None
+        against = found.confirmation.study
+        evidence = _evidence_of(found.confirmation, store)
+    except UserError as error:
+        return Chapter(f"{name} tuned", study, problem=str(error), tunes=name)
+    return Chapter(against.name, against, evidence.analysis.seeds, evidence, tunes=name)
+
+
 def _evidence(study: Study, store: Store, seeds: int | None) -> Evidence | None:
     """What the store holds of the study; None where it was never run."""
     if study.runs is None and ((ledger := Ledger.open(store, study)) is None or ledger.plan is None):
         return None
-    found = read(study, store, seeds if study.runs is None else None)
+    return _evidence_of(read(study, store, seeds if study.runs is None else None), store)
+
+
+def _evidence_of(found: Results, store: Store) -> Evidence:
+    study = found.study
     curves = learning_curves(found.study, found.cells, store)
     galleries = study.experiment.gallery(dict(_sheets(study, found.cells, store)))
     trials = search_results(study, store)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from seaborn import despine
@@ -86,7 +86,8 @@ def _draw(figure: Figure, axes: Axes, trials: pd.DataFrame, members: Any, study:
     search = _search(study)
     setting = next(iter(search.ranges))
     first, second = (trials[name].to_numpy(dtype=float) for name in search.objectives)
-    norm = LogNorm(*search.ranges[setting])
+    coloured = search.ranges[setting]
+    norm = (LogNorm if coloured.log else Normalize)(*coloured.ends)
     # The border of what the front dominates: from point to point, always over the worse corner.
     falling = study.measure(search.objectives[0]).better != "lower"
     order = np.argsort(-first[members] if falling else first[members], kind="stable")

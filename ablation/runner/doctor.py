@@ -9,7 +9,8 @@ from ablation.errors import UserError
 from ablation.runner.ledger import Ledger
 from ablation.runner.results import results
 from ablation.runner.search import search_results, searched
-from ablation.runner.tuning import tuning_of, with_tuned_values
+from ablation.runner.tune import check_tune
+from ablation.runner.tuned import tuning_of, with_tuned_values
 from ablation.study import Study
 from ablation.tracking.addresses import shown
 from ablation.tracking.availability import ServerUnavailable
@@ -18,6 +19,7 @@ from ablation.tracking.origin import origin
 from ablation.tracking.read import cell_lock, mark_killed_if_free, running
 from ablation.tracking.sender import awaited, deliver
 from ablation.tracking.store import Store
+from ablation.tuning import Search, Tune
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ def _study(store: Store, name: str, study: Study | UserError) -> list[Finding]:
     try:
         found = _cells(store, tuning_of(study), name) if study.tuned else []
         found += _cells(store, with_tuned_values(study, store), name)
-        return found + (_search(store, study) if study.search else [])
+        found += _search(store, study, study.search) if study.search else []
+        return found + (_search(store, study, check_tune(study)) if study.tune else [])
     except UserError as error:
         return [Finding(str(error), False)]
 
@@ -114,11 +117,11 @@ def _cells(store: Store, study: Study, name: str) -> list[Finding]:
     return findings
 
 
-def _search(store: Store, study: Study) -> list[Finding]:
-    ledger = Ledger.open(store, searched(study))
+def _search(store: Store, study: Study, search: Search | Tune) -> list[Finding]:
+    ledger = Ledger.open(store, searched(study, search))
     if ledger is None:
         return []
-    found = search_results(study, store)
+    found = search_results(study, store, search)
     settled = 0 if found is None else len(found)
     return [Finding(f"{ledger.study.name}: {settled} trials settled"), *_abandoned(store, ledger)]
 

@@ -75,7 +75,7 @@ def run_study(
     `code` says what becomes of earlier runs where the code changed since. The study and its data are checked
     before anything is written. A cell that diverges or fails does not stop the others. Raises `UserError`
     where another process runs this study, the plan has changed, or a setting is tuned and nothing was chosen
-    yet (`runner.tuning`).
+    yet (`runner.tuned`).
     """
     if study.tuned and study.chosen.keys() != study.declared.keys():
         raise UserError(
@@ -170,18 +170,21 @@ class Scheduler:
     def __post_init__(self) -> None:
         self.order = {arm: number for number, arm in enumerate(self.study.settings)}
 
-    def work(self, cells: Iterable[tuple[str, Cell, int]], engine: Engine, workers: int) -> None:
+    def work(self, cells: Iterable[tuple[str, Cell, int] | None], engine: Engine, workers: int) -> None:
         """Keep `workers` of the cells in work to the last; whatever happens, leave nothing RUNNING.
 
         Each of `cells`, with its fingerprint and the number of its trial, is asked for when a worker is free,
-        and none once a server did not come back: what is in work then still ends.
+        and none once a server did not come back: what is in work then still ends. None says that the next one
+        waits for what is in work.
         """
         waiting = iter(cells)
         self.progress.cost_left = sum(self.costs.values())
         try:
             while (self.costs and not self.gone) or self.running:
                 while not self.gone and len(self.running) < min(workers, len(self.costs)):
-                    key, cell, trial = next(waiting)
+                    if (begun := next(waiting)) is None:
+                        break
+                    key, cell, trial = begun
                     self._start(engine, _Ticket(cell, key, trial, 1, monotonic()))
                 for future in wait(self.running, return_when=FIRST_COMPLETED).done:
                     ticket = self.running.pop(future)
@@ -240,6 +243,11 @@ class Scheduler:
             self.gone = self.gone or (isinstance(error, ServerUnavailable) and self._is_gone())
             reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         self.progress.failed[ticket.cell.name] = reason
+
+    def leave_out(self, arm: str, seed: int) -> None:
+        """Count a cell no more that will not run: another one of its arm has decided that."""
+        self.progress.cost_left -= self.costs.pop((arm, seed))
+        self.progress.total -= 1
 
     def _is_gone(self) -> bool:
         """Whether a server is away for us, too, and not for one worker's machine alone."""

@@ -1,7 +1,7 @@
 """What a run of a study would take: the cells that are lacking, and the time."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heapreplace
 
 import pandas as pd
@@ -15,9 +15,10 @@ from ablation.runner.recorded_plan import (
     training_of,
 )
 from ablation.runner.results import results
-from ablation.runner.tuning import tuning_of, with_tuned_values
+from ablation.runner.tune import check_tune, tried
+from ablation.runner.tuned import tuning_of, with_tuned_values
 from ablation.study import Cell, Study
-from ablation.tracking.read import finished
+from ablation.tracking.read import cell_runs, finished
 from ablation.tracking.store import Store
 
 
@@ -72,6 +73,39 @@ def workload(study: Study, store: Store, seeds: int, workers: int) -> Workload:
         workers=workers,
         seconds=None if seconds is None else makespan(seconds, workers),
     )
+
+
+@dataclass(frozen=True)
+class TuneWorkload:
+    """What tuning takes at most: trials under so many seeds each, then the arms "baseline" and "tuned".
+
+    seconds is None where no cell of the study has run and its file names no time.
+    """
+
+    trials: int
+    trial_seeds: int
+    seeds: int
+    workers: int
+    seconds: float | None
+
+    @property
+    def runs(self) -> int:
+        """How many are trained where no trial is pruned."""
+        return self.trials * self.trial_seeds + 2 * self.seeds
+
+
+def tune_workload(study: Study, store: Store, seeds: int | None, workers: int) -> TuneWorkload:
+    """What tuning the study takes at most, at the mean speed of its runs; it counts none that are there.
+
+    seeds: of the confirmation, those that the study declares if None.
+    """
+    tune = check_tune(study)
+    names = [study.name, tried(study).name] if store.exists() else []
+    frames = [frame for frame in (cell_runs(store, name) for name in names) if "seconds" in frame]
+    timed = pd.concat([frame.seconds.dropna() for frame in frames]) if frames else pd.Series(dtype=float)
+    one = float(timed.mean()) if len(timed) else study.cell_seconds
+    found = TuneWorkload(tune.trials, tune.trial_seeds, seeds or tune.seeds, workers, None)
+    return replace(found, seconds=makespan([one] * found.runs, workers)) if one else found
 
 
 def makespan(seconds: Iterable[float], workers: int) -> float:

@@ -14,7 +14,7 @@ import pandas as pd
 from ablation.errors import UserError
 from ablation.experiment import Experiment, Trained
 from ablation.runner.results import results
-from ablation.runner.tuning import with_tuned_values
+from ablation.runner.tuned import with_tuned_values
 from ablation.runner.worker import as_worker
 from ablation.stats.items import as_items, means_of_items
 from ablation.study import Cell, Study

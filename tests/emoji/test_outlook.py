@@ -11,7 +11,7 @@ from ablation.emoji.protocols import joint
 from ablation.emoji.spec import TrainSpec
 from ablation.runner.scheduler import run_study
 from ablation.runner.time_estimate import makespan, workload
-from ablation.runner.tuning import tuning_of
+from ablation.runner.tuned import tuning_of
 from ablation.settings import vary
 from ablation.tracking.store import Store
 from doubles import small_study

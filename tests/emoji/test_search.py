@@ -11,7 +11,7 @@ import pytest
 from optuna.trial import TrialState
 from pebble import ProcessExpired
 
-from ablation import Search, Study, cli
+from ablation import Range, Search, Study, cli
 from ablation.errors import UserError
 from ablation.experiment import Diverged
 from ablation.report.export import publish
@@ -28,7 +28,7 @@ from doubles import small_study
 from engines import InlineEngine, folder_of
 
 WEIGHT = "train.loss_weight"
-SEARCH = Search({WEIGHT: (0.01, 10.0)}, trials=6)
+SEARCH = Search({WEIGHT: Range(0.01, 10.0, log=True)}, trials=6)
 COLUMNS = [WEIGHT, "validation_mse", "validation_cross_entropy"]
 
 
@@ -163,7 +163,7 @@ def test_a_larger_search_takes_the_new_turns_alone(study: Study, store: Store, o
 def test_with_one_worker_two_searches_are_equal_and_no_trial_is_drawn_twice(
     study: Study, store: Store, other: Store, sampler: str
 ) -> None:
-    ranges = {WEIGHT: (0.01, 10.0), "train.lr": (1e-4, 1e-2)}
+    ranges = {WEIGHT: Range(0.01, 10.0, log=True), "train.lr": Range(1e-4, 1e-2, log=True)}
     search = Search(ranges, trials=POPULATION + 4, sampler=sampler)  # type: ignore[arg-type]
     study = dataclasses.replace(study, search=search)
     for place in (store, other):
@@ -254,8 +254,11 @@ def test_several_workers_take_every_turn_once(study: Study, store: Store) -> Non
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"search": Search({WEIGHT: (0.01, 20.0)}, 6)}, r"ranges.train.loss_weight: \[0.01, 10.0\] became"),
-        ({"search": Search({"train.lr": (0.01, 10.0)}, 6)}, "ranges.train.lr: absent became"),
+        (
+            {"search": Search({WEIGHT: Range(0.01, 20.0, log=True)}, 6)},
+            r"ranges.train.loss_weight: \[0.01, 10.0\] became",
+        ),
+        ({"search": Search({"train.lr": Range(0.01, 10.0, log=True)}, 6)}, "ranges.train.lr: absent became"),
         ({"search": dataclasses.replace(SEARCH, reference=(1.0, 2.0))}, "reference"),
         (
             {"search": dataclasses.replace(SEARCH, objectives=("validation_loss", "validation_mse"))},
@@ -282,7 +285,7 @@ def test_a_search_without_results_may_still_change(study: Study, store: Store) -
 
     searching(study, store, Pretender(fail))
     assert search_results(study, store) is None
-    narrow = Search({WEIGHT: (0.5, 0.6)}, trials=2)
+    narrow = Search({WEIGHT: Range(0.5, 0.6, log=True)}, trials=2)
     changed = dataclasses.replace(study, search=narrow)
     assert searching(changed, store).trained == 2
     assert found(changed, store)[WEIGHT].between(0.5, 0.6).all()
@@ -301,15 +304,27 @@ def test_a_search_that_another_process_runs_is_refused(study: Study, store: Stor
     [
         (None, r"small has no search: add search=Search\(...\) to its file"),
         (Search({}, 4), "at least one setting"),
-        (Search({"train.loss_wait": (0.1, 1.0)}, 4), "did you mean 'train.loss_weight'"),
-        (Search({"model.latent_dim": (8.0, 64.0)}, 4), "fractions, but model.latent_dim is 8"),
-        (Search({WEIGHT: (0.0, 1.0)}, 4), "0 < least < largest"),
-        (Search({WEIGHT: (2.0, 1.0)}, 4), "0 < least < largest"),
-        (Search({WEIGHT: (0.1, 1.0)}, 1), "at least 2 trials"),
-        (Search({WEIGHT: (0.1, 1.0)}, 4, ("validation_mse", "test_mse")), "test_mse is not one of them"),
-        (Search({WEIGHT: (0.1, 1.0)}, 4, ("validation_mse", "validation_mes")), "validation_mes"),
-        (Search({WEIGHT: (0.1, 1.0)}, 4, ("validation_mse", "validation_mse")), "two objectives"),
-        (Search({WEIGHT: (0.1, 1.0)}, 4, sampler="nsga2"), 'say sampler="tpe"'),
+        (Search({"train.loss_wait": Range(0.1, 1.0, log=True)}, 4), "did you mean 'train.loss_weight'"),
+        (
+            Search({"model.latent_dim": Range(8.0, 64.0, log=True)}, 4),
+            "model.latent_dim is a whole number, 8",
+        ),
+        (Search({WEIGHT: Range(0.0, 1.0, log=True)}, 4), "0 < least < largest"),
+        (Search({WEIGHT: Range(2.0, 1.0, log=True)}, 4), "0 < least < largest"),
+        (Search({WEIGHT: Range(0.1, 1.0, log=True)}, 1), "at least 2 trials"),
+        (
+            Search({WEIGHT: Range(0.1, 1.0, log=True)}, 4, ("validation_mse", "test_mse")),
+            "test_mse is not one of them",
+        ),
+        (
+            Search({WEIGHT: Range(0.1, 1.0, log=True)}, 4, ("validation_mse", "validation_mes")),
+            "validation_mes",
+        ),
+        (
+            Search({WEIGHT: Range(0.1, 1.0, log=True)}, 4, ("validation_mse", "validation_mse")),
+            "two objectives",
+        ),
+        (Search({WEIGHT: Range(0.1, 1.0, log=True)}, 4, sampler="nsga2"), 'say sampler="tpe"'),
     ],
 )
 def test_an_unsound_search_is_refused_before_anything_is_written(
@@ -336,7 +351,7 @@ def test_a_study_without_a_search_or_never_searched_has_no_results(study: Study,
 
 
 STUDY = """
-from ablation import Search, Study
+from ablation import Range, Search, Study
 from ablation.emoji import joint, vary
 
 study = Study(
@@ -350,7 +365,11 @@ study = Study(
     ("search", "options", "message"),
     [
         ("", [], "mine has no search: add search=Search(...) to its file, or run it without --search."),
-        (', search=Search({"train.lr": (0.1, 1.0)}, 2)', ["--seeds", "3"], "--search wants no --seeds"),
+        (
+            ', search=Search({"train.lr": Range(0.1, 1.0, log=True)}, 2)',
+            ["--seeds", "3"],
+            "--search wants no --seeds",
+        ),
     ],
 )
 def test_the_command_line_refuses_a_search_that_cannot_be_in_a_sentence(

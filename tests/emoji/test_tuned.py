@@ -11,7 +11,7 @@ from ablation.errors import UserError
 from ablation.experiment import Diverged
 from ablation.runner.results import results
 from ablation.runner.scheduler import run_study
-from ablation.runner.tuning import progress_of, tuning_of, with_tuned_values
+from ablation.runner.tuned import progress_of, tuning_of, with_tuned_values
 from ablation.runner.worker import Task
 from ablation.settings import vary
 from ablation.tracking.store import Store

@@ -46,6 +46,7 @@ def tuning_of(study: Study) -> Study:
         blocks=Blocks(),
         tuned=None,
         search=None,
+        tune=None,
         seeds=1,
         looks=(),
         first_seed=TUNING_SEED,
