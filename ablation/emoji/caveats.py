@@ -14,6 +14,7 @@ from ablation.emoji.measures import (
     LARGE_FAMILIES,
     MEASURES,
     PROBES,
+    ROBUST,
     composes,
 )
 from ablation.emoji.spec import RunSpec
@@ -34,7 +35,7 @@ MOOD_FACES = ("images_mood_rarest", "held-out faces, {} of the rarer mood")
 SHARED = {
     "common_mse": ("images_common", "{} held-out images"),
     "mood_balanced_accuracy": MOOD_FACES,
-    **dict.fromkeys(PROBES, MOOD_FACES),
+    **dict.fromkeys((*PROBES, *ROBUST), MOOD_FACES),
     "probe_accuracy": ("images_probe", "codes of {} held-out emoji"),
 }
 """A measure of pictures that all arms share: the column with their number, and what they are."""
@@ -321,6 +322,6 @@ def one_picture(study: Study, cells: pd.DataFrame, measure: str) -> float:
         known = [len(class_names(scheme)) for scheme in schemes if not by_column(scheme)]
         classes = min(known, default=int(_least(cells, "classes")))
         return 1 / (max(classes, 1) * (_least(cells, "images_test_rarest") or 1))
-    if measure in ("mood_balanced_accuracy", *PROBES):
+    if measure in ("mood_balanced_accuracy", *PROBES, *ROBUST):
         return 1 / (MOODS * (_least(cells, "images_mood_rarest") or 1))
     return 0.0
