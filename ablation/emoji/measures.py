@@ -35,10 +35,10 @@ PROBES = {
 }
 """Measures of a probe of happy and sad, all balanced accuracies or their difference, and their labels."""
 
+ATTACKS = {"noise": "noise", "fgsm": "FGSM", "pgd": "PGD"}
+"""Ways to change a picture a little (`adversarial`), and what a label calls them."""
 ROBUST = {
-    f"robust_accuracy_{kind}_{levels}": (kind, levels / 255)
-    for kind in ("noise", "fgsm", "pgd")
-    for levels in (2, 4, 8)
+    f"robust_accuracy_{kind}_{levels}": (kind, levels / 255) for kind in ATTACKS for levels in (2, 4, 8)
 }
 """Measures of the classifier on attacked faces, balanced accuracies: the attack, and how strong it is in
 [0, 1]; their names count levels of 255."""
@@ -93,7 +93,11 @@ MEASURES = {
     },
     **{
         name: EmojiMeasure(
-            "higher", f"Happy or sad, {kind} of {strength * 255:.0f}/255", 3, needs="mood", on_demand=True
+            "higher",
+            f"Happy or sad, {ATTACKS[kind]} {strength * 255:.0f}/255",
+            3,
+            needs="mood",
+            on_demand=True,
         )
         for name, (kind, strength) in ROBUST.items()
     },

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ablation.emoji.composition.baselines import BASELINES
 from ablation.emoji.composition.directions import METHODS, SUBSPACES
 from ablation.emoji.data.classes import scheme_of
+from ablation.emoji.measures import ATTACKS
 from ablation.errors import UserError
 from ablation.fields import checked
 from ablation.settings import Settings, setting, vary
@@ -20,7 +21,6 @@ SCHEME = "a class scheme: a name, class_scheme({...}) or 'column:NAME'"
 SCHEME_SETTINGS = ("classes", "stratify", "among")
 """The settings of `DataSpec` whose value is a class scheme; `among` may be empty."""
 PARTS = (3, 1, 1)
-ATTACKS = ("noise", "fgsm", "pgd")
 ATTACK_STEPS = 7  # Madry et al. 2018
 ATTACK_SHARE = 0.5  # as many attacked pictures as clean ones, as the report had, and Goodfellow et al. 2015
 FEWEST_FOLDS = 3

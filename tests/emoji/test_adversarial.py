@@ -218,7 +218,7 @@ def test_robust_accuracies_are_taken_where_they_are_asked_and_have_items_with_fo
     assert items.value.mean() == pytest.approx(found.metrics[asked[0]])
     assert all(map(EMOJI.on_demand, ROBUST))
     assert ROBUST["robust_accuracy_pgd_8"] == ("pgd", STRENGTH)
-    assert MEASURES["robust_accuracy_pgd_8"].label == "Happy or sad, pgd of 8/255"
+    assert MEASURES["robust_accuracy_pgd_8"].label == "Happy or sad, PGD 8/255"
 
 
 def test_attacks_are_trained_apart(faces: Path) -> None:
