@@ -55,6 +55,7 @@ OWNERS = {
     "PIL": {"emoji"},
     "torch": {"emoji"},
     "torchvision": {"emoji"},
+    "torchattack": {"emoji.adversarial"},
     "sklearn": {"emoji"},
     "safetensors": {"emoji"},
     "pyarrow": {"emoji"},

@@ -15,6 +15,7 @@ from ablation.emoji.measures import (
     MEASURES,
     OTHER_PROBE,
     PROBES,
+    ROBUST,
     composes,
 )
 from ablation.emoji.spec import RunSpec
@@ -35,7 +36,7 @@ MOOD_FACES = ("images_mood_rarest", "held-out faces, {} of the rarer mood")
 SHARED = {
     "common_mse": ("images_common", "{} held-out images"),
     "mood_balanced_accuracy": MOOD_FACES,
-    **dict.fromkeys(PROBES, MOOD_FACES),
+    **dict.fromkeys((*PROBES, *ROBUST), MOOD_FACES),
     "probe_accuracy": ("images_probe", "codes of {} held-out emoji"),
     OTHER_PROBE: ("images_probe_other", "codes of {} held-out emoji that are no faces"),
 }
@@ -323,6 +324,6 @@ def one_picture(study: Study, cells: pd.DataFrame, measure: str) -> float:
         known = [len(class_names(scheme)) for scheme in schemes if not by_column(scheme)]
         classes = min(known, default=int(_least(cells, "classes")))
         return 1 / (max(classes, 1) * (_least(cells, "images_test_rarest") or 1))
-    if measure in ("mood_balanced_accuracy", *PROBES):
+    if measure in ("mood_balanced_accuracy", *PROBES, *ROBUST):
         return 1 / (MOODS * (_least(cells, "images_mood_rarest") or 1))
     return 0.0

@@ -115,7 +115,9 @@ def measure_common(
         errors = difference.square().flatten(1).mean(1).double()
         pictures["common_mse"] = PerPicture(found.common, errors)
     if len(found.mood):
-        pictures["mood_balanced_accuracy"] = _moods(model, images, found.mood, scheme)
+        truth, says = moods_of(images, found.mood, scheme)
+        seen = images.pixels[found.mood] / 255
+        pictures["mood_balanced_accuracy"] = moods_named(model, seen, found.mood, truth, says)
     return pictures, rank
 
 
@@ -151,12 +153,24 @@ def finite_codes(model: Autoencoder, pixels: Tensor) -> Tensor:
     return codes
 
 
-def _moods(model: Autoencoder, images: Images, index: Tensor, scheme: str) -> PerPicture:
+def moods_of(images: Images, index: Tensor, scheme: str) -> tuple[Tensor, Tensor]:
+    """The mood of each face of `index`, int64 (n,), and which mood each class of `scheme` means.
+
+    The latter is (classes, moods): 1 where the class means the mood, else 0.
+    """
     truth = torch.tensor(classify(images, "mood"))[index]
     moods = class_names("mood")
-    says = torch.tensor([[float(one.mood == mood) for mood in moods] for one in scheme_of(scheme).values()])
+    says = [[float(one.mood == mood) for mood in moods] for one in scheme_of(scheme).values()]
+    return truth, torch.tensor(says)
+
+
+def moods_named(model: Autoencoder, seen: Tensor, index: Tensor, truth: Tensor, says: Tensor) -> PerPicture:
+    """Whether the mood of each face is named rightly, where it is `seen` so: float32 (n, 3, 64, 64).
+
+    index: which images they are; truth and says: as `moods_of` gives them.
+    """
     with evaluating(model):
-        logits = model(images.pixels[index] / 255).logits
+        logits = model(seen).logits
     assert logits is not None
     guess = (F.softmax(logits.double(), dim=1) @ says.double()).argmax(1)
     return PerPicture(index, (guess == truth).double(), truth)

@@ -18,11 +18,14 @@ COMPOSED = 5000  # images encoded or decoded, about, where codes are composed an
 def run_flops(spec: RunSpec, trained: int, validated: int) -> float:
     """Floating-point operations of a run with `trained` pictures in a pass and `validated` after it.
 
-    Training is forward and backward. Validation after every pass and the common evaluation are forward.
+    Training is forward and backward. Validation after every pass and the common evaluation are forward. An
+    attack is forward and backward through the encoder, once or, with pgd, in each of its steps.
     """
-    forward, both = _flops_of_an_image(spec.model, _classes(spec))
+    forward, both, attack = _flops_of_an_image(spec.model, _classes(spec))
     measured = passes(spec.train, trained) * validated + COMMON
-    return images_seen(spec.train, trained) * both + measured * forward
+    steps = {"none": 0, "noise": 0, "fgsm": 1, "pgd": spec.augment.attack_steps}[spec.augment.attack]
+    learned = both + spec.augment.attack_share * steps * attack
+    return images_seen(spec.train, trained) * learned + measured * forward
 
 
 def composing_flops(spec: RunSpec) -> float:
@@ -46,11 +49,15 @@ def _classes(spec: RunSpec) -> int:
 
 
 @cache
-def _flops_of_an_image(spec: ModelSpec, classes: int) -> tuple[int, int]:
-    """Of one image forward, and of forward and backward."""
+def _flops_of_an_image(spec: ModelSpec, classes: int) -> tuple[int, int, int]:
+    """Of one image forward, of forward and backward, and of forward and backward from its code to it."""
     model = Autoencoder(spec, classes, seed=0)
+    image = torch.zeros(1, 3, IMAGE_SIZE, IMAGE_SIZE)
     with FlopCounterMode(display=False) as counter:
-        output = model(torch.zeros(1, 3, IMAGE_SIZE, IMAGE_SIZE))
+        output = model(image)
         forward = int(counter.get_total_flops())
         output.reconstruction.sum().backward()
-    return forward, int(counter.get_total_flops())
+    model.requires_grad_(False)
+    with FlopCounterMode(display=False) as attack:
+        model.encode(image.requires_grad_()).sum().backward()
+    return forward, int(counter.get_total_flops()), int(attack.get_total_flops())

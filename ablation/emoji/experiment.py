@@ -7,8 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablation.emoji.extra import check_installed, missing
-from ablation.emoji.measures import COMPOSED, CURVES, GAP, MEASURES, NO_ITEMS, composes, composing
+from ablation.emoji.extra import ATTACK_LIBRARY, check_attacks, check_installed, missing
+from ablation.emoji.measures import COMPOSED, CURVES, GAP, MEASURES, NO_ITEMS, ROBUST, composes, composing
 from ablation.emoji.spec import RunSpec, Source, training
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment, Replication, Run
@@ -56,7 +56,7 @@ class EmojiExperiment(Experiment):
     strata = COMPOSED
     exact_files = ("model.safetensors",)
     tolerance = {"test_mse": 0.05}  # noqa: RUF012
-    packages = ("torch", "torchvision", "datasets", "scikit-learn", "pillow")
+    packages = ("torch", "torchvision", "datasets", "scikit-learn", "pillow", ATTACK_LIBRARY)
     preload = ("ablation.emoji.run_files", "ablation.emoji.determinism", "torch._dynamo")
     sheet = "reconstructions.png"
     about = (
@@ -108,6 +108,9 @@ class EmojiExperiment(Experiment):
     def check(self, settings: RunSpec, seed: int, measures: Sequence[str]) -> None:
         """The images can be split as declared, and what is held out suffices for every measure."""
         check_installed("this study")
+        attacks = {settings.augment.attack} | {ROBUST[name][0] for name in measures if name in ROBUST}
+        if attacks - {"none", "noise"}:
+            check_attacks()
         from ablation.emoji.run import lacking
 
         lacks = lacking(settings, seed, {MEASURES[name].needs for name in measures} & WANTED.keys())
@@ -298,8 +301,11 @@ class EmojiExperiment(Experiment):
         provide(settings.data.sources, packed)
 
     def program(self, settings: RunSpec) -> Hashable:
-        """The network and its classes, and what of its training is no number of a step; none with folds."""
-        if settings.data.folds:
+        """The network and its classes, and what of its training is no number of a step.
+
+        None with folds, and with an attack, which takes gradients of its own in every step.
+        """
+        if settings.data.folds or settings.augment.attack != "none":
             return None
         return settings.model, settings.data.classes, settings.train.kind
 

@@ -15,6 +15,9 @@ LIBRARIES = (
     "imagehash",
 )
 
+ATTACK_LIBRARY = "torchattack"
+"""The library of adversarial examples, which there is not for every Python that the suite runs on."""
+
 
 def missing() -> list[str]:
     """The libraries that are not installed."""
@@ -27,4 +30,13 @@ def check_installed(what: str) -> None:
         raise UserError(
             f"{what} wants the extra emoji (not installed: {', '.join(lacking)}): "
             "pip install 'ablation-suite[emoji]'."
+        )
+
+
+def check_attacks() -> None:
+    """Raise `UserError` where adversarial examples cannot be made."""
+    if find_spec(ATTACK_LIBRARY) is None:
+        raise UserError(
+            f"adversarial examples want the library {ATTACK_LIBRARY} (not installed): pip install "
+            "'ablation-suite[emoji]', with a Python before 3.14."
         )

@@ -38,6 +38,14 @@ PROBES = {
 }
 """Measures of a probe of happy and sad, all balanced accuracies or their difference, and their labels."""
 
+ATTACKS = {"noise": "noise", "fgsm": "FGSM", "pgd": "PGD"}
+"""Ways to change a picture a little (`adversarial`), and what a label calls them."""
+ROBUST = {
+    f"robust_accuracy_{kind}_{levels}": (kind, levels / 255) for kind in ATTACKS for levels in (2, 4, 8)
+}
+"""Measures of the classifier on attacked faces, balanced accuracies: the attack, and how strong it is in
+[0, 1]; their names count levels of 255."""
+
 COMPOSED_NEEDS = frozenset(("analogies", "large", "vendors"))
 """The needs of measures for which codes are composed."""
 FAMILIES = {
@@ -88,6 +96,16 @@ MEASURES = {
     **{
         name: EmojiMeasure("higher", label, 3, needs="faces", on_demand=True)
         for name, label in PROBES.items()
+    },
+    **{
+        name: EmojiMeasure(
+            "higher",
+            f"Happy or sad, {ATTACKS[kind]} {strength * 255:.0f}/255",
+            3,
+            needs="mood",
+            on_demand=True,
+        )
+        for name, (kind, strength) in ROBUST.items()
     },
     "gain_large": EmojiMeasure("higher", f"Gain, {LARGE_FAMILIES}", 2, needs="large"),
     "gain_changed": EmojiMeasure("higher", f"Gain where it changes, {LARGE_FAMILIES}", 2, needs="large"),

@@ -54,6 +54,11 @@ def run_together(
     `on_epoch` sees the number of a cell and its epoch as it ends. A cell that diverges stops no other.
     Raises `UserError` where the cells are not one program.
     """
+    if any(spec.augment.attack != "none" for spec, _ in cells):
+        raise UserError(
+            "replicas that train together see pictures as they are, but augment.attack is set: train them "
+            "apart."
+        )
     device = accelerator()
     prepared = [prepare(spec, seed, measures) for spec, seed in cells]
     replicas = []

@@ -8,6 +8,7 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from ablation.emoji.adversarial import measure_robustness
 from ablation.emoji.common_evaluation import CommonImages, common_images, measure_common
 from ablation.emoji.composition.analogies import AnalogyTask, analogy_tasks
 from ablation.emoji.composition.evaluator import composition
@@ -97,7 +98,8 @@ def _trained(prepared: Prepared, on_epoch: Callable[[Epoch], None], trained: Tra
     if trained is not None:
         epochs = restore(model, trained)
     else:
-        epochs = fit(model, pictures.passes, pictures.validation, spec, prepared.network_seed)
+        seed, augment = prepared.network_seed, prepared.spec.augment
+        epochs = fit(model, pictures.passes, pictures.validation, spec, seed, augment)
     history = []
     for epoch in epochs:
         history.append(epoch)
@@ -177,6 +179,8 @@ def measure_network(prepared: Prepared, history: Sequence[Epoch]) -> Measured:
     check_finite("after training", numbers, spec.train)
     common, rank = measure_common(model, images, prepared.common, spec.data.classes, prepared.asked)
     common |= measure_moods(model, images, prepared.common, prepared.asked, prepared.untrained)
+    mood, own = prepared.common.mood, prepared.network_seed
+    common |= measure_robustness(model, images, mood, spec.data.classes, prepared.asked, own)
     examples = _examples(prepared)
     return Measured(
         history=history,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ablation.emoji.composition.baselines import BASELINES
 from ablation.emoji.composition.directions import METHODS, SUBSPACES
 from ablation.emoji.data.classes import scheme_of
+from ablation.emoji.measures import ATTACKS
 from ablation.errors import UserError
 from ablation.fields import checked
 from ablation.settings import Settings, setting, vary
@@ -20,6 +21,8 @@ SCHEME = "a class scheme: a name, class_scheme({...}) or 'column:NAME'"
 SCHEME_SETTINGS = ("classes", "stratify", "among")
 """The settings of `DataSpec` whose value is a class scheme; `among` may be empty."""
 PARTS = (3, 1, 1)
+ATTACK_STEPS = 7  # Madry et al. 2018
+ATTACK_SHARE = 0.5  # as many attacked pictures as clean ones, as the report had, and Goodfellow et al. 2015
 FEWEST_FOLDS = 3
 
 
@@ -108,8 +111,9 @@ class DataSpec(Settings):
 class AugmentSpec(Settings):
     """Augmented copies of the training images (report, parts 1 a and 2 e), made once unless `fresh`.
 
-    The strengths are those of the report's published script: flip, rotation by 10 degrees,
-    jitter of 0.2, 0.2, 0.2 and 0.1, in that order, with black corners.
+    With an attack (report, part 1 a), a share of the pictures of every batch is changed anew in each step
+    (`adversarial.attack_batch`). The other strengths are those of the report's published script: flip,
+    rotation by 10 degrees, jitter of 0.2, 0.2, 0.2 and 0.1, in that order, with black corners.
     """
 
     copies: int = setting(0, "augmented copies beside each original", at_least=0)
@@ -122,6 +126,48 @@ class AugmentSpec(Settings):
     fill: float = setting(0.0, "grey level of the corners that a rotation bares", at_least=0, at_most=1)
     fresh: bool = setting(False, "draw the copies anew in every pass, not once", neutral=False)
     held_out: bool = setting(False, "give validation and test pictures copies, too", neutral=False)
+    attack: str = setting(
+        "none",
+        "change pictures of a batch so that the classifier errs, by one step (fgsm) or several (pgd); noise "
+        "changes them as much at random",
+        choices=("none", *ATTACKS),
+        neutral="none",
+    )
+    attack_strength: float = setting(
+        0.0, "most that an attack changes a value of a picture in [0, 1]", at_least=0, at_most=1, neutral=0.0
+    )
+    attack_steps: int = setting(ATTACK_STEPS, "steps of the attack pgd", at_least=1, neutral=ATTACK_STEPS)
+    attack_share: float = setting(
+        ATTACK_SHARE,
+        "of the pictures of a batch, which is attacked",
+        above=0,
+        at_most=1,
+        neutral=ATTACK_SHARE,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.attack == "none":
+            unused = {
+                "attack_strength": self.attack_strength != 0,
+                "attack_share": self.attack_share != ATTACK_SHARE,
+                "attack_steps": self.attack_steps != ATTACK_STEPS,
+            }
+            if name := next((name for name, given in unused.items() if given), ""):
+                raise UserError(
+                    f"augment.{name} is of an attack, but augment.attack is 'none': leave it at its default, "
+                    f"or take one of {', '.join(ATTACKS)}."
+                )
+        elif not self.attack_strength:
+            raise UserError(
+                f"augment.attack {self.attack!r} wants a strength above 0, but augment.attack_strength is "
+                "0: set it, as to 8/255, or leave the attack out."
+            )
+        elif self.attack != "pgd" and self.attack_steps != ATTACK_STEPS:
+            raise UserError(
+                f"augment.attack_steps is of the attack 'pgd', but augment.attack is {self.attack!r}: leave "
+                f"it at {ATTACK_STEPS}."
+            )
 
 
 @checked
@@ -255,6 +301,11 @@ class RunSpec(Settings):
             raise UserError(
                 f"train.loss_weight is {self.train.loss_weight:g} but data.classes is 'none': "
                 "name a class scheme or set the weight to 0."
+            )
+        if self.augment.attack in ("fgsm", "pgd") and self.data.classes == "none":
+            raise UserError(
+                f"augment.attack {self.augment.attack!r} attacks the classifier, but data.classes is 'none': "
+                "name a class scheme, or take the attack 'noise'."
             )
         if self.data.folds and self.augment.held_out:
             raise UserError(

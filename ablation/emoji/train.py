@@ -9,13 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ablation.emoji.adversarial import attack_batch
 from ablation.emoji.evaluate import evaluate
 from ablation.emoji.measures import CURVES
 from ablation.emoji.model import Autoencoder, Output
 from ablation.emoji.seeds import generator
-from ablation.emoji.spec import TrainSpec
+from ablation.emoji.spec import AugmentSpec, TrainSpec
 from ablation.emoji.training_data import Pictures
 from ablation.experiment import Diverged
+
+NO_ATTACK = AugmentSpec()
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,12 @@ class Epoch:
 
 
 def fit(
-    model: Autoencoder, passes: Iterable[Pictures], validation: Pictures, spec: TrainSpec, seed: int
+    model: Autoencoder,
+    passes: Iterable[Pictures],
+    validation: Pictures,
+    spec: TrainSpec,
+    seed: int,
+    augment: AugmentSpec = NO_ATTACK,
 ) -> Iterator[Epoch]:
     """Train `model` in place; loss = reconstruction_weight x MSE + loss_weight x cross-entropy (part 2 b).
 
@@ -38,9 +46,13 @@ def fit(
     code that its gradient does not reach. Stops after the budget of `spec`, in passes or in steps; a pass
     that the budget of steps cuts short is measured all the same. Raises `Diverged` after an epoch whose loss
     is not finite.
+
+    Of `augment` only the attack is taken, if there is one: copies are in `passes`. The network then sees
+    attacked pictures, and both losses stay as they were: it should reconstruct the clean picture and name its
+    class. What that costs says `adversarial.attack_batch`.
     """
     optimizer = make_optimizer([(model.parameters(), spec)])
-    order = generator(seed, "order")
+    order, attacks = generator(seed, "order"), generator(seed, "attack")
     isolate, weight = spec.loss_weight == 0, spec.loss_weight or 1.0
     steps = number = 0
     pictures = iter(passes)
@@ -52,8 +64,9 @@ def fit(
         sums = torch.zeros(5)
         for batch in batches(len(train), spec, steps, order):
             images, labels = train.pixels[batch] / 255, train.labels[batch]
+            seen = attack_batch(model, images, labels, augment, attacks)
             with torch.autocast(images.device.type, torch.bfloat16, enabled=spec.precision == "bfloat16"):
-                output = model(images, isolate)
+                output = model(seen, isolate)
             mse, cross_entropy, correct = losses(output, images, labels)
             loss = spec.reconstruction_weight * mse + weight * cross_entropy
             optimizer.zero_grad()

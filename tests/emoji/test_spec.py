@@ -29,7 +29,11 @@ def test_varying_changes_the_named_setting_alone() -> None:
 def test_equal_specs_and_only_they_have_equal_fingerprints(name: str, number: int) -> None:
     value = flat(joint)[name]
     # Settings that make no sense alone come with what they need.
-    needed = {"train.steps": {"train.epochs": 0}, "compose.rank": {"compose.method": "pca"}}
+    needed = {
+        "train.steps": {"train.epochs": 0},
+        "compose.rank": {"compose.method": "pca"},
+        "augment.attack_steps": {"augment.attack": "pgd", "augment.attack_strength": 0.1},
+    }
     if type(value) is int:
         other = vary(joint, {name: value + number} | needed.get(name, {}))
         assert fingerprint(EMOJI, other, 0, "data") != fingerprint(EMOJI, joint, 0, "data")
@@ -75,6 +79,19 @@ def test_a_new_setting_at_its_neutral_value_keeps_the_fingerprint() -> None:
         ({"train.epochs": True}, "train.epochs wants a whole number, but got True"),
         ({"train.steps": 10}, "a budget in epochs or in steps, but got epochs=10 and steps=10"),
         ({"data.classes": "none"}, "train.loss_weight is 0.5 but data.classes is 'none'"),
+        ({"augment.attack_strength": 0.1}, "augment.attack_strength is of an attack, but augment.attack is"),
+        ({"augment.attack_steps": 3}, "augment.attack_steps is of an attack"),
+        ({"augment.attack_share": 1.0}, "augment.attack_share is of an attack"),
+        ({"augment.attack": "fgsm"}, "augment.attack 'fgsm' wants a strength above 0"),
+        (
+            {"augment.attack": "fgsm", "augment.attack_strength": 0.1, "augment.attack_steps": 3},
+            "augment.attack_steps is of the attack 'pgd', but augment.attack is 'fgsm'",
+        ),
+        (
+            {"augment.attack": "pgd", "augment.attack_strength": 0.1}
+            | {"data.classes": "none", "train.loss_weight": 0.0},
+            "augment.attack 'pgd' attacks the classifier, but data.classes is 'none'",
+        ),
     ],
 )
 def test_a_wrong_setting_is_refused_in_a_sentence(changes: dict[str, object], message: str) -> None:
