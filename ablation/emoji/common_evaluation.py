@@ -20,6 +20,7 @@ from ablation.emoji.measures import PROBES
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.probe import effective_rank, probe_pool, probed
 from ablation.emoji.spec import DataSpec
+from ablation.emoji.worn_attributes import worn_pairs
 from ablation.experiment import Diverged
 
 
@@ -27,8 +28,9 @@ from ablation.experiment import Diverged
 class CommonImages:
     """Indices of images, int64: of the common test set, of the probe's two sides, of faces of either mood.
 
-    mood: those that the run's own classes are asked about. faces_train, faces_test: those that a probe of
-    happy and sad learns from, and is asked about.
+    worn, (m, 2): faces with hearts, tears or a tongue, and their plain ones (`worn_pairs`). mood:
+    those that the run's own classes are asked about. faces_train, faces_test: those that a probe of happy and
+    sad learns from, and is asked about.
     """
 
     common: Tensor
@@ -37,6 +39,7 @@ class CommonImages:
     probe_test: Tensor
     faces_train: Tensor
     faces_test: Tensor
+    worn: Tensor
 
     @property
     def faces(self) -> Tensor:
@@ -44,9 +47,9 @@ class CommonImages:
         return torch.cat([self.faces_train, self.faces_test])
 
     def suffices(self, need: str) -> bool:
-        """Whether they suffice for "subgroups", "common", "mood" or "faces" of `EmojiMeasure.needs`."""
+        """Whether they suffice for what `EmojiMeasure.needs` calls so, but for what is composed."""
         wanted = {"subgroups": self.probe_test, "common": self.common, "mood": self.mood}
-        return len((wanted | {"faces": self.faces_test})[need]) > 0
+        return len((wanted | {"faces": self.faces_test, "worn": self.worn})[need]) > 0
 
 
 def common_images(images: Images, data: DataSpec, sides: Tensor) -> CommonImages:
@@ -62,7 +65,8 @@ def common_images(images: Images, data: DataSpec, sides: Tensor) -> CommonImages
     if len({images.subgroup[index] for index in probe[0].tolist()}) < 2:
         probe = nothing, nothing
     if data.split == "copy":
-        return CommonImages(nothing, nothing, *probe, nothing, nothing)
+        return CommonImages(nothing, nothing, *probe, nothing, nothing, nothing.view(0, 2))
+    worn = worn_pairs(images, (sides == TEST) & tested)
     held_out = ((sides == TEST) & tested).nonzero().flatten().tolist()
     word, moods = data.common.casefold(), classify(images, "mood")
     common = [index for index in held_out if word in images.text[index].casefold()]
@@ -77,7 +81,7 @@ def common_images(images: Images, data: DataSpec, sides: Tensor) -> CommonImages
     # Only where the run's own classes say something of both.
     said = {one.mood for one in scheme_of(data.classes).values()}
     mood = faces if {"happy", "sad"} <= said else []
-    return CommonImages(_indices(common), _indices(mood), *probe, _indices(taught), _indices(faces))
+    return CommonImages(_indices(common), _indices(mood), *probe, _indices(taught), _indices(faces), worn)
 
 
 def _indices(numbers: list[int]) -> Tensor:

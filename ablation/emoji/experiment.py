@@ -34,6 +34,7 @@ WANTED = {
     "common": "held-out texts that contain data.common",
     "mood": "held-out faces of Unicode's happy and sad subgroups, and classes that speak of happy and sad",
     "faces": "faces of Unicode's happy and sad subgroups, of both to learn from and of both held out",
+    "worn": "held-out faces with hearts, tears or a tongue, and a plain face of the same vendor",
     "analogies": "families of analogies with truths among the validation and the test images",
     "large": "a family of analogies of whose truths about twenty are tested in a run",
     "vendors": "emoji that several vendors drew, of which some are among the validation and the test images",
@@ -297,8 +298,12 @@ class EmojiExperiment(Experiment):
         provide(settings.data.sources, packed)
 
     def program(self, settings: RunSpec) -> Hashable:
-        """The network and its classes, and what of its training is no number of a step; none with folds."""
-        if settings.data.folds:
+        """The network and its classes, and what of its training is no number of a step.
+
+        None with folds, a rate that decays or an analogy term, which `replicas` does not have.
+        """
+        train = settings.train
+        if settings.data.folds or train.decay != "none" or train.analogy_weight:
             return None
         return settings.model, settings.data.classes, settings.train.kind
 

@@ -11,17 +11,19 @@ from ablation.measures import Better, Measure
 class EmojiMeasure(Measure):
     """needs: what the run must have for it: "classes" of its own, or, in the images of its sources that its
     training never sees, "subgroups" for the probe, "common" texts, faces of either "mood" for the classifier,
-    "faces" of either mood for a probe, "analogies", those of a "large" family, or those between "vendors".
+    "faces" of either mood for a probe, faces with an attribute "worn", "analogies", those of a "large"
+    family, or those between "vendors".
     on_demand: it is taken where a study names it.
     """
 
-    needs: Literal["", "classes", "subgroups", "common", "mood", "faces", "analogies", "large", "vendors"] = (
-        ""
-    )
+    needs: Literal[
+        "", "classes", "subgroups", "common", "mood", "faces", "worn", "analogies", "large", "vendors"
+    ] = ""
     on_demand: bool = False
 
 
 GAP = "generalisation_gap"
+ATTRIBUTE_MSE = "attribute_mse"
 MSE_FALL, CROSS_ENTROPY_FALL = "mse_still_falling", "cross_entropy_still_falling"
 FALLS = {MSE_FALL: "validation_mse", CROSS_ENTROPY_FALL: "validation_cross_entropy"}
 """Measures of whether a run still learned at its end, and the curve of each (`result.still_falling`)."""
@@ -76,6 +78,7 @@ MEASURES = {
     "test_cross_entropy": EmojiMeasure("lower", "Test cross-entropy", 3, needs="classes"),
     "probe_accuracy": EmojiMeasure("higher", "Probe accuracy", 3, needs="subgroups"),
     GAP: EmojiMeasure("lower", "Test MSE less training MSE", 4, on_demand=True),
+    ATTRIBUTE_MSE: EmojiMeasure("lower", "MSE in hearts, tears and tongues", 4, needs="worn", on_demand=True),
     "effective_rank": EmojiMeasure("neither", "Effective rank of the codes", 1, needs="subgroups"),
     "common_mse": EmojiMeasure("lower", "Common test MSE", 4, needs="common"),
     "mood_balanced_accuracy": EmojiMeasure("higher", "Happy or sad, balanced accuracy", 3, needs="mood"),

@@ -173,6 +173,18 @@ class TrainSpec(Settings):
         at_least=0,
         neutral=0,
     )
+    analogy_weight: float = setting(
+        0.0,
+        "weight of the squared error of d from what f(b) - f(a) + f(c) is decoded to, on training quadruples",
+        at_least=0,
+        neutral=0.0,
+    )
+    quadruples: str = setting(
+        "matched",
+        "those of the analogy term: a and b make the step from c to d, or, as a control, another step",
+        choices=("matched", "shuffled"),
+        neutral="matched",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -180,6 +192,11 @@ class TrainSpec(Settings):
             raise UserError(
                 f"train wants a budget in epochs or in steps, but got epochs={self.epochs} and "
                 f"steps={self.steps}: set one of them and leave the other at 0."
+            )
+        if self.quadruples != "matched" and not self.analogy_weight:
+            raise UserError(
+                f"train.quadruples is {self.quadruples!r}, but train.analogy_weight is 0: give it a weight, "
+                "or leave the quadruples out."
             )
 
     @property
@@ -255,6 +272,11 @@ class RunSpec(Settings):
             raise UserError(
                 f"train.loss_weight is {self.train.loss_weight:g} but data.classes is 'none': "
                 "name a class scheme or set the weight to 0."
+            )
+        if self.train.analogy_weight and self.data.split == "copy":
+            raise UserError(
+                "train.analogy_weight wants training pictures that no other set has, but data.split is "
+                "'copy': take another split."
             )
         if self.data.folds and self.augment.held_out:
             raise UserError(

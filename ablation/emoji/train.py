@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ablation.emoji.composition.quadruples import Quadruples
 from ablation.emoji.evaluate import evaluate
 from ablation.emoji.measures import CURVES
 from ablation.emoji.model import Autoencoder, Output
@@ -30,17 +31,23 @@ class Epoch:
 
 
 def fit(
-    model: Autoencoder, passes: Iterable[Pictures], validation: Pictures, spec: TrainSpec, seed: int
+    model: Autoencoder,
+    passes: Iterable[Pictures],
+    validation: Pictures,
+    spec: TrainSpec,
+    seed: int,
+    quadruples: Quadruples | None = None,
 ) -> Iterator[Epoch]:
     """Train `model` in place; loss = reconstruction_weight x MSE + loss_weight x cross-entropy (part 2 b).
 
-    `passes` gives the training pictures of every pass. At a loss_weight of 0 the classifier learns from a
-    code that its gradient does not reach. Stops after the budget of `spec`, in passes or in steps; a pass
-    that the budget of steps cuts short is measured all the same. Raises `Diverged` after an epoch whose loss
-    is not finite.
+    With `quadruples` it is this loss + analogy_weight x `analogy_error`, of as many pictures again as the
+    batch has. `passes` gives the training pictures of every pass. At a loss_weight of 0 the classifier learns
+    from a code that its gradient does not reach. Stops after the budget of `spec`, in passes or in steps; a
+    pass that the budget of steps cuts short is measured all the same. Raises `Diverged` after an epoch whose
+    loss is not finite.
     """
     optimizer = make_optimizer([(model.parameters(), spec)])
-    order = generator(seed, "order")
+    order, draws = generator(seed, "order"), generator(seed, "quadruples")
     isolate, weight = spec.loss_weight == 0, spec.loss_weight or 1.0
     steps = number = 0
     pictures = iter(passes)
@@ -54,8 +61,11 @@ def fit(
             images, labels = train.pixels[batch] / 255, train.labels[batch]
             with torch.autocast(images.device.type, torch.bfloat16, enabled=spec.precision == "bfloat16"):
                 output = model(images, isolate)
+                wrong = _analogy_error(model, quadruples, spec, draws) if quadruples else torch.zeros(())
             mse, cross_entropy, correct = losses(output, images, labels)
             loss = spec.reconstruction_weight * mse + weight * cross_entropy
+            if quadruples:
+                loss = loss + spec.analogy_weight * wrong
             optimizer.zero_grad()
             loss.backward()
             for group in optimizer.param_groups:
@@ -98,6 +108,24 @@ def losses(output: Output, images: Tensor, labels: Tensor) -> tuple[Tensor, Tens
     known = (labels >= 0).sum().clamp(min=1)
     correct = (output.logits.argmax(1) == labels).sum() / known
     return mse, F.cross_entropy(output.logits, labels, ignore_index=-1, reduction="sum") / known, correct
+
+
+def analogy_error(model: Autoencoder, pictures: Tensor) -> Tensor:
+    """Mean squared error, (), of d and the picture of f(b) - f(a) + f(c): Reed et al. (2015), equation 3.
+
+    pictures, (4, n, 3, 64, 64) in [0, 1]: n each of a, b, c and d. Without dropout, as codes are composed.
+    """
+    a, b, c = model.encode(pictures[:3].flatten(0, 1)).chunk(3)
+    return F.mse_loss(model.decode(b - a + c), pictures[3])
+
+
+def _analogy_error(
+    model: Autoencoder, quadruples: Quadruples, spec: TrainSpec, draws: torch.Generator
+) -> Tensor:
+    count = max(1, spec.batch_size // 4)
+    places = quadruples.draw(count, draws, spec.quadruples == "shuffled")
+    pictures = quadruples.images.pixels[places.flatten()].contiguous(memory_format=torch.channels_last)
+    return analogy_error(model, (pictures / 255).unflatten(0, places.shape))
 
 
 def measured(sums: Tensor, model: Autoencoder, validation: Pictures) -> dict[str, float]:
