@@ -30,7 +30,7 @@ from ablation.emoji.composition.training_codes import AnalogyBatch, TrainingCode
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.split import TEST, TRAIN, VALIDATION
 from ablation.emoji.evaluate import as_bytes, decode, encode
-from ablation.emoji.measures import MEANS
+from ablation.emoji.measures import COMPOSITE_MSE, MEANS
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.spec import ComposeSpec
 
@@ -248,12 +248,12 @@ def composition(
         for row in evaluator.measured(task, side)
     )
     large = frozenset(task.family.name for task in tasks if task.large)
-    numbers = _numbers(rows, large)
+    numbers = numbers_of(rows, large)
     numbers |= {name: value for task in tasks for name, value in evaluator.choices(task).items()}
     return Composition(numbers, rows, large, torch.cat([evaluator.strips(task) for task in tasks]))
 
 
-def _numbers(rows: Sequence[Row], large: Set[str]) -> dict[str, float]:
+def numbers_of(rows: Sequence[Row], large: Set[str]) -> dict[str, float]:
     """The metrics: gains by family and their means, and the means over families of the other numbers."""
     unseen = by_family(rows, UNSEEN)
     numbers = {
@@ -269,5 +269,17 @@ def _numbers(rows: Sequence[Row], large: Set[str]) -> dict[str, float]:
         numbers[name] = fmean(means.values())
         if large:
             numbers[f"{name}_large"] = fmean(means[family] for family in sorted(large))
+    errors = [_median_error(unseen[family]) for family in sorted(large)]
+    if errors and None not in errors:
+        numbers[COMPOSITE_MSE] = fmean(one for one in errors if one is not None)
     numbers |= {f"large_{name}": float(name in large) for name in unseen}
     return numbers | {f"truths_{name}": float(len({r["d"] for r in part})) for name, part in unseen.items()}
+
+
+def _median_error(rows: Sequence[Row]) -> float | None:
+    """The median over truths of the error of their composites where they should change; None where none."""
+    errors: dict[str, list[float]] = {}
+    for row in rows:
+        if row["changed"]:
+            errors.setdefault(str(row["d"]), []).append(float(row[f"error{INSIDE}"]))
+    return median(map(fmean, errors.values())) if errors else None
