@@ -300,10 +300,12 @@ class EmojiExperiment(Experiment):
     def program(self, settings: RunSpec) -> Hashable:
         """The network and its classes, and what of its training is no number of a step.
 
-        None with folds, a rate that decays or an analogy term, which `replicas` does not have.
+        None with folds, and with what `replicas` does not have: a rate that decays, and a term of analogies
+        or attributes.
         """
         train = settings.train
-        if settings.data.folds or train.decay != "none" or train.analogy_weight:
+        more = train.decay != "none" or train.analogy_weight or train.attribute_weight
+        if settings.data.folds or more:
             return None
         return settings.model, settings.data.classes, settings.train.kind
 

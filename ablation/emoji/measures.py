@@ -23,6 +23,7 @@ class EmojiMeasure(Measure):
 
 
 GAP = "generalisation_gap"
+NAMED_TELL, FREE_TELL = "named_tell", "free_tell"
 ATTRIBUTE_MSE, COMPOSITE_MSE = "attribute_mse", "composite_mse"
 MSE_FALL, CROSS_ENTROPY_FALL = "mse_still_falling", "cross_entropy_still_falling"
 FALLS = {MSE_FALL: "validation_mse", CROSS_ENTROPY_FALL: "validation_cross_entropy"}
@@ -89,6 +90,12 @@ MEASURES = {
     "gain_large": EmojiMeasure("higher", f"Gain, {LARGE_FAMILIES}", 2, needs="large"),
     "gain_changed": EmojiMeasure("higher", f"Gain where it changes, {LARGE_FAMILIES}", 2, needs="large"),
     COMPOSITE_MSE: EmojiMeasure("lower", f"MSE of composites, {LARGE_FAMILIES}", 4, needs="large"),
+    NAMED_TELL: EmojiMeasure(
+        "higher", f"Attribute told by named dimensions, {LARGE_FAMILIES}", 2, needs="large"
+    ),
+    FREE_TELL: EmojiMeasure(
+        "lower", f"Attribute told by free dimensions, {LARGE_FAMILIES}", 2, needs="large"
+    ),
     "gain": EmojiMeasure("higher", f"Gain, {ALL_FAMILIES}", 2, needs="analogies"),
     **_by_family("gain", "Gain"),
     "gain_dark_tone": EmojiMeasure("higher", "Gain, dark skin tone", 2, needs="analogies"),

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ablation.emoji.common_evaluation import CommonImages, common_images, measure_common
 from ablation.emoji.composition.analogies import AnalogyTask, analogy_tasks
+from ablation.emoji.composition.attributes import attributes
 from ablation.emoji.composition.evaluator import composition
 from ablation.emoji.composition.families import VENDOR
 from ablation.emoji.composition.quadruples import Quadruples, training_quadruples
@@ -141,7 +142,8 @@ def quadruples_of(images: Images, spec: RunSpec, sets: Splits) -> Quadruples | N
     """What the analogy term of the loss learns from; None without the term."""
     if not spec.train.analogy_weight:
         return None
-    found = training_quadruples(images, sets.train.index)
+    named = attributes(images) if spec.train.attribute_weight else None
+    found = training_quadruples(images, sets.train.index, named)
     if spec.train.quadruples == "shuffled" and found.steps < 2:
         raise UserError(
             "train.quadruples 'shuffled' wants quadruples of two steps at least, but the training pictures "

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ablation.emoji.composition.baselines import BASELINES
-from ablation.emoji.composition.directions import METHODS, SUBSPACES
+from ablation.emoji.composition.directions import METHODS, NAMED_DIMS, SUBSPACES
 from ablation.emoji.data.classes import scheme_of
 from ablation.errors import UserError
 from ablation.fields import checked
@@ -185,6 +185,12 @@ class TrainSpec(Settings):
         choices=("matched", "shuffled"),
         neutral="matched",
     )
+    attribute_weight: float = setting(
+        0.0,
+        "weight of the squared error of the code's first dimensions from the attributes that texts name",
+        at_least=0,
+        neutral=0.0,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -272,6 +278,11 @@ class RunSpec(Settings):
             raise UserError(
                 f"train.loss_weight is {self.train.loss_weight:g} but data.classes is 'none': "
                 "name a class scheme or set the weight to 0."
+            )
+        if self.train.attribute_weight and self.model.latent_dim <= NAMED_DIMS:
+            raise UserError(
+                f"train.attribute_weight names {NAMED_DIMS} dimensions of the code, but model.latent_dim is "
+                f"{self.model.latent_dim}: take a larger code."
             )
         if self.train.analogy_weight and self.data.split == "copy":
             raise UserError(

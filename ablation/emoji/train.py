@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ablation.emoji.composition.attributes import weights
+from ablation.emoji.composition.directions import NAMED_DIMS
 from ablation.emoji.composition.quadruples import Quadruples
 from ablation.emoji.evaluate import evaluate
 from ablation.emoji.measures import CURVES
@@ -41,10 +43,11 @@ def fit(
     """Train `model` in place; loss = reconstruction_weight x MSE + loss_weight x cross-entropy (part 2 b).
 
     With `quadruples` it is this loss + analogy_weight x `analogy_error`, of as many pictures again as the
-    batch has. `passes` gives the training pictures of every pass. At a loss_weight of 0 the classifier learns
-    from a code that its gradient does not reach. Stops after the budget of `spec`, in passes or in steps; a
-    pass that the budget of steps cuts short is measured all the same. Raises `Diverged` after an epoch whose
-    loss is not finite.
+    batch has. With an attribute_weight it is this loss + attribute_weight x `attribute_error`, and quadruples
+    move the named dimensions alone. `passes` gives the training pictures of every pass. At a loss_weight of 0
+    the classifier learns from a code that its gradient does not reach. Stops after the budget of `spec`, in
+    passes or in steps; a pass that the budget of steps cuts short is measured all the same. Raises `Diverged`
+    after an epoch whose loss is not finite.
     """
     optimizer = make_optimizer([(model.parameters(), spec)])
     order, draws = generator(seed, "order"), generator(seed, "quadruples")
@@ -56,6 +59,7 @@ def fit(
         started = perf_counter()
         train = next(pictures)
         model.train()
+        worth = weights(train.attributes) if spec.attribute_weight and train.attributes is not None else None
         sums = torch.zeros(5)
         for batch in batches(len(train), spec, steps, order):
             images, labels = train.pixels[batch] / 255, train.labels[batch]
@@ -66,6 +70,9 @@ def fit(
             loss = spec.reconstruction_weight * mse + weight * cross_entropy
             if quadruples:
                 loss = loss + spec.analogy_weight * wrong
+            if worth is not None and train.attributes is not None:
+                named = attribute_error(output.code, train.attributes[batch], worth[batch])
+                loss = loss + spec.attribute_weight * named
             optimizer.zero_grad()
             loss.backward()
             for group in optimizer.param_groups:
@@ -110,13 +117,25 @@ def losses(output: Output, images: Tensor, labels: Tensor) -> tuple[Tensor, Tens
     return mse, F.cross_entropy(output.logits, labels, ignore_index=-1, reduction="sum") / known, correct
 
 
-def analogy_error(model: Autoencoder, pictures: Tensor) -> Tensor:
+def analogy_error(model: Autoencoder, pictures: Tensor, named: bool = False) -> Tensor:
     """Mean squared error, (), of d and the picture of f(b) - f(a) + f(c): Reed et al. (2015), equation 3.
 
     pictures, (4, n, 3, 64, 64) in [0, 1]: n each of a, b, c and d. Without dropout, as codes are composed.
+    named: f(b) - f(a) is added in the named dimensions alone.
     """
     a, b, c = model.encode(pictures[:3].flatten(0, 1)).chunk(3)
-    return F.mse_loss(model.decode(b - a + c), pictures[3])
+    step = b - a
+    if named:
+        step = F.pad(step[:, :NAMED_DIMS], (0, step.shape[1] - NAMED_DIMS))
+    return F.mse_loss(model.decode(step + c), pictures[3])
+
+
+def attribute_error(codes: Tensor, attributes: Tensor, worth: Tensor) -> Tensor:
+    """Mean squared error, (), of the named dimensions of codes (n, latent_dim) from (n, attributes).
+
+    worth, of the same shape: how much each counts.
+    """
+    return (worth * (codes[:, : attributes.shape[1]] - attributes).square()).mean()
 
 
 def _analogy_error(
@@ -125,7 +144,7 @@ def _analogy_error(
     count = max(1, spec.batch_size // 4)
     places = quadruples.draw(count, draws, spec.quadruples == "shuffled")
     pictures = quadruples.images.pixels[places.flatten()].contiguous(memory_format=torch.channels_last)
-    return analogy_error(model, (pictures / 255).unflatten(0, places.shape))
+    return analogy_error(model, (pictures / 255).unflatten(0, places.shape), spec.attribute_weight > 0)
 
 
 def measured(sums: Tensor, model: Autoencoder, validation: Pictures) -> dict[str, float]:

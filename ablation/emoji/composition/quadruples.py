@@ -130,16 +130,17 @@ class _Ragged:
         return self.values[self.starts[lists] + place], place
 
 
-def training_quadruples(images: Images, trained: Tensor) -> Quadruples:
+def training_quadruples(images: Images, trained: Tensor, named: Tensor | None = None) -> Quadruples:
     """The quadruples of the training pictures `trained`, int64 (m,).
 
     All four are training pictures, so that no quadruple has a picture that is held out, nor another of its
     subject where the split is by subject. In a family with `onto`, c and d are of these contents and a and b
-    of the others. a and b are of the vendor of c and d, but in the family of vendors. Raises `UserError`
-    where there is no quadruple.
+    of the others. a and b are of the vendor of c and d, but in the family of vendors. With `named`,
+    (n, attributes) of every image, the steps are those that change an attribute. Raises `UserError` where
+    there is no quadruple.
     """
     kept = {*trained.tolist()}
-    found = tuple(table for family in families(images) for table in _tables(images, family, kept))
+    found = tuple(table for family in families(images) for table in _tables(images, family, kept, named))
     if not found:
         raise UserError(
             "train.analogy_weight wants training pictures that are analogies a : b :: c : d (skin tones, "
@@ -149,11 +150,11 @@ def training_quadruples(images: Images, trained: Tensor) -> Quadruples:
     return Quadruples(images, found)
 
 
-def _tables(images: Images, family: Family, kept: set[int]) -> Iterator[Table]:
+def _tables(images: Images, family: Family, kept: set[int], named: Tensor | None) -> Iterator[Table]:
     for step in family.steps:
         by_vendor: dict[str, list[tuple[str, Pair]]] = {}
         for content, pair in family.pairs(step).items():
-            if kept.issuperset(pair):
+            if kept.issuperset(pair) and (named is None or not torch.equal(*named[[*pair]])):
                 by_vendor.setdefault(images.vendor[pair[1]], []).append((content, pair))
         for pairs in by_vendor.values():
             targets = tuple(pair for content, pair in pairs if family.asks(content))
