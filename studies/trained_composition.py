@@ -7,8 +7,8 @@ analogies, shuffled (the same targets and as many terms, but a and b make anothe
 network, with steps for as many pictures as analogies has). One arm is the best way with a plain network:
 plain, mean. Three arms compose in the network of analogies and know less: kind's mean (nothing of the
 attribute), pixel arithmetic and nearest picture (no code; both redrawn by that network). The target unedited
-is a gain of 0. Interpretable dimensions have two arms: labels (the first dimensions of the code are taught
-the attributes that the texts name, and moved to compose) and labels and analogies (quadruples move them, too).
+is a gain of 0. Interpretable dimensions have two arms: labels (the code's first dimensions are taught the
+attributes that the texts name, and moved to compose) and labels and analogies (quadruples move them, too).
 """
 
 from ablation import Claim, Difference, Same, Study

@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from ablation.emoji.composition.analogies import analogy_tasks
 from ablation.emoji.composition.attributes import ATTRIBUTES, MOST_WEIGHT, attributes, weights
 from ablation.emoji.composition.directions import NAMED_DIMS
+from ablation.emoji.composition.evaluator import CompositionEvaluator
 from ablation.emoji.composition.families import families
 from ablation.emoji.composition.quadruples import training_quadruples
 from ablation.emoji.data.sources import load
@@ -106,6 +108,19 @@ def test_quadruples_for_named_dimensions_change_an_attribute() -> None:
     }
     pairs = [pair for one in found.tables for pair in (*one.sources, *one.targets)]
     assert not any(torch.equal(named[before], named[after]) for before, after in pairs)
+
+
+def test_a_probe_says_which_dimensions_tell_the_attribute() -> None:
+    images = load(("emoji",))
+    (task,) = (one for one in analogy_tasks(images, composed.data, 900) if one.family.name == "tone")
+    evaluator = CompositionEvaluator(Autoencoder(SMALL, 0, 0), images, (task,), composed.compose, 900)
+    taught = attributes(images)[list(evaluator.place)]
+    evaluator.codes = torch.cat([taught, torch.zeros(len(taught), 3)], dim=1)
+    named, free = evaluator.told(task)
+    assert named == 1
+    assert free < 0.3  # one tone of six for all
+    evaluator.codes = torch.cat([torch.zeros_like(taught), taught], dim=1)
+    assert evaluator.told(task)[1] == 1
 
 
 def test_without_the_weight_nothing_is_another_run_and_a_short_code_is_refused() -> None:
