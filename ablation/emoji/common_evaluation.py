@@ -20,6 +20,7 @@ from ablation.emoji.measures import OTHER_PROBE, PROBES
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.probe import effective_rank, probe_pool, probed
 from ablation.emoji.spec import DataSpec
+from ablation.emoji.worn_attributes import worn_pairs
 from ablation.experiment import Diverged
 
 FACES = "face-"
@@ -30,9 +31,9 @@ FACES = "face-"
 class CommonImages:
     """Indices of images, int64: of the common test set, of the probe's two sides, of faces of either mood.
 
-    mood: those that the run's own classes are asked about. probe_other: those of probe_test that are no
-    faces, by Unicode's subgroups. faces_train, faces_test: those that a probe of happy and sad learns from,
-    and is asked about.
+    worn, (m, 2): faces with hearts, tears or a tongue, and their plain ones (`worn_pairs`). mood: those that
+    the run's own classes are asked about. probe_other: those of probe_test that are no faces, by Unicode's
+    subgroups. faces_train, faces_test: those that a probe of happy and sad learns from, and is asked about.
     """
 
     common: Tensor
@@ -42,6 +43,7 @@ class CommonImages:
     probe_other: Tensor
     faces_train: Tensor
     faces_test: Tensor
+    worn: Tensor
 
     @property
     def faces(self) -> Tensor:
@@ -50,8 +52,15 @@ class CommonImages:
 
     def suffices(self, need: str) -> bool:
         """Whether they suffice for one of `EmojiMeasure.needs` that is about images."""
-        wanted = {"subgroups": self.probe_test, "common": self.common, "mood": self.mood}
-        return len((wanted | {"other": self.probe_other, "faces": self.faces_test})[need]) > 0
+        wanted = {
+            "subgroups": self.probe_test,
+            "other": self.probe_other,
+            "common": self.common,
+            "mood": self.mood,
+            "faces": self.faces_test,
+            "worn": self.worn,
+        }
+        return len(wanted[need]) > 0
 
 
 def common_images(images: Images, data: DataSpec, sides: Tensor) -> CommonImages:
@@ -68,7 +77,9 @@ def common_images(images: Images, data: DataSpec, sides: Tensor) -> CommonImages
         probe = nothing, nothing
     other = [n for n in probe[1].tolist() if not images.subgroup[n].startswith(FACES)]
     if data.split == "copy":
-        return CommonImages(nothing, nothing, *probe, _indices(other), nothing, nothing)
+        pairs = nothing.view(0, 2)
+        return CommonImages(nothing, nothing, *probe, _indices(other), nothing, nothing, pairs)
+    worn = worn_pairs(images, (sides == TEST) & tested)
     held_out = ((sides == TEST) & tested).nonzero().flatten().tolist()
     word, moods = data.common.casefold(), classify(images, "mood")
     common = [index for index in held_out if word in images.text[index].casefold()]
@@ -83,9 +94,8 @@ def common_images(images: Images, data: DataSpec, sides: Tensor) -> CommonImages
     # Only where the run's own classes say something of both.
     said = {one.mood for one in scheme_of(data.classes).values()}
     mood = faces if {"happy", "sad"} <= said else []
-    return CommonImages(
-        _indices(common), _indices(mood), *probe, _indices(other), _indices(taught), _indices(faces)
-    )
+    asked_of = _indices(other), _indices(taught), _indices(faces)
+    return CommonImages(_indices(common), _indices(mood), *probe, *asked_of, worn)
 
 
 def _indices(numbers: list[int]) -> Tensor:

@@ -24,7 +24,9 @@ def run_flops(spec: RunSpec, trained: int, validated: int) -> float:
     forward, both, attack = _flops_of_an_image(spec.model, _classes(spec))
     measured = passes(spec.train, trained) * validated + COMMON
     steps = {"none": 0, "noise": 0, "fgsm": 1, "pgd": spec.augment.attack_steps}[spec.augment.attack]
-    learned = both + spec.augment.attack_share * steps * attack
+    # A quadruple is three pictures encoded and one decoded, about two pictures; a step has a quarter as many.
+    terms = 1.5 if spec.train.analogy_weight else 1.0
+    learned = terms * both + spec.augment.attack_share * steps * attack
     return images_seen(spec.train, trained) * learned + measured * forward
 
 

@@ -35,6 +35,7 @@ WANTED = {
     "common": "held-out texts that contain data.common",
     "mood": "held-out faces of Unicode's happy and sad subgroups, and classes that speak of happy and sad",
     "faces": "faces of Unicode's happy and sad subgroups, of both to learn from and of both held out",
+    "worn": "held-out faces with hearts, tears or a tongue, and a plain face of the same vendor",
     "analogies": "families of analogies with truths among the validation and the test images",
     "large": "a family of analogies of whose truths about twenty are tested in a run",
     "vendors": "emoji that several vendors drew, of which some are among the validation and the test images",
@@ -303,9 +304,12 @@ class EmojiExperiment(Experiment):
     def program(self, settings: RunSpec) -> Hashable:
         """The network and its classes, and what of its training is no number of a step.
 
-        None with folds, and with an attack, which takes gradients of its own in every step.
+        None with folds, with an attack, which takes gradients of its own in every step, and with what
+        `replicas` does not have: a rate that decays, and a term of analogies or attributes.
         """
-        if settings.data.folds or settings.augment.attack != "none":
+        train, attack = settings.train, settings.augment.attack
+        more = train.decay != "none" or train.analogy_weight or train.attribute_weight
+        if settings.data.folds or attack != "none" or more:
             return None
         return settings.model, settings.data.classes, settings.train.kind
 

@@ -11,18 +11,30 @@ from ablation.measures import Better, Measure
 class EmojiMeasure(Measure):
     """needs: what the run must have for it: "classes" of its own, or, in the images of its sources that its
     training never sees, "subgroups" for the probe and "other" ones than those of faces, "common" texts, faces
-    of either "mood" for the classifier, "faces" of either mood for a probe, "analogies", those of a "large"
-    family, or those between "vendors".
+    of either "mood" for the classifier, "faces" of either mood for a probe, faces with an attribute "worn",
+    "analogies", those of a "large" family, or those between "vendors".
     on_demand: it is taken where a study names it.
     """
 
     needs: Literal[
-        "", "classes", "subgroups", "other", "common", "mood", "faces", "analogies", "large", "vendors"
+        "",
+        "classes",
+        "subgroups",
+        "other",
+        "common",
+        "mood",
+        "faces",
+        "worn",
+        "analogies",
+        "large",
+        "vendors",
     ] = ""
     on_demand: bool = False
 
 
 GAP = "generalisation_gap"
+NAMED_TELL, FREE_TELL = "named_tell", "free_tell"
+ATTRIBUTE_MSE, COMPOSITE_MSE = "attribute_mse", "composite_mse"
 MSE_FALL, CROSS_ENTROPY_FALL = "mse_still_falling", "cross_entropy_still_falling"
 FALLS = {MSE_FALL: "validation_mse", CROSS_ENTROPY_FALL: "validation_cross_entropy"}
 """Measures of whether a run still learned at its end, and the curve of each (`result.still_falling`)."""
@@ -90,6 +102,7 @@ MEASURES = {
         "higher", "Probe accuracy, emoji that are no faces", 3, needs="other", on_demand=True
     ),
     GAP: EmojiMeasure("lower", "Test MSE less training MSE", 4, on_demand=True),
+    ATTRIBUTE_MSE: EmojiMeasure("lower", "MSE in hearts, tears and tongues", 4, needs="worn", on_demand=True),
     "effective_rank": EmojiMeasure("neither", "Effective rank of the codes", 1, needs="subgroups"),
     "common_mse": EmojiMeasure("lower", "Common test MSE", 4, needs="common"),
     "mood_balanced_accuracy": EmojiMeasure("higher", "Happy or sad, balanced accuracy", 3, needs="mood"),
@@ -109,6 +122,13 @@ MEASURES = {
     },
     "gain_large": EmojiMeasure("higher", f"Gain, {LARGE_FAMILIES}", 2, needs="large"),
     "gain_changed": EmojiMeasure("higher", f"Gain where it changes, {LARGE_FAMILIES}", 2, needs="large"),
+    COMPOSITE_MSE: EmojiMeasure("lower", f"MSE of composites, {LARGE_FAMILIES}", 4, needs="large"),
+    NAMED_TELL: EmojiMeasure(
+        "higher", f"Attribute told by named dimensions, {LARGE_FAMILIES}", 2, needs="large"
+    ),
+    FREE_TELL: EmojiMeasure(
+        "lower", f"Attribute told by free dimensions, {LARGE_FAMILIES}", 2, needs="large"
+    ),
     "gain": EmojiMeasure("higher", f"Gain, {ALL_FAMILIES}", 2, needs="analogies"),
     **_by_family("gain", "Gain"),
     "gain_dark_tone": EmojiMeasure("higher", "Gain, dark skin tone", 2, needs="analogies"),

@@ -28,10 +28,13 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 class Output(NamedTuple):
-    """reconstruction: (n, 3, 64, 64); logits: (n, classes), or None without classes."""
+    """reconstruction: (n, 3, 64, 64); logits: (n, classes), or None without classes; code: (n, latent_dim),
+    before dropout.
+    """
 
     reconstruction: Tensor
     logits: Tensor | None
+    code: Tensor
 
 
 class Autoencoder(nn.Module):
@@ -79,9 +82,11 @@ class Autoencoder(nn.Module):
 
         `mask`, (n, latent_dim), is dropout's, where it was drawn already (`Dropout.mask`).
         """
-        code = self.dropout(self.encode(images), mask)
+        encoded = self.encode(images)
+        code = self.dropout(encoded, mask)
         seen = code.detach() if isolate else code
-        return Output(self.decode(code), self.classifier(seen).float() if self.classifier else None)
+        logits = self.classifier(seen).float() if self.classifier else None
+        return Output(self.decode(code), logits, encoded)
 
 
 class Dropout(nn.Module):

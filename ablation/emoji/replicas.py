@@ -116,6 +116,11 @@ def fit_together(replicas: Sequence[Replica]) -> Iterator[tuple[int, Epoch | Div
             "replicas that train together share one optimiser, whose rate does not decay, but train.decay is "
             "set: train them apart."
         )
+    if any(one.spec.analogy_weight or one.spec.attribute_weight for one in replicas):
+        raise UserError(
+            "replicas that train together have no term of analogies or attributes, but "
+            "train.analogy_weight or train.attribute_weight is set: train them apart."
+        )
     if not replicas:
         return
     stacked = _stack([replica.model for replica in replicas])

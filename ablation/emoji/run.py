@@ -11,8 +11,10 @@ from torch import Tensor
 from ablation.emoji.adversarial import measure_robustness
 from ablation.emoji.common_evaluation import CommonImages, common_images, measure_common
 from ablation.emoji.composition.analogies import AnalogyTask, analogy_tasks
+from ablation.emoji.composition.attributes import attributes
 from ablation.emoji.composition.evaluator import composition
 from ablation.emoji.composition.families import VENDOR
+from ablation.emoji.composition.quadruples import Quadruples, training_quadruples
 from ablation.emoji.data.classes import class_names, classify
 from ablation.emoji.data.duplicates import Duplicates, duplicates, looks
 from ablation.emoji.data.images import Images
@@ -28,6 +30,8 @@ from ablation.emoji.spec import RunSpec
 from ablation.emoji.train import Epoch, check_finite, fit
 from ablation.emoji.training_data import TrainingData, split_of, training_data
 from ablation.emoji.weights import restore
+from ablation.emoji.worn_attributes import measure_worn
+from ablation.errors import UserError
 from ablation.experiment import Diverged, Trained
 
 EXAMPLES = 5  # held-out images shown beside their reconstructions
@@ -39,7 +43,8 @@ class Prepared:
 
     A run trains one of them, or one for each fold. common: the images of the common evaluation. duplicates:
     the pictures that two sets share. tasks: the analogies to compose; empty where none are asked. asked: the
-    measures to take on demand. untrained: the codes that one of them wants.
+    measures to take on demand. quadruples: those to train on, if any. untrained: the codes that one of the
+    measures wants.
     """
 
     spec: RunSpec
@@ -52,6 +57,7 @@ class Prepared:
     tasks: tuple[AnalogyTask, ...]
     asked: frozenset[str]
     model: Autoencoder
+    quadruples: Quadruples | None
     untrained: Tensor | None
     started: float
 
@@ -98,8 +104,8 @@ def _trained(prepared: Prepared, on_epoch: Callable[[Epoch], None], trained: Tra
     if trained is not None:
         epochs = restore(model, trained)
     else:
-        seed, augment = prepared.network_seed, prepared.spec.augment
-        epochs = fit(model, pictures.passes, pictures.validation, spec, seed, augment)
+        seed, augment, quadruples = prepared.network_seed, prepared.spec.augment, prepared.quadruples
+        epochs = fit(model, pictures.passes, pictures.validation, spec, seed, augment, quadruples)
     history = []
     for epoch in epochs:
         history.append(epoch)
@@ -110,12 +116,12 @@ def _trained(prepared: Prepared, on_epoch: Callable[[Epoch], None], trained: Tra
 def lacking(spec: RunSpec, seed: int, needs: Iterable[str]) -> set[str]:
     """Those of `needs` (`EmojiMeasure.needs`) for which the images that training never sees do not suffice.
 
-    Raises `UserError` where the images cannot be split as declared.
+    Raises `UserError` where the images cannot be split as declared, or have no quadruple to train on.
     """
     images, data = load(spec.data.sources), spec.data
     folds = range(data.folds or 1)
     for fold in folds:
-        split_of(images, data, spec.augment, seed, fold)
+        quadruples_of(images, spec, split_of(images, data, spec.augment, seed, fold))
     left = {*needs}
     for fold in folds:
         if not left - COMPOSED_NEEDS:
@@ -131,6 +137,20 @@ def lacking(spec: RunSpec, seed: int, needs: Iterable[str]) -> set[str]:
         }
         left -= {need for need, has in found.items() if has}
     return left
+
+
+def quadruples_of(images: Images, spec: RunSpec, sets: Splits) -> Quadruples | None:
+    """What the analogy term of the loss learns from; None without the term."""
+    if not spec.train.analogy_weight:
+        return None
+    named = attributes(images) if spec.train.attribute_weight else None
+    found = training_quadruples(images, sets.train.index, named)
+    if spec.train.quadruples == "shuffled" and found.steps < 2:
+        raise UserError(
+            "train.quadruples 'shuffled' wants quadruples of two steps at least, but the training pictures "
+            "have one: take other images."
+        )
+    return found
 
 
 def sizes(spec: RunSpec, seed: int) -> list[tuple[int, int]]:
@@ -166,6 +186,7 @@ def prepare(spec: RunSpec, seed: int, measures: Collection[str] = (), fold: int 
         tasks=tasks,
         asked=frozenset(measures),
         model=model,
+        quadruples=quadruples_of(images, spec, pictures.sets),
         untrained=untrained_codes(model, images, common, measures),
         started=started,
     )
@@ -181,6 +202,7 @@ def measure_network(prepared: Prepared, history: Sequence[Epoch]) -> Measured:
     common |= measure_moods(model, images, prepared.common, prepared.asked, prepared.untrained)
     mood, own = prepared.common.mood, prepared.network_seed
     common |= measure_robustness(model, images, mood, spec.data.classes, prepared.asked, own)
+    common |= measure_worn(model, images, prepared.common.worn, prepared.asked)
     examples = _examples(prepared)
     return Measured(
         history=history,

@@ -11,10 +11,11 @@ import torch
 from matplotlib import image
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from ablation.emoji.composition.evaluator import Composition
 from ablation.emoji.composition.scores import gains_by_measure
-from ablation.emoji.data.images import grid
+from ablation.emoji.data.images import GAP, SIDE, grid
 from ablation.emoji.measures import CURVES
 from ablation.emoji.result import Result
 from ablation.emoji.train import Epoch
@@ -25,20 +26,27 @@ if TYPE_CHECKING:
 SHEET = "reconstructions.png"
 DUPLICATES = "duplicates.csv"
 CAPTION = "Pictures that training never saw; a rule chose them."
+ANALOGIES = (
+    "Analogies whose answers training never saw; a rule chose them. The inputs are, from above, the target, "
+    "the picture to add, the picture to take away, and the answer; below are the composites."
+)
+TIMES = 3  # how much a sheet enlarges a picture
+ROW = TIMES * SIDE + GAP
+RECONSTRUCTIONS, COMPOSITES = "Reconstructions", "Composites"
+"""What the arms' pictures of a gallery are."""
 PANEL_WIDTH = 4.0  # inches
 
 
 def write_files(result: Result, folder: Path) -> list[Path]:
     """Write the run's files; the paths.
 
-    Learning curves; the examples over their reconstructions; the pictures that two sets share, if any
-    (`Duplicates.rows`); and, where the run composed, the record of every analogy, with strips of some: a, b,
-    c, c reconstructed, the composite, d reconstructed, d.
+    Learning curves; the sheet (`sheet_of`); the pictures that two sets share, if any (`Duplicates.rows`);
+    and, where the run composed, the record of every analogy, with strips of some: a, b, c, c reconstructed,
+    the composite, d reconstructed, d.
     """
     written = [folder / "learning_curves.png", folder / SHEET]
     save_learning_curves(result.history, written[0])
-    both = torch.cat([result.examples, result.reconstructions])
-    grid(both, columns=len(result.examples), times=3).save(written[1])
+    sheet_of(result).save(written[1])
     if result.composition.rows:
         written += [folder / "composites.png", folder / "composition.csv"]
         strips = result.composition.strips
@@ -48,6 +56,23 @@ def write_files(result: Result, folder: Path) -> list[Path]:
         written.append(folder / DUPLICATES)
         pd.DataFrame(rows).to_csv(written[-1], index=False)
     return written
+
+
+def sheet_of(result: Result) -> Image.Image:
+    """The examples over their reconstructions; below them, where the run composed, c, b, a, d and composite.
+
+    Each column of the lower part is an analogy, of those that have strips.
+    """
+    both = torch.cat([result.examples, result.reconstructions])
+    upper = grid(both, columns=len(result.examples), times=TIMES)
+    if not len(strips := result.composition.strips):
+        return upper
+    a, b, c, _, made, _, d = strips.unbind(1)
+    lower = grid(torch.cat([c, b, a, d, made]), columns=len(strips), times=TIMES)
+    sheet = Image.new("RGB", (max(upper.width, lower.width), upper.height + GAP + lower.height), "white")
+    sheet.paste(upper)
+    sheet.paste(lower, (0, upper.height + GAP))
+    return sheet
 
 
 def items_of(composed: Composition) -> pd.DataFrame:
@@ -87,19 +112,38 @@ def gallery(sheets: Mapping[str, bytes]) -> "list[Gallery]":
     """Inputs over what each arm makes of them, of sheets by `write_files`; equal inputs once."""
     from ablation.report.gallery import Gallery, Png
 
-    tops: dict[bytes, Png] = {}
-    rows: dict[bytes, dict[str, Png]] = {}
+    tops: dict[tuple[str, bytes], Png] = {}
+    rows: dict[tuple[str, bytes], dict[str, Png]] = {}
     for number, (arm, sheet) in enumerate(sheets.items(), 1):
-        inputs, outputs = _halves(sheet)
-        tops.setdefault(inputs, Png(f"inputs-{len(tops) + 1}.png", "Inputs", inputs))
-        made = Png(f"reconstructions-{number}.png", f"Reconstructions by {arm}", outputs)
-        rows.setdefault(inputs, {})[arm] = made
-    return [Gallery(CAPTION, top, rows[inputs]) for inputs, top in tops.items()]
+        for what, (inputs, outputs) in _parts(sheet).items():
+            tops.setdefault((what, inputs), Png(f"inputs-{len(tops) + 1}.png", "Inputs", inputs))
+            made = Png(f"{what.casefold()}-{number}.png", f"{what} by {arm}", outputs)
+            rows.setdefault((what, inputs), {})[arm] = made
+    captions = {RECONSTRUCTIONS: CAPTION, COMPOSITES: ANALOGIES}
+    return [Gallery(captions[key[0]], top, rows[key]) for key, top in tops.items()]
 
 
-def _halves(sheet: bytes) -> tuple[bytes, bytes]:
-    """The upper and the lower row of a sheet, each with half of the gap between them."""
+def _parts(sheet: bytes) -> dict[str, tuple[bytes, bytes]]:
+    """Inputs and outputs of a sheet, by what the outputs are."""
     pixels = (image.imread(BytesIO(sheet), format="png") * 255).round().astype(np.uint8)
+    if len(pixels) <= 2 * ROW:
+        return {RECONSTRUCTIONS: _halves(pixels)}
+    upper, lower = (_without_margin(part) for part in (pixels[: 2 * ROW - GAP], pixels[2 * ROW :]))
+    return {
+        RECONSTRUCTIONS: _halves(upper),
+        COMPOSITES: (_png(lower[: 4 * ROW - GAP]), _png(lower[4 * ROW :])),
+    }
+
+
+def _without_margin(pixels: Any) -> Any:
+    """Without the columns of pictures on the right in which all is white."""
+    inked = np.flatnonzero((pixels[..., :3] < 255).any(axis=(0, 2)))
+    columns = int(inked.max(initial=0)) // ROW + 1
+    return pixels[:, : columns * ROW - GAP]
+
+
+def _halves(pixels: Any) -> tuple[bytes, bytes]:
+    """The upper and the lower row, each with half of the gap between them."""
     half = len(pixels) // 2
     return _png(pixels[:half]), _png(pixels[-half:])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ablation.emoji.composition.baselines import BASELINES
-from ablation.emoji.composition.directions import METHODS, SUBSPACES
+from ablation.emoji.composition.directions import METHODS, NAMED_DIMS, SUBSPACES
 from ablation.emoji.data.classes import scheme_of
 from ablation.emoji.measures import ATTACKS
 from ablation.errors import UserError
@@ -219,6 +219,24 @@ class TrainSpec(Settings):
         at_least=0,
         neutral=0,
     )
+    analogy_weight: float = setting(
+        0.0,
+        "weight of the squared error of d from what f(b) - f(a) + f(c) is decoded to, on training quadruples",
+        at_least=0,
+        neutral=0.0,
+    )
+    quadruples: str = setting(
+        "matched",
+        "those of the analogy term: a and b make the step from c to d, or, as a control, another step",
+        choices=("matched", "shuffled"),
+        neutral="matched",
+    )
+    attribute_weight: float = setting(
+        0.0,
+        "weight of the squared error of the code's first dimensions from the attributes that texts name",
+        at_least=0,
+        neutral=0.0,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -226,6 +244,11 @@ class TrainSpec(Settings):
             raise UserError(
                 f"train wants a budget in epochs or in steps, but got epochs={self.epochs} and "
                 f"steps={self.steps}: set one of them and leave the other at 0."
+            )
+        if self.quadruples != "matched" and not self.analogy_weight:
+            raise UserError(
+                f"train.quadruples is {self.quadruples!r}, but train.analogy_weight is 0: give it a weight, "
+                "or leave the quadruples out."
             )
 
     @property
@@ -306,6 +329,16 @@ class RunSpec(Settings):
             raise UserError(
                 f"augment.attack {self.augment.attack!r} attacks the classifier, but data.classes is 'none': "
                 "name a class scheme, or take the attack 'noise'."
+            )
+        if self.train.attribute_weight and self.model.latent_dim <= NAMED_DIMS:
+            raise UserError(
+                f"train.attribute_weight names {NAMED_DIMS} dimensions of the code, but model.latent_dim is "
+                f"{self.model.latent_dim}: take a larger code."
+            )
+        if self.train.analogy_weight and self.data.split == "copy":
+            raise UserError(
+                "train.analogy_weight wants training pictures that no other set has, but data.split is "
+                "'copy': take another split."
             )
         if self.data.folds and self.augment.held_out:
             raise UserError(

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ablation.emoji.adversarial import attack_batch
+from ablation.emoji.composition.attributes import weights
+from ablation.emoji.composition.directions import NAMED_DIMS
+from ablation.emoji.composition.quadruples import Quadruples
 from ablation.emoji.evaluate import evaluate
 from ablation.emoji.measures import CURVES
 from ablation.emoji.model import Autoencoder, Output
@@ -39,6 +42,7 @@ def fit(
     spec: TrainSpec,
     seed: int,
     augment: AugmentSpec = NO_ATTACK,
+    quadruples: Quadruples | None = None,
 ) -> Iterator[Epoch]:
     """Train `model` in place; loss = reconstruction_weight x MSE + loss_weight x cross-entropy (part 2 b).
 
@@ -50,9 +54,14 @@ def fit(
     Of `augment` only the attack is taken, if there is one: copies are in `passes`. The network then sees
     attacked pictures, and both losses stay as they were: it should reconstruct the clean picture and name its
     class. What that costs says `adversarial.attack_batch`.
+
+    With `quadruples` the loss is this + analogy_weight x `analogy_error`, of as many pictures again as the
+    batch has. With an attribute_weight it is this + attribute_weight x `attribute_error`, and quadruples move
+    the named dimensions alone.
     """
     optimizer = make_optimizer([(model.parameters(), spec)])
     order, attacks = generator(seed, "order"), generator(seed, "attack")
+    draws = generator(seed, "quadruples")
     isolate, weight = spec.loss_weight == 0, spec.loss_weight or 1.0
     steps = number = 0
     pictures = iter(passes)
@@ -61,14 +70,21 @@ def fit(
         started = perf_counter()
         train = next(pictures)
         model.train()
+        worth = weights(train.attributes) if spec.attribute_weight and train.attributes is not None else None
         sums = torch.zeros(5)
         for batch in batches(len(train), spec, steps, order):
             images, labels = train.pixels[batch] / 255, train.labels[batch]
             seen = attack_batch(model, images, labels, augment, attacks)
             with torch.autocast(images.device.type, torch.bfloat16, enabled=spec.precision == "bfloat16"):
                 output = model(seen, isolate)
+                wrong = _analogy_error(model, quadruples, spec, draws) if quadruples else torch.zeros(())
             mse, cross_entropy, correct = losses(output, images, labels)
             loss = spec.reconstruction_weight * mse + weight * cross_entropy
+            if quadruples:
+                loss = loss + spec.analogy_weight * wrong
+            if worth is not None and train.attributes is not None:
+                named = attribute_error(output.code, train.attributes[batch], worth[batch])
+                loss = loss + spec.attribute_weight * named
             optimizer.zero_grad()
             loss.backward()
             for group in optimizer.param_groups:
@@ -111,6 +127,36 @@ def losses(output: Output, images: Tensor, labels: Tensor) -> tuple[Tensor, Tens
     known = (labels >= 0).sum().clamp(min=1)
     correct = (output.logits.argmax(1) == labels).sum() / known
     return mse, F.cross_entropy(output.logits, labels, ignore_index=-1, reduction="sum") / known, correct
+
+
+def analogy_error(model: Autoencoder, pictures: Tensor, named: bool = False) -> Tensor:
+    """Mean squared error, (), of d and the picture of f(b) - f(a) + f(c): Reed et al. (2015), equation 3.
+
+    pictures, (4, n, 3, 64, 64) in [0, 1]: n each of a, b, c and d. Without dropout, as codes are composed.
+    named: f(b) - f(a) is added in the named dimensions alone.
+    """
+    a, b, c = model.encode(pictures[:3].flatten(0, 1)).chunk(3)
+    step = b - a
+    if named:
+        step = F.pad(step[:, :NAMED_DIMS], (0, step.shape[1] - NAMED_DIMS))
+    return F.mse_loss(model.decode(step + c), pictures[3])
+
+
+def attribute_error(codes: Tensor, attributes: Tensor, worth: Tensor) -> Tensor:
+    """Mean squared error, (), of the named dimensions of codes (n, latent_dim) from (n, attributes).
+
+    worth, of the same shape: how much each counts.
+    """
+    return (worth * (codes[:, : attributes.shape[1]] - attributes).square()).mean()
+
+
+def _analogy_error(
+    model: Autoencoder, quadruples: Quadruples, spec: TrainSpec, draws: torch.Generator
+) -> Tensor:
+    count = max(1, spec.batch_size // 4)
+    places = quadruples.draw(count, draws, spec.quadruples == "shuffled")
+    pictures = quadruples.images.pixels[places.flatten()].contiguous(memory_format=torch.channels_last)
+    return analogy_error(model, (pictures / 255).unflatten(0, places.shape), spec.attribute_weight > 0)
 
 
 def measured(sums: Tensor, model: Autoencoder, validation: Pictures) -> dict[str, float]:

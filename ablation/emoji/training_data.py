@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ablation.emoji.augment import augment
+from ablation.emoji.composition.attributes import attributes
 from ablation.emoji.data.classes import classify
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.split import Items, Splits, split
@@ -19,10 +20,14 @@ AT_ONCE = 64  # images augmented together: they stay in the processor's cache
 
 @dataclass(frozen=True)
 class Pictures:
-    """pixels: uint8 (n, 3, 64, 64); labels: int64 (n,), the class of each picture, -1 without one."""
+    """pixels: uint8 (n, 3, 64, 64); labels: int64 (n,), the class of each picture, -1 without one.
+
+    attributes: float32 (n, attributes), as `attributes` has them; none where nobody asks for them.
+    """
 
     pixels: Tensor
     labels: Tensor
+    attributes: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -82,4 +87,4 @@ def _pictures(
     for part in copies.split(AT_ONCE) if len(copies) else ():
         augmented = augment(pixels[part] / 255, spec, rng)
         pixels[part] = (augmented * 255).round().to(torch.uint8)
-    return Pictures(pixels, labels[items.index])
+    return Pictures(pixels, labels[items.index], attributes(images)[items.index])

@@ -171,10 +171,11 @@ class Evidence:
         if not study.experiment.sheet:
             return ""
         shown = {arm for gallery in self.galleries for arm in gallery.arms}
-        apart = ["Arms with other inputs stand apart."] if len(self.galleries) > 1 else []
+        captions = [*dict.fromkeys(gallery.caption for gallery in self.galleries)]
+        apart = ["Arms with other inputs stand apart."] if len(self.galleries) > len(captions) else []
         bare = [arm for arm in study.settings if arm not in shown]
         gone = [f"Nothing is kept for {listing(bare)}."] if bare else []
-        return " ".join([*dict.fromkeys(gallery.caption for gallery in self.galleries), *apart, *gone])
+        return " ".join([*captions, *apart, *gone])
 
     @property
     def pngs(self) -> Iterator[Png]:

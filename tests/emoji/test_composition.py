@@ -1,28 +1,32 @@
 """Composition as numbers of a run: a leak shows, the guard sees it, and nothing is trained twice."""
 
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 import engines
 from ablation import Claim, Difference, Study, UserError
 from ablation.emoji.composition.analogies import AnalogyTask, Assignment, analogy_tasks
-from ablation.emoji.composition.evaluator import SIDES, CompositionEvaluator, composition
+from ablation.emoji.composition.evaluator import SIDES, CompositionEvaluator, composition, numbers_of
 from ablation.emoji.composition.latent_editor import LatentEditor, find_analogy
-from ablation.emoji.composition.scores import gain
-from ablation.emoji.data.images import Images
+from ablation.emoji.composition.scores import INSIDE, UNSEEN, Row, gain
+from ablation.emoji.data.images import Images, grid
 from ablation.emoji.data.sources import load
 from ablation.emoji.data.split import TEST, TRAIN, assign_sides
 from ablation.emoji.evaluate import encode
 from ablation.emoji.experiment import EMOJI
+from ablation.emoji.measures import COMPOSITE_MSE, MEANS
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.protocols import composed
 from ablation.emoji.result import Result
 from ablation.emoji.run import run
+from ablation.emoji.run_files import sheet_of
 from ablation.emoji.spec import RunSpec, parse, training
 from ablation.emoji.train import fit
 from ablation.emoji.training_data import Pictures
@@ -95,6 +99,34 @@ def test_a_run_says_how_its_codes_compose(spec: RunSpec, seed: int) -> None:
     assert result.metrics["truths_shape"] == unseen.d.nunique()
     assert result.composition.strips.shape[1:] == (7, 3, 64, 64)
     assert composing(spec, seed).composition.numbers == result.composition.numbers
+
+
+def test_a_run_that_composed_shows_its_composites_in_the_gallery(spec: RunSpec, seed: int) -> None:
+    result = composing(spec, seed)
+    buffer = BytesIO()
+    sheet_of(result).save(buffer, "PNG")
+    drawn, composites = EMOJI.gallery({"pair": buffer.getvalue()})
+    c, b, a, d, made = (result.composition.strips[:, place] for place in (2, 1, 0, 6, 4))
+    for png, wanted in ((composites.inputs, torch.cat([c, b, a, d])), (composites.arms["pair"], made)):
+        shown = Image.open(BytesIO(png.content)).convert("RGB")
+        assert shown.tobytes() == grid(wanted, columns=len(made), times=3).tobytes()
+    assert Image.open(BytesIO(drawn.inputs.content)).width == len(result.examples) * (3 * 64 + 2) - 2
+    assert drawn.caption != composites.caption
+
+
+def test_the_error_of_composites_is_a_median_over_truths_of_large_families() -> None:
+    plain: Row = {"side": UNSEEN, "copy": 1.0, "ceiling": 0.0, "error": 1.0, "from": "x", "to": "y"}
+    plain |= {f"{name}{INSIDE}": float(plain[name]) for name in ("copy", "ceiling")}
+    plain |= dict.fromkeys((name.replace("_", " ") for name in MEANS), 0.0)
+    rows = [
+        plain | {"family": family, "d": d, f"error{INSIDE}": error, "changed": changed}
+        for family, d, error, changed in (
+            *(("tone", "x", 0.9, 0.5), ("tone", "x", 0.7, 0.5), ("tone", "y", 0.4, 0.5)),
+            *(("tone", "z", 0.1, 0.5), ("tone", "same", 9.0, 0.0), ("faces", "cat", 7.0, 0.5)),
+        )
+    ]
+    assert numbers_of(rows, {"tone"})[COMPOSITE_MSE] == pytest.approx(0.4)
+    assert COMPOSITE_MSE not in numbers_of(rows, set())
 
 
 def test_what_is_composed_changes_no_weight_and_no_other_number(spec: RunSpec, seed: int) -> None:

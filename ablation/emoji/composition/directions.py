@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ablation.emoji.composition.training_codes import AnalogyBatch, TrainingCodes
 
 NEIGHBOURS = 5
+NAMED_DIMS = 11  # at the start of a code that was taught `attributes.ATTRIBUTES`
 CONDITIONED = 4  # directions of content that a conditioned boundary leaves alone
 
 Offsets = Callable[["TrainingCodes", "AnalogyBatch", int], "Tensor"]
@@ -66,6 +67,16 @@ def mean(known: "TrainingCodes", batch: "AnalogyBatch", rank: int) -> "Tensor":
     """The step's mean difference; the pair's own where training has no pair of the step."""
     before, after = known.pairs(batch.step)
     return (after - before).mean(0).expand_as(batch.a) if len(before) else pair(known, batch, rank)
+
+
+@method()
+def named(known: "TrainingCodes", batch: "AnalogyBatch", rank: int) -> "Tensor":
+    """The step's mean difference in the named dimensions alone; the free ones stay as they are in c."""
+    import torch
+
+    offset: Tensor = torch.zeros_like(batch.c)
+    offset[:, :NAMED_DIMS] = mean(known, batch, rank)[:, :NAMED_DIMS]
+    return offset
 
 
 @method()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ablation.emoji.composition.analogies import AnalogyTask, corners
 from ablation.emoji.composition.baselines import BASELINES, PictureBatch, pixel_arithmetic
-from ablation.emoji.composition.directions import METHODS, offsets
+from ablation.emoji.composition.directions import METHODS, NAMED_DIMS, offsets
 from ablation.emoji.composition.scores import (
     INSIDE,
     SEEN,
@@ -30,8 +30,9 @@ from ablation.emoji.composition.training_codes import AnalogyBatch, TrainingCode
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.split import TEST, TRAIN, VALIDATION
 from ablation.emoji.evaluate import as_bytes, decode, encode
-from ablation.emoji.measures import MEANS
+from ablation.emoji.measures import COMPOSITE_MSE, FREE_TELL, MEANS, NAMED_TELL
 from ablation.emoji.model import Autoencoder
+from ablation.emoji.probe import probed
 from ablation.emoji.spec import ComposeSpec
 
 RANKS = (1, 2, 4, 8, 16)
@@ -134,6 +135,20 @@ class CompositionEvaluator:
         found |= {f"pool_{name}": float(len(task.family.truths))}
         found |= {f"coherence_{name}": true, f"coherence_shuffled_{name}": shuffled}
         return {key: value for key, value in found.items() if value == value}
+
+    def told(self, task: AnalogyTask) -> tuple[float, float]:
+        """The share of unseen truths whose value a linear probe tells, of named and of free dimensions.
+
+        The probe (`probe`) is fitted on the training codes of the family. After a training without
+        attributes the named dimensions are any, and the free ones nearly all.
+        """
+        known, truths = self.known(task, TEST), {one.d: one.step[1] for one in task.analogies[TEST]}
+        values, asked = [value for _, value in known.codes], self.code(truths)
+        shares = []
+        for part in (slice(NAMED_DIMS), slice(NAMED_DIMS, None)):
+            said = probed(known.every[:, part], values, asked[:, part])
+            shares.append(fmean(one == value for one, value in zip(said, truths.values(), strict=True)))
+        return shares[0], shares[1]
 
     def composites(self, task: AnalogyTask, side: int) -> tuple[Tensor, Tensor]:
         """The composites, (n, 3, 64, 64), and their codes, (n, latent_dim)."""
@@ -248,12 +263,15 @@ def composition(
         for row in evaluator.measured(task, side)
     )
     large = frozenset(task.family.name for task in tasks if task.large)
-    numbers = _numbers(rows, large)
+    numbers = numbers_of(rows, large)
     numbers |= {name: value for task in tasks for name, value in evaluator.choices(task).items()}
+    if large and evaluator.codes.shape[1] > NAMED_DIMS:
+        told = [evaluator.told(task) for task in tasks if task.large]
+        numbers |= {NAMED_TELL: fmean(one for one, _ in told), FREE_TELL: fmean(one for _, one in told)}
     return Composition(numbers, rows, large, torch.cat([evaluator.strips(task) for task in tasks]))
 
 
-def _numbers(rows: Sequence[Row], large: Set[str]) -> dict[str, float]:
+def numbers_of(rows: Sequence[Row], large: Set[str]) -> dict[str, float]:
     """The metrics: gains by family and their means, and the means over families of the other numbers."""
     unseen = by_family(rows, UNSEEN)
     numbers = {
@@ -269,5 +287,17 @@ def _numbers(rows: Sequence[Row], large: Set[str]) -> dict[str, float]:
         numbers[name] = fmean(means.values())
         if large:
             numbers[f"{name}_large"] = fmean(means[family] for family in sorted(large))
+    errors = [_median_error(unseen[family]) for family in sorted(large)]
+    if errors and None not in errors:
+        numbers[COMPOSITE_MSE] = fmean(one for one in errors if one is not None)
     numbers |= {f"large_{name}": float(name in large) for name in unseen}
     return numbers | {f"truths_{name}": float(len({r["d"] for r in part})) for name, part in unseen.items()}
+
+
+def _median_error(rows: Sequence[Row]) -> float | None:
+    """The median over truths of the error of their composites where they should change; None where none."""
+    errors: dict[str, list[float]] = {}
+    for row in rows:
+        if row["changed"]:
+            errors.setdefault(str(row["d"]), []).append(float(row[f"error{INSIDE}"]))
+    return median(map(fmean, errors.values())) if errors else None
