@@ -1,11 +1,11 @@
 """How much better could the autoencoder of part 1 have been, at the same cost?
 
-Report, parts 1 c and 1 d: Adam at 0.001, batches of 64, 128 numbers a code, dropout of 0.2, none of which was
-searched for. The arms are as reported (the baseline) and twice the rate, the change that one would try first
-by hand. `ablation tune tune_autoencoder` searches the ranges below: 30 trials of the report's 30 epochs, each
-under at most three seeds, chosen by the validation error. Its best settings are then compared with the
-report's on ten seeds that no trial had (docs/decisions/0045-tune.md). No trial sees more pictures than the
-report's network.
+Report, parts 1 c and 1 d: Adam at 0.001, batches of 64, 128 numbers a code, dropout of 0.2, none of which
+was searched for. The arms are as reported (the baseline) and twice the rate, the change that one would try
+first by hand. `ablation tune tune_autoencoder` searches the ranges below: 30 trials of the report's 30
+epochs, each under at most three seeds, chosen by the validation error. Its best settings are then compared
+with the report's on ten seeds that no trial had (docs/decisions/0045-tune.md). No trial sees more pictures
+than the report's network.
 """
 
 from ablation import Choice, Claim, Difference, Range, Study, Tune

@@ -1,12 +1,12 @@
 """How much better could the joint model of part 2 have been, at the same cost?
 
 Report, part 2 e, which calls the model sensitive to its hyperparameters. The arms are as reported (the
-baseline) and twice the rate, the change that one would try first by hand. `ablation tune tune_joint` searches
-the ranges below: 30 trials of the report's 10 epochs, each under at most five seeds, since a validation set
-has five pictures. They are chosen by the validation error of the reconstruction; lambda stays the report's
-0.5, so that no trial can win by classifying less. The best settings are then compared with the report's on
-twenty seeds that no trial had (docs/decisions/0045-tune.md). No trial sees more pictures than the report's
-network.
+baseline) and twice the rate, the change that one would try first by hand. `ablation tune tune_joint`
+searches the ranges below: 30 trials of the report's 10 epochs, each under at most five seeds, since a
+validation set has five pictures. They are chosen by the validation error of the reconstruction; lambda stays
+the report's 0.5, so that no trial can win by classifying less. The best settings are then compared with the
+report's on twenty seeds that no trial had (docs/decisions/0045-tune.md). No trial sees more pictures than
+the report's network.
 """
 
 from ablation import Choice, Claim, Difference, Range, Study, Tune

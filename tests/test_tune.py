@@ -266,7 +266,7 @@ def test_selection_alone_makes_nothing_better_since_fresh_seeds_judge(store: Sto
     tune = Tune("test", {"rate": RANGES["rate"]}, trials=10, objective="held_out", trial_seeds=2, seeds=8)
     baseline = {"rate": 2.0, "width": number, "shape": "square"}  # out of the ranges, so another one wins
     results = tuned(bowl_study(train=luck, baseline=baseline, tune=tune), store)
-    assert best_of(results.study, results.trials)["held_out"] < -0.5  # chosen for its luck
+    assert best_of(results.study, results.trials)["held_out"] < 0  # the truth is 0: it was lucky
     assert results.confirmation is not None
     assert results.confirmation.verdicts.verdict.tolist() != ["supported"]
 
