@@ -72,11 +72,14 @@ class TuneResults:
         """`settings` as text: its head and its rows."""
         rows = [
             [
-                *(row.setting, row.searched),
-                *(f"{one:.3g}" if isinstance(one, float) else str(one) for one in (row.baseline, row.best)),
-                number(row.importance, 2),
+                *(row["setting"], row["searched"]),
+                *(
+                    f"{one:.3g}" if isinstance(one, float) else str(one)
+                    for one in (row["baseline"], row["best"])
+                ),
+                number(row["importance"], 2),
             ]
-            for row in self.settings.itertuples()
+            for row in self.settings.to_dict("records")
         ]
         return ["setting", "searched", "baseline", "best", "importance"], rows
 
