@@ -93,14 +93,13 @@ class EmojiExperiment(Experiment):
 
         kept = write_files(result, run.folder)
         if not settings.data.folds:  # of several networks none stands for the run
-            own, networks = fingerprint(self, settings, seed, self.version(settings)), {}
+            own = fingerprint(self, settings, seed, self.version(settings))
             if run.trained is None:
-                networks[self.kept_file] = result.model
+                kept.append(run.folder / self.kept_file)
+                save(result.model, own, kept[-1])
             if result.model.refiner is not None:
-                networks[REFINER] = result.model.refiner
-            for name, network in networks.items():
-                kept.append(run.folder / name)
-                save(network, own, kept[-1])
+                kept.append(run.folder / REFINER)
+                save(result.model.refiner, own, kept[-1])
         for path in kept:
             run.artifact(path)
         if example := result.duplicates.example:
@@ -263,7 +262,7 @@ class EmojiExperiment(Experiment):
         if number == 0:
             return {"train.epochs": 0, "train.steps": QUICK_STEPS}
         if changes.get("refine.kind", "none") != "none":
-            changes = changes | {"refine.steps": QUICK_STEPS}
+            changes = {**changes, "refine.steps": QUICK_STEPS}
         kept = {name: value for name, value in changes.items() if name not in BUDGET}
         return kept if len(kept) == len(changes) else kept | {"train.steps": QUICK_STEPS + number}
 

@@ -26,7 +26,7 @@ ATTACK_SHARE = 0.5  # as many attacked pictures as clean ones, as the report had
 FEWEST_FOLDS = 3
 REFINING_STEPS = 2000
 REFINING_RATE = 1e-3
-ADVERSARIAL_WEIGHT = 1e-3
+ADVERSARIAL_WEIGHT = 1e-2
 DISCRIMINATOR_RATE = 2e-4
 
 
@@ -338,17 +338,17 @@ class RefineSpec(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.kind == "none":
-            unused, takes = ("steps", "lr", "adversarial_weight", "discriminator_lr"), "plain or adversarial"
-        elif self.kind == "plain":
-            unused, takes = ("adversarial_weight", "discriminator_lr"), "adversarial"
-        else:
-            return
-        neutral = RefineSpec.__dataclass_fields__
-        if name := next((one for one in unused if getattr(self, one) != neutral[one].default), ""):
+        unused = {
+            "none": ("steps", "lr", "adversarial_weight", "discriminator_lr"),
+            "plain": ("adversarial_weight", "discriminator_lr"),
+            "adversarial": (),
+        }[self.kind]
+        fields = RefineSpec.__dataclass_fields__
+        if name := next((one for one in unused if getattr(self, one) != fields[one].default), ""):
+            takes = "adversarial" if name in ("adversarial_weight", "discriminator_lr") else "plain"
             raise UserError(
                 f"refine.{name} is of another refiner, but refine.kind is {self.kind!r}: leave it at "
-                f"{neutral[name].default:g}, or take the kind {takes}."
+                f"{fields[name].default:g}, or take the kind {takes!r}."
             )
 
 

@@ -339,7 +339,7 @@ def test_a_smoke_budget_is_one_for_refiners_too(small: RunSpec) -> None:
     ("changes", "said"),
     [
         ({"refine.steps": 5}, "refine.steps is of another refiner, but refine.kind is 'none'"),
-        ({"refine.kind": "plain", "refine.adversarial_weight": 0.1}, "take the kind adversarial"),
+        ({"refine.kind": "plain", "refine.adversarial_weight": 0.1}, "take the kind 'adversarial'"),
         ({"refine.kind": "plain", "refine.discriminator_lr": 0.1}, "refine.discriminator_lr"),
         ({"refine.kind": "gan"}, "refine.kind"),
         ({"refine.kind": "adversarial", "refine.adversarial_weight": 0.0}, "above 0"),
