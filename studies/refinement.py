@@ -21,7 +21,7 @@ study = Study(
         "enhace final image quality. (part 3 c, 4)"
     ),
     part="3 c, 4",
-    cell_seconds=250,
+    cell_seconds=240,
     # Those of `trained_composition`, whose plain networks are these: they are trained once for both.
     first_seed=91,
     baseline=vary(

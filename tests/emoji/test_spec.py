@@ -33,6 +33,7 @@ def test_equal_specs_and_only_they_have_equal_fingerprints(name: str, number: in
         "train.steps": {"train.epochs": 0},
         "compose.rank": {"compose.method": "pca"},
         "augment.attack_steps": {"augment.attack": "pgd", "augment.attack_strength": 0.1},
+        "refine.steps": {"refine.kind": "plain"},
     }
     if type(value) is int:
         other = vary(joint, {name: value + number} | needed.get(name, {}))
