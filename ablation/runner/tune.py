@@ -23,7 +23,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from ablation.blocks import Blocks
-from ablation.claims import Claim, Difference
+from ablation.claims import Claim, Difference, Direction
 from ablation.errors import UserError
 from ablation.runner.engines import Engine
 from ablation.runner.ledger import Ledger
@@ -229,8 +229,8 @@ def best_of(study: Study, trials: pd.DataFrame) -> dict[str, Any]:
             "narrow the ranges of its tune."
         )
     sign = 1 if study.measure(tune.objective).better == "lower" else -1
-    best = (sign * complete[tune.objective].astype(float)).idxmin()
-    return dict(complete.loc[best])
+    values = sign * complete[tune.objective].to_numpy(dtype=float)
+    return dict(complete.iloc[int(values.argmin())])
 
 
 def confirmation(study: Study, trials: pd.DataFrame) -> Study | None:
@@ -243,7 +243,7 @@ def confirmation(study: Study, trials: pd.DataFrame) -> Study | None:
     chosen = {name: _like(best[name], value) for name, value in kept.items()}
     if chosen == kept:
         return None
-    direction = "down" if study.measure(tune.measure).better == "lower" else "up"
+    direction: Direction = "down" if study.measure(tune.measure).better == "lower" else "up"
     return replace(
         study,
         name=f"{study.name}-{TUNED}",
