@@ -75,6 +75,7 @@ def caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
     yield from duplicate_caveats(study, cells)
     yield from truth_caveats(study, cells)
     yield from budget_caveats(study, cells)
+    yield from refiner_caveats(study)
 
 
 def _recorded(cells: pd.DataFrame, column: str) -> "pd.Series[float]":
@@ -288,6 +289,19 @@ def budget_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
                 f"In {count(steps, 'step')} arms see {min(pictures):,.0f} to {max(pictures):,.0f} pictures, "
                 "repeats included: the last batch of a pass is a small one, and small sets have more of them."
             )
+
+
+def refiner_caveats(study: Study) -> Iterator[str]:
+    """What a refiner adds to arms, and which of their numbers it changes; nothing without one."""
+    steps = {arm: spec.refine.steps for arm, spec in study.settings.items() if spec.refine.kind != "none"}
+    if steps:
+        least, most = min(steps.values()), max(steps.values())
+        taken = count(most, "optimiser step") if least == most else f"{least} to {most} optimiser steps"
+        yield (
+            f"In {listing(list(steps))} a refiner, trained for {taken} more, redraws every picture before it "
+            "is measured, also the target and the truth that a gain compares; learning curves and validation "
+            "errors are of the network without it."
+        )
 
 
 def _seen(study: Study, cells: pd.DataFrame) -> dict[int, list[float]]:

@@ -55,7 +55,7 @@ class EmojiExperiment(Experiment):
     machine_metrics = ("seconds", "images_per_second")
     kept_file = "model.safetensors"
     strata = COMPOSED
-    exact_files = ("model.safetensors",)
+    exact_files = ("model.safetensors", "refiner.safetensors")
     tolerance = {"test_mse": 0.05}  # noqa: RUF012
     packages = ("torch", "torchvision", "datasets", "scikit-learn", "pillow", ATTACK_LIBRARY)
     preload = ("ablation.emoji.run_files", "ablation.emoji.determinism", "torch._dynamo")
@@ -89,13 +89,18 @@ class EmojiExperiment(Experiment):
     def _recorded(self, result: "Result", settings: RunSpec, seed: int, run: Run) -> Mapping[str, float]:
         """Keep the run's files and items, and give its numbers."""
         from ablation.emoji.run_files import items_of, write_files
-        from ablation.emoji.weights import save
+        from ablation.emoji.weights import REFINER, save
 
         kept = write_files(result, run.folder)
-        if run.trained is None and not settings.data.folds:  # of several networks none stands for the run
-            own = fingerprint(self, settings, seed, self.version(settings))
-            kept.append(run.folder / self.kept_file)
-            save(result.model, own, kept[-1])
+        if not settings.data.folds:  # of several networks none stands for the run
+            own, networks = fingerprint(self, settings, seed, self.version(settings)), {}
+            if run.trained is None:
+                networks[self.kept_file] = result.model
+            if result.model.refiner is not None:
+                networks[REFINER] = result.model.refiner
+            for name, network in networks.items():
+                kept.append(run.folder / name)
+                save(network, own, kept[-1])
         for path in kept:
             run.artifact(path)
         if example := result.duplicates.example:
@@ -221,16 +226,16 @@ class EmojiExperiment(Experiment):
         return Replication("split", parts[2] / parts[0], words)
 
     def training(self, settings: RunSpec) -> RunSpec:
-        """Composing changes no weight."""
+        """Composing and refining change no weight of the autoencoder."""
         return training(settings)
 
     def cost(self, settings: RunSpec, seed: int, reuses: bool) -> float:
         """Floating-point operations; more where they are slow here."""
-        from ablation.emoji.cost import composing_flops, run_flops
+        from ablation.emoji.cost import composing_flops, refining_flops, run_flops
         from ablation.emoji.run import sizes
 
         if reuses and not settings.data.folds:
-            return composing_flops(settings)
+            return composing_flops(settings) + refining_flops(settings)
         slow = SLOW_BFLOAT16 if _slow(settings) else 1.0
         return slow * sum(run_flops(settings, *pictures) for pictures in sizes(settings, seed))
 
@@ -257,6 +262,8 @@ class EmojiExperiment(Experiment):
         """A few steps; arms that differ in their budget still differ, by a step."""
         if number == 0:
             return {"train.epochs": 0, "train.steps": QUICK_STEPS}
+        if changes.get("refine.kind", "none") != "none":
+            changes = changes | {"refine.steps": QUICK_STEPS}
         kept = {name: value for name, value in changes.items() if name not in BUDGET}
         return kept if len(kept) == len(changes) else kept | {"train.steps": QUICK_STEPS + number}
 

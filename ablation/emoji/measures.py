@@ -35,6 +35,8 @@ class EmojiMeasure(Measure):
 GAP = "generalisation_gap"
 NAMED_TELL, FREE_TELL = "named_tell", "free_tell"
 ATTRIBUTE_MSE, COMPOSITE_MSE = "attribute_mse", "composite_mse"
+SHARPNESS, KERNEL_DISTANCE, COMPOSITE_SHARPNESS = "sharpness", "kernel_distance", "composite_sharpness"
+RECOGNISED, NEARER_TO_TRAINING = "recognised", "nearer_to_training"
 MSE_FALL, CROSS_ENTROPY_FALL = "mse_still_falling", "cross_entropy_still_falling"
 FALLS = {MSE_FALL: "validation_mse", CROSS_ENTROPY_FALL: "validation_cross_entropy"}
 """Measures of whether a run still learned at its end, and the curve of each (`result.still_falling`)."""
@@ -103,6 +105,10 @@ MEASURES = {
     ),
     GAP: EmojiMeasure("lower", "Test MSE less training MSE", 4, on_demand=True),
     ATTRIBUTE_MSE: EmojiMeasure("lower", "MSE in hearts, tears and tongues", 4, needs="worn", on_demand=True),
+    SHARPNESS: EmojiMeasure("higher", "Sharpness, 1 as real", 3, on_demand=True),
+    KERNEL_DISTANCE: EmojiMeasure("lower", "Kernel distance to real pictures", 3, on_demand=True),
+    RECOGNISED: EmojiMeasure("higher", "Own picture nearest", 3, on_demand=True),
+    NEARER_TO_TRAINING: EmojiMeasure("lower", "A training picture nearer", 3, on_demand=True),
     "effective_rank": EmojiMeasure("neither", "Effective rank of the codes", 1, needs="subgroups"),
     "common_mse": EmojiMeasure("lower", "Common test MSE", 4, needs="common"),
     "mood_balanced_accuracy": EmojiMeasure("higher", "Happy or sad, balanced accuracy", 3, needs="mood"),
@@ -123,6 +129,9 @@ MEASURES = {
     "gain_large": EmojiMeasure("higher", f"Gain, {LARGE_FAMILIES}", 2, needs="large"),
     "gain_changed": EmojiMeasure("higher", f"Gain where it changes, {LARGE_FAMILIES}", 2, needs="large"),
     COMPOSITE_MSE: EmojiMeasure("lower", f"MSE of composites, {LARGE_FAMILIES}", 4, needs="large"),
+    COMPOSITE_SHARPNESS: EmojiMeasure(
+        "higher", f"Sharpness of composites, {LARGE_FAMILIES}", 3, needs="large"
+    ),
     NAMED_TELL: EmojiMeasure(
         "higher", f"Attribute told by named dimensions, {LARGE_FAMILIES}", 2, needs="large"
     ),
@@ -159,7 +168,7 @@ MEASURES = {
     ),
 }
 
-NO_ITEMS = ("test_macro_f1", "effective_rank")
+NO_ITEMS = ("test_macro_f1", "effective_rank", KERNEL_DISTANCE)
 """Measures of what is tested that are no means over pictures."""
 COMPOSED = tuple(name for name, one in MEASURES.items() if one.needs in COMPOSED_NEEDS)
 """Measures of composites."""

@@ -44,6 +44,8 @@ class Autoencoder(nn.Module):
     part have equal weights in the others, and dropout draws from a stream of its own. Under autocast the
     layers compute in half precision; codes, images and logits are float32 all the same, and so is what is
     done to them: a sigmoid in bfloat16 has no gradient near white.
+
+    refiner: what redraws every decoded image, in a run that has one once the rest is trained (`refine`).
     """
 
     def __init__(self, spec: ModelSpec, classes: int, seed: int) -> None:
@@ -56,15 +58,16 @@ class Autoencoder(nn.Module):
             )
         self.deepest = spec.channels[-1]
         flat = self.deepest * self.side**2
-        self.encoder = _seeded(seed, "encoder", lambda: _encoder(spec))
-        self.to_code = _seeded(seed, "to_code", lambda: nn.Linear(flat, spec.latent_dim))
+        self.encoder = seeded(seed, "encoder", lambda: _encoder(spec))
+        self.to_code = seeded(seed, "to_code", lambda: nn.Linear(flat, spec.latent_dim))
         self.dropout = Dropout(spec.dropout, generator(seed, "dropout"))
-        self.from_code = _seeded(seed, "from_code", lambda: nn.Linear(spec.latent_dim, flat))
-        self.decoder = _seeded(seed, "decoder", lambda: _decoder(spec))
+        self.from_code = seeded(seed, "from_code", lambda: nn.Linear(spec.latent_dim, flat))
+        self.decoder = seeded(seed, "decoder", lambda: _decoder(spec))
         self.output = nn.Sigmoid() if spec.output == "sigmoid" else nn.Identity()
         self.classifier = (
-            _seeded(seed, "classifier", lambda: nn.Linear(spec.latent_dim, classes)) if classes else None
+            seeded(seed, "classifier", lambda: nn.Linear(spec.latent_dim, classes)) if classes else None
         )
+        self.refiner: nn.Module | None = None
 
     def encode(self, images: Tensor) -> Tensor:
         """Images, float32 (n, 3, 64, 64) in [0, 1], to codes (n, latent_dim)."""
@@ -75,7 +78,7 @@ class Autoencoder(nn.Module):
         """Codes (n, latent_dim) to images (n, 3, 64, 64)."""
         maps = self.from_code(codes).unflatten(1, (self.deepest, self.side, self.side))
         images: Tensor = self.output(self.decoder(maps).float())
-        return images
+        return images if self.refiner is None else self.refiner(images)
 
     def forward(self, images: Tensor, isolate: bool = False, mask: Tensor | None = None) -> Output:
         """Images (n, 3, 64, 64) to `Output`; `isolate` stops the gradient of the logits at the code.
@@ -129,7 +132,7 @@ def _decoder(spec: ModelSpec) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])  # what comes out of the last is `Autoencoder.output`'s to bound
 
 
-def _seeded(seed: int, part: str, make: Callable[[], Part]) -> Part:
+def seeded(seed: int, part: str, make: Callable[[], Part]) -> Part:
     """`make()` with torch's own initialisation, drawn from the stream ("init", part) alone."""
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(derive(seed, "init", part))

@@ -27,8 +27,8 @@ class Measured:
 
     answers: to the test pictures, whose images are `tested`, int64 (n,). pictures: of the measures that are
     means over single pictures, beside those. seen: the errors of the training originals, where they are
-    asked for. rank: the effective rank, NaN without any. sizes: pictures and originals of each set. asked:
-    the measures to take on demand.
+    asked for. whole: measures that are of all pictures together and no means. sizes: pictures and originals
+    of each set. asked: the measures to take on demand.
     """
 
     history: Sequence[Epoch]
@@ -37,7 +37,7 @@ class Measured:
     answers: Answers
     pictures: dict[str, PerPicture]
     seen: PerPicture | None
-    rank: float
+    whole: dict[str, float]
     sizes: dict[str, float]
     duplicates: Duplicates
     composition: Composition
@@ -78,8 +78,9 @@ def pooled(spec: RunSpec, images: Images, parts: Sequence[Measured], among: int 
     """The result of a run whose networks are `parts`.
 
     Measures of test pictures are taken over the pictures of all networks at once. What is measured while a
-    network learns, and the effective rank, are means over networks; so is the number of training pictures,
-    and every other count is a sum. The seconds are shared `among` so many runs that took them together.
+    network learns, and those in `Measured.whole`, are means over networks; so is the number of training
+    pictures, and every other count is a sum. The seconds are shared `among` so many runs that took them
+    together.
     """
     first, folds = parts[0], bool(spec.data.folds)
     answered = all_answers([one.answers for one in parts])
@@ -101,8 +102,9 @@ def pooled(spec: RunSpec, images: Images, parts: Sequence[Measured], among: int 
         if by_picture is not None:
             pictures[GAP] = by_picture
         metrics[GAP] = by_picture.mean if by_picture else metrics["test_mse"] - joined(seen).mean
-    ranks = [one.rank for one in parts if one.rank == one.rank]
-    metrics |= ({"effective_rank": fmean(ranks)} if ranks else {}) | common_counts(common)
+    for name in dict.fromkeys(name for one in parts for name in one.whole):
+        metrics[name] = fmean(one.whole[name] for one in parts if name in one.whole)
+    metrics |= common_counts(common)
     shared = all_duplicates([one.duplicates for one in parts])
     metrics |= _counts(parts, answered, first.model) | shared.numbers | first.composition.numbers
     epochs = [epoch for one in parts for epoch in one.history]

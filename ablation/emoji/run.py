@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from math import isnan
 from time import perf_counter
 
 import torch
@@ -21,9 +22,11 @@ from ablation.emoji.data.images import Images
 from ablation.emoji.data.sources import load
 from ablation.emoji.data.split import Splits, assign_sides
 from ablation.emoji.evaluate import PerPicture, answers, reconstruct
+from ablation.emoji.likeness import measure_likeness
 from ablation.emoji.measures import COMPOSED_NEEDS, GAP, composes
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.mood_probe import measure_moods, untrained_codes
+from ablation.emoji.refine import train_refiner
 from ablation.emoji.result import Measured, Result, pooled
 from ablation.emoji.seeds import network_seed
 from ablation.emoji.spec import RunSpec
@@ -78,9 +81,9 @@ def run(
 
     `on_epoch` sees every epoch as it ends and may raise to stop the run; with `data.folds` it sees the means
     over the networks once all are trained. A test set is read once, after training. With `trained`, of a run
-    of the same training, nothing is trained again: its weights and curves are taken. Of `measures` those on
-    demand are taken, too; composing takes a fifteenth of a run of part 2. Raises `Diverged` where a loss or a
-    final number is not finite.
+    of the same training, the autoencoder is not trained again: its weights and curves are taken. Of
+    `measures` those on demand are taken, too; composing takes a fifteenth of a run of part 2. Raises
+    `Diverged` where a loss or a final number is not finite.
     """
     if not spec.data.folds:
         prepared = prepare(spec, seed, measures)
@@ -193,8 +196,15 @@ def prepare(spec: RunSpec, seed: int, measures: Collection[str] = (), fold: int 
 
 
 def measure_network(prepared: Prepared, history: Sequence[Epoch]) -> Measured:
-    """Measure the trained network, and compose with it; `Diverged` where a number is not finite."""
+    """Give the trained network its refiner, measure it, and compose with it.
+
+    With a refiner all pictures are refined ones, those that a gain compares, too; curves stay what they were.
+    Raises `Diverged` where a number is not finite.
+    """
     spec, model, pictures, images = prepared.spec, prepared.model, prepared.pictures, prepared.images
+    if spec.refine.kind != "none":
+        own, size = prepared.network_seed, spec.train.batch_size
+        model.refiner = train_refiner(model, next(pictures.passes), spec.refine, size, own)
     answered = answers(model, pictures.test.pixels, pictures.test.labels)
     numbers = {f"test_{name}": value for name, value in answered.numbers.items()}
     check_finite("after training", numbers, spec.train)
@@ -203,15 +213,17 @@ def measure_network(prepared: Prepared, history: Sequence[Epoch]) -> Measured:
     mood, own = prepared.common.mood, prepared.network_seed
     common |= measure_robustness(model, images, mood, spec.data.classes, prepared.asked, own)
     common |= measure_worn(model, images, prepared.common.worn, prepared.asked)
+    tested, learned = pictures.sets.test.index, images.pixels[pictures.sets.train.index.unique()]
+    likeness, whole = measure_likeness(model, pictures.test.pixels, tested, learned, prepared.asked)
     examples = _examples(prepared)
     return Measured(
         history=history,
         model=model,
-        tested=pictures.sets.test.index,
+        tested=tested,
         answers=answered,
-        pictures=common,
+        pictures=common | likeness,
         seen=_seen(prepared) if GAP in prepared.asked else None,
-        rank=rank,
+        whole=whole | ({} if isnan(rank) else {"effective_rank": rank}),
         sizes=_sizes(pictures.sets),
         duplicates=prepared.duplicates,
         composition=composition(model, images, prepared.tasks, spec.compose, prepared.seed),

@@ -1,4 +1,4 @@
-"""The settings of the report's network: data, augmentation, model, training, composition."""
+"""The settings of the report's network: data, augmentation, model, training, refinement, composition."""
 
 import dataclasses
 from collections.abc import Hashable, Mapping
@@ -24,6 +24,10 @@ PARTS = (3, 1, 1)
 ATTACK_STEPS = 7  # Madry et al. 2018
 ATTACK_SHARE = 0.5  # as many attacked pictures as clean ones, as the report had, and Goodfellow et al. 2015
 FEWEST_FOLDS = 3
+REFINING_STEPS = 2000
+REFINING_RATE = 1e-3
+ADVERSARIAL_WEIGHT = 1e-3
+DISCRIMINATOR_RATE = 2e-4
 
 
 class Source(str):
@@ -302,6 +306,54 @@ class ComposeSpec(Settings):
 
 @checked
 @dataclass(frozen=True, kw_only=True)
+class RefineSpec(Settings):
+    """A second network that redraws what the trained decoder draws (report, part 3 c, 4): `refine`.
+
+    It is trained after the autoencoder, which stays as it is: runs that differ in it alone share a training.
+    """
+
+    kind: str = setting(
+        "none",
+        "redraw decoded pictures by a network that learned the squared error alone (plain), or to deceive a "
+        "discriminator, too (adversarial)",
+        choices=("none", "plain", "adversarial"),
+        neutral="none",
+    )
+    steps: int = setting(
+        REFINING_STEPS,
+        "optimiser steps of the refiner, each of train.batch_size pictures",
+        at_least=1,
+        neutral=REFINING_STEPS,
+    )
+    lr: float = setting(REFINING_RATE, "learning rate of the refiner", above=0, neutral=REFINING_RATE)
+    adversarial_weight: float = setting(
+        ADVERSARIAL_WEIGHT,
+        "weight of the adversarial loss beside the squared error",
+        above=0,
+        neutral=ADVERSARIAL_WEIGHT,
+    )
+    discriminator_lr: float = setting(
+        DISCRIMINATOR_RATE, "learning rate of the discriminator", above=0, neutral=DISCRIMINATOR_RATE
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kind == "none":
+            unused, takes = ("steps", "lr", "adversarial_weight", "discriminator_lr"), "plain or adversarial"
+        elif self.kind == "plain":
+            unused, takes = ("adversarial_weight", "discriminator_lr"), "adversarial"
+        else:
+            return
+        neutral = RefineSpec.__dataclass_fields__
+        if name := next((one for one in unused if getattr(self, one) != neutral[one].default), ""):
+            raise UserError(
+                f"refine.{name} is of another refiner, but refine.kind is {self.kind!r}: leave it at "
+                f"{neutral[name].default:g}, or take the kind {takes}."
+            )
+
+
+@checked
+@dataclass(frozen=True, kw_only=True)
 class RunSpec(Settings):
     """One training run, whole: equal specs give equal weights on the same machine."""
 
@@ -310,6 +362,7 @@ class RunSpec(Settings):
     model: ModelSpec = ModelSpec()
     train: TrainSpec
     compose: ComposeSpec = ComposeSpec()
+    refine: RefineSpec = RefineSpec()
 
     @property
     def experiment(self) -> "EmojiExperiment":
@@ -354,5 +407,8 @@ def parse(settings: Mapping[str, Any]) -> RunSpec:
 
 
 def training(spec: RunSpec) -> RunSpec:
-    """What `spec` trains, whatever is composed with it: runs that agree in it have equal weights."""
-    return dataclasses.replace(spec, compose=ComposeSpec())
+    """The autoencoder that `spec` trains, whatever is composed with it and whoever refines what it draws.
+
+    Runs that agree in it have equal weights.
+    """
+    return dataclasses.replace(spec, compose=ComposeSpec(), refine=RefineSpec())

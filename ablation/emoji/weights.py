@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from ablation.emoji.model import Autoencoder
+from ablation.emoji.model import Autoencoder, seeded
+from ablation.emoji.refine import Refiner
 from ablation.emoji.spec import RunSpec, parse
 from ablation.emoji.train import Epoch
 from ablation.errors import UserError
@@ -22,31 +23,45 @@ from ablation.experiment import Trained
 if TYPE_CHECKING:
     from ablation.tracking import Store
 
-FILE = "model.safetensors"
+FILE, REFINER = "model.safetensors", "refiner.safetensors"
 SETTINGS = "settings.json"  # that every run keeps: the flat form of its settings
 
 
-def save(model: Autoencoder, fingerprint: str, path: Path) -> None:
-    """Write the weights by their names, with the fingerprint of the run that trained them."""
-    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+def save(network: nn.Module, fingerprint: str, path: Path) -> None:
+    """Write the weights by their names, with the fingerprint of the run that trained them.
+
+    Those of an autoencoder are without its refiner's, which are a file of their own: runs of one training
+    have different refiners.
+    """
+    own = {name: one for name, one in network.state_dict().items() if not name.startswith("refiner.")}
+    weights = {name: tensor.contiguous() for name, tensor in own.items()}
     save_file(weights, path, metadata={"fingerprint": fingerprint})
 
 
 def restore(model: Autoencoder, trained: Trained) -> Iterable[Epoch]:
     """Give the model the weights of that run; its learning curves as epochs, whose seconds are 0.
 
-    Raises `UserError` where the file is no safetensors, was written by another run, or fits no such model.
+    Raises `UserError` as `load_weights` does.
+    """
+    load_weights(model, trained)
+    return _history(trained)
+
+
+def load_weights(network: nn.Module, trained: Trained) -> None:
+    """Give the network the weights of that run.
+
+    Raises `UserError` where the file is no safetensors, was written by another run, or fits no such network.
     """
     weights, author = _read(trained.content)
     if weights is None:
         problem = "are no safetensors"
     elif author != trained.fingerprint:
         problem = "were not written by it"
-    elif not _like(weights, model.state_dict()):
+    elif not _like(weights, network.state_dict()):
         problem = "do not fit its network"
     else:
-        model.load_state_dict(weights)
-        return _history(trained)
+        network.load_state_dict(weights)
+        return
     raise UserError(
         f"the weights that the run {trained.run_id} keeps {problem}: delete the run in MLflow, and its study "
         "trains it again."
@@ -107,6 +122,8 @@ def best_run(store: "Store") -> str:
 def model_of(store: "Store", run_id: str) -> tuple[RunSpec, int, Autoencoder]:
     """Settings, seed and trained network of a finished run; of one that took another's weights, those.
 
+    With its refiner, where it has one.
+
     Raises `UserError` where there is no such run, or none of its files.
     """
     from ablation.tracking import artifact, tags_of
@@ -131,4 +148,8 @@ def model_of(store: "Store", run_id: str) -> tuple[RunSpec, int, Autoencoder]:
     classes = len((_read(kept)[0] or {}).get("classifier.weight", ()))
     model = Autoencoder(spec.model, classes, seed)
     restore(model, Trained(author, (tags_of(store, author) or {}).get("fingerprint", ""), kept, {}))
+    if spec.refine.kind != "none":
+        own = (tags_of(store, original) or {}).get("fingerprint", "")
+        model.refiner = seeded(seed, "refiner", Refiner).eval()
+        load_weights(model.refiner, Trained(original, own, artifact(store, original, REFINER) or b"", {}))
     return spec, seed, model

@@ -21,7 +21,7 @@ from ablation.emoji.data.sources import load
 from ablation.emoji.data.split import TEST, TRAIN, assign_sides
 from ablation.emoji.evaluate import encode
 from ablation.emoji.experiment import EMOJI
-from ablation.emoji.measures import COMPOSITE_MSE, MEANS
+from ablation.emoji.measures import COMPOSITE_MSE, COMPOSITE_SHARPNESS, MEANS
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.protocols import composed
 from ablation.emoji.result import Result
@@ -119,14 +119,16 @@ def test_the_error_of_composites_is_a_median_over_truths_of_large_families() -> 
     plain |= {f"{name}{INSIDE}": float(plain[name]) for name in ("copy", "ceiling")}
     plain |= dict.fromkeys((name.replace("_", " ") for name in MEANS), 0.0)
     rows = [
-        plain | {"family": family, "d": d, f"error{INSIDE}": error, "changed": changed}
+        plain
+        | {"family": family, "d": d, f"error{INSIDE}": error, "changed": changed, "sharpness": 1 - changed}
         for family, d, error, changed in (
             *(("tone", "x", 0.9, 0.5), ("tone", "x", 0.7, 0.5), ("tone", "y", 0.4, 0.5)),
             *(("tone", "z", 0.1, 0.5), ("tone", "same", 9.0, 0.0), ("faces", "cat", 7.0, 0.5)),
         )
     ]
     assert numbers_of(rows, {"tone"})[COMPOSITE_MSE] == pytest.approx(0.4)
-    assert COMPOSITE_MSE not in numbers_of(rows, set())
+    assert numbers_of(rows, {"tone"})[COMPOSITE_SHARPNESS] == pytest.approx((4 * 0.5 + 1) / 5)
+    assert not {COMPOSITE_MSE, COMPOSITE_SHARPNESS} & numbers_of(rows, set()).keys()
 
 
 def test_what_is_composed_changes_no_weight_and_no_other_number(spec: RunSpec, seed: int) -> None:

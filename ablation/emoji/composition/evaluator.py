@@ -30,7 +30,8 @@ from ablation.emoji.composition.training_codes import AnalogyBatch, TrainingCode
 from ablation.emoji.data.images import Images
 from ablation.emoji.data.split import TEST, TRAIN, VALIDATION
 from ablation.emoji.evaluate import as_bytes, decode, encode
-from ablation.emoji.measures import COMPOSITE_MSE, FREE_TELL, MEANS, NAMED_TELL
+from ablation.emoji.likeness import edge_energy
+from ablation.emoji.measures import COMPOSITE_MSE, COMPOSITE_SHARPNESS, FREE_TELL, MEANS, NAMED_TELL
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.probe import probed
 from ablation.emoji.spec import ComposeSpec
@@ -197,6 +198,7 @@ class CompositionEvaluator:
             "attribute gained": torch.tensor([float(value == one.step[1]) for value, one in judged]),
             "identity kept": (errors(made, d) < errors(made, b)).float(),
             "inside the change": inside(made, untouched, c, d),
+            "sharpness": edge_energy(made) / edge_energy(d).clamp(min=1e-9),
             "off the manifold": self._moved(edited, redrawn)
             / self._moved(code_d, best).mean().clamp(min=1e-9),
         }
@@ -287,6 +289,9 @@ def numbers_of(rows: Sequence[Row], large: Set[str]) -> dict[str, float]:
         numbers[name] = fmean(means.values())
         if large:
             numbers[f"{name}_large"] = fmean(means[family] for family in sorted(large))
+    if large:
+        sharp = {family: fmean(float(row["sharpness"]) for row in unseen[family]) for family in large}
+        numbers[COMPOSITE_SHARPNESS] = fmean(sharp[family] for family in sorted(large))
     errors = [_median_error(unseen[family]) for family in sorted(large)]
     if errors and None not in errors:
         numbers[COMPOSITE_MSE] = fmean(one for one in errors if one is not None)
