@@ -93,7 +93,8 @@ class EmojiExperiment(Experiment):
 
         kept = write_files(result, run.folder)
         if not settings.data.folds:  # of several networks none stands for the run
-            own, networks = fingerprint(self, settings, seed, self.version(settings)), {}
+            own = fingerprint(self, settings, seed, self.version(settings))
+            networks: dict[str, Any] = {}
             if run.trained is None:
                 networks[self.kept_file] = result.model
             if result.model.refiner is not None:
@@ -263,7 +264,7 @@ class EmojiExperiment(Experiment):
         if number == 0:
             return {"train.epochs": 0, "train.steps": QUICK_STEPS}
         if changes.get("refine.kind", "none") != "none":
-            changes = changes | {"refine.steps": QUICK_STEPS}
+            changes = {**changes, "refine.steps": QUICK_STEPS}
         kept = {name: value for name, value in changes.items() if name not in BUDGET}
         return kept if len(kept) == len(changes) else kept | {"train.steps": QUICK_STEPS + number}
 

@@ -338,6 +338,7 @@ class RefineSpec(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        unused: tuple[str, ...]
         if self.kind == "none":
             unused, takes = ("steps", "lr", "adversarial_weight", "discriminator_lr"), "plain or adversarial"
         elif self.kind == "plain":
