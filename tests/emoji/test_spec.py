@@ -32,6 +32,7 @@ def test_equal_specs_and_only_they_have_equal_fingerprints(name: str, number: in
     needed = {
         "train.steps": {"train.epochs": 0},
         "compose.rank": {"compose.method": "pca"},
+        "refine.steps": {"refine.kind": "plain"},
         "augment.attack_steps": {"augment.attack": "pgd", "augment.attack_strength": 0.1},
     }
     if type(value) is int:
