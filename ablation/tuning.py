@@ -1,6 +1,6 @@
 """Settings that are looked for rather than studied: tuned afresh for every arm, or searched over ranges."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import exp, log
@@ -67,7 +67,7 @@ class Range:
 class Choice:
     """The values of a setting that a search chooses among, as in Choice(["relu", "gelu"])."""
 
-    values: tuple[bool | int | float | str, ...]
+    values: Sequence[bool | int | float | str]
 
     @property
     def ends(self) -> tuple[Any, Any]:

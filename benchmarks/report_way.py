@@ -76,7 +76,7 @@ class PlainAutoencoder(nn.Module):
         """Images (n, 3, 64, 64) to `Output`; `isolate` stops the gradient of the logits at the code."""
         code = self.dropout(self.to_code(self.encoder(images).flatten(1)))
         logits = self.classifier(code.detach() if isolate else code)
-        return Output(self.decoder(self.from_code(code).unflatten(1, self.maps)).sigmoid(), logits)
+        return Output(self.decoder(self.from_code(code).unflatten(1, self.maps)).sigmoid(), logits, code)
 
 
 class DecodedAtEveryAccess(Dataset):  # type: ignore[type-arg]

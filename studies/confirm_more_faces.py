@@ -62,5 +62,5 @@ study = Study(
         ),
     ),
     supported="four times the originals replace ten copies",
-    seeds=10,
+    seeds=7,
 )

@@ -202,7 +202,8 @@ def test_the_classes_are_those_of_the_public_face_and_the_parts_of_the_emojis_se
     assert len(public) > 12
     assert public < CLASSES.keys()
     assert {one.__name__ for one in CLASSES} > {"RunSpec", "ModelSpec", "DataSpec", "Layout", "Results"}
-    assert {one.__name__ for one in FUNCTIONS} == {"run", "results", "analyse", "load", "variance_share"}
+    names = {"run", "results", "analyse", "load", "variance_share", "tune"}
+    assert {one.__name__ for one in FUNCTIONS} == names
     assert len(METHODS) == 4
 
 

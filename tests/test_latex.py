@@ -212,6 +212,7 @@ def test_latex_by_hand() -> None:
 def test_a_long_word_breaks_after_its_signs_and_else_anywhere() -> None:
     assert breakable("a model.latent_dim", 4) == r"a model.\allowbreak{}latent\_\allowbreak{}dim"
     assert breakable("xxxx", 1.2) == r"\allowbreak{}".join("xxxx")
+    assert breakable("xxxx\u00a0↑", 2).endswith(r"\allowbreak{}x~$\uparrow$")  # the arrow is never alone
     assert (lines("a model.latent_dim", 4), lines("xxxx", 1.2), lines("one two", 20)) == (3, 2, 1)
 
 

@@ -452,7 +452,7 @@ def test_the_whole_path_by_the_command_line(
     path, folder = tmp_path / "mine.py", tmp_path / "store"
     path.write_text(STUDY, encoding="utf-8")
     copytree(blank, folder)
-    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
+    monkeypatch.setattr("ablation.cli.signal.signal", lambda *_: None)
     monkeypatch.setattr(local, "warm", lambda experiments: None)
     said = {}
     for words in (["plan"], ["tune", "--workers", "1", "--to", str(tmp_path / "out")], ["tune"]):
@@ -467,8 +467,8 @@ def test_the_whole_path_by_the_command_line(
     assert cost in said["plan"]
     first = said["tune --workers"]
     assert first.startswith(cost)
-    for words in ("setting", "importance", "SUPPORTED: “the tuned settings are better than the baseline”"):
-        assert words in first
+    for shown in ("setting", "importance", "SUPPORTED: “the tuned settings are better than the baseline”"):
+        assert shown in first
     assert "0 trained, 10 there before" in said["tune"]
     assert "0 trained, 12 there before" in said["tune"]
     assert (tmp_path / "out" / "tune_settings.csv").exists()

@@ -46,7 +46,12 @@ def _pieces(word: str, em: float) -> list[str]:
     if width(word) <= em:
         return [word]
     parts = re.split(r"(?<=[._/=,:+-])(?=.)", word)
-    return [piece for part in parts for piece in ([part] if width(part) <= em else part)]
+    # A character stays with the one behind a space that is not to be broken.
+    return [
+        piece
+        for part in parts
+        for piece in ([part] if width(part) <= em else re.findall(".(?:\u00a0.)*", part))
+    ]
 
 
 def _character(c: str) -> str:

@@ -72,14 +72,11 @@ class TuneResults:
         """`settings` as text: its head and its rows."""
         rows = [
             [
-                *(row["setting"], row["searched"]),
-                *(
-                    f"{one:.3g}" if isinstance(one, float) else str(one)
-                    for one in (row["baseline"], row["best"])
-                ),
-                number(row["importance"], 2),
+                *(str(name), str(searched)),
+                *(f"{one:.3g}" if isinstance(one, float) else str(one) for one in (own, best)),
+                number(float(share), 2),
             ]
-            for row in self.settings.to_dict("records")
+            for name, searched, own, best, share in self.settings.to_numpy(dtype=object)
         ]
         return ["setting", "searched", "baseline", "best", "importance"], rows
 

@@ -229,8 +229,8 @@ def best_of(study: Study, trials: pd.DataFrame) -> dict[str, Any]:
             "narrow the ranges of its tune."
         )
     sign = 1 if study.measure(tune.objective).better == "lower" else -1
-    best = int((sign * complete[tune.objective].astype(float)).argmin())
-    return dict(complete.iloc[best])
+    values = sign * complete[tune.objective].to_numpy(dtype=float)
+    return dict(complete.iloc[int(values.argmin())])
 
 
 def confirmation(study: Study, trials: pd.DataFrame) -> Study | None:
