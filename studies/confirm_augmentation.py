@@ -9,11 +9,9 @@ read with the one on the test error.
 """
 
 from ablation import Claim, Difference, Gate, Study
-from ablation.emoji import moods, vary
+from ablation.emoji import UNCHANGED, moods, vary
 
 STEPS = 330  # 30 epochs of 132 training pictures and their 4 copies: 10 batches of 64 and one of 20
-STRENGTHS = ("flip", "rotation_degrees", "brightness", "contrast", "saturation", "hue")
-UNCHANGED = {f"augment.{name}": 0.0 for name in STRENGTHS}  # copies of the same bytes as their originals
 
 study = Study(
     question="Did augmentation boost the autoencoder, or the steps that came with the copies?",

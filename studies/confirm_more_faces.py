@@ -9,10 +9,7 @@ these faces; whether they are enough is what the last claim asks.
 """
 
 from ablation import Claim, Difference, Gate, Study
-from ablation.emoji import moods, vary
-
-STRENGTHS = ("flip", "rotation_degrees", "brightness", "contrast", "saturation", "hue")
-UNCHANGED = {f"augment.{name}": 0.0 for name in STRENGTHS}  # copies of the same bytes as their originals
+from ablation.emoji import UNCHANGED, moods, vary
 
 study = Study(
     question="Do enough original images do away with the need to augment?",

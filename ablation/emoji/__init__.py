@@ -5,6 +5,7 @@ from pathlib import Path
 from ablation.emoji.data.classes import Class as Class
 from ablation.emoji.data.classes import class_scheme as class_scheme
 from ablation.emoji.protocols import STEPS as STEPS
+from ablation.emoji.protocols import UNCHANGED as UNCHANGED
 from ablation.emoji.protocols import VENDORS as VENDORS
 from ablation.emoji.protocols import autoencoder as autoencoder
 from ablation.emoji.protocols import composed as composed

@@ -40,6 +40,12 @@ VENDORS = {
 STEPS = 150
 """Optimiser steps of studies that change how much there is to learn from; part 1's 30 epochs are some 360."""
 
+UNCHANGED = {
+    f"augment.{name}": 0.0
+    for name in ("flip", "rotation_degrees", "brightness", "contrast", "saturation", "hue")
+}
+"""Copies of the same bytes as their originals: equal batches, and nothing augmented."""
+
 moods = vary(
     joint,
     {

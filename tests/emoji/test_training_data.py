@@ -10,7 +10,7 @@ from ablation.emoji.data.classes import classify
 from ablation.emoji.data.sources import load
 from ablation.emoji.data.split import split
 from ablation.emoji.experiment import EMOJI
-from ablation.emoji.protocols import joint
+from ablation.emoji.protocols import UNCHANGED, joint, moods
 from ablation.emoji.run import run
 from ablation.emoji.spec import RunSpec
 from ablation.emoji.training_data import Pictures, training_data
@@ -41,6 +41,18 @@ def test_copies_are_the_same_in_every_pass_unless_they_are_fresh(faces: Path) ->
     # Copy 0 is the original in every pass; the others are drawn anew.
     assert torch.equal(first.pixels[::2], second.pixels[::2])
     assert not torch.equal(first.pixels[1::2], second.pixels[1::2])
+
+
+def test_copies_that_change_nothing_are_the_bytes_of_their_originals() -> None:
+    """Of every vendor: so an arm without augmentation has the batches of one with it."""
+    spec = vary(moods, UNCHANGED | {"augment.copies": 1})
+    images = load(spec.data.sources)
+    sets = training_data(images, spec.data, spec.augment, 0).sets
+    (pictures,) = passes(spec, 1)
+    assert (sets.train.copy > 0).sum() * 2 == len(pictures)
+    assert torch.equal(pictures.pixels, images.pixels[sets.train.index])
+    (changed,) = passes(vary(moods, {"augment.copies": 1}), 1)
+    assert not torch.equal(changed.pixels, images.pixels[sets.train.index])
 
 
 def test_a_whole_run_with_fresh_copies_is_the_same_bit_for_bit(faces: Path) -> None:
