@@ -57,11 +57,15 @@ def test_a_function(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "arm"), [("pytorch_script/shifts.py", "both"), ("lightning_script/batch_norm.py", "batch norm")]
+    ("path", "arm", "package"),
+    [
+        ("pytorch_script/shifts.py", "both", "torch"),
+        ("lightning_script/batch_norm.py", "batch norm", "lightning"),
+    ],
 )
-def test_a_script_that_logs_to_mlflow(path: str, arm: str, store: Store) -> None:
-    if "lightning" in path and find_spec("lightning") is None:  # not imported here: it takes long
-        pytest.skip("lightning is not installed")
+def test_a_script_that_logs_to_mlflow(path: str, arm: str, package: str, store: Store) -> None:
+    if find_spec(package) is None:  # not imported here: it takes long
+        pytest.skip(f"{package} is not installed")
     study = small(path, arm)
     assert ran(study, store).trained == 2
     found = results(study, store=store.root)
