@@ -18,10 +18,11 @@ report: $(VENV)/ready
 	$(BIN)/ablation report --to report
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow and not simulation"
 
-# Storms of kills, clusters and fuzz, one after another: they want the machine for themselves.
+# Simulations, then storms of kills, clusters and fuzz one after another: these want the machine for themselves.
 test-slow: $(VENV)/ready
+	$(BIN)/python -m pytest --numprocesses 2 -m simulation
 	$(BIN)/python -m pytest -m slow
 
 test-all: test test-slow

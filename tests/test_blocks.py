@@ -366,7 +366,7 @@ def world(rng: np.random.Generator, kind: str, seeds: int, blocks: np.ndarray) -
     ).astype(np.float64)
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 @pytest.mark.parametrize(("seeds", "number"), [(5, 5), (5, 12), (10, 5), (10, 8), (20, 6)])
 @pytest.mark.parametrize("kind", SPREADS)
 def test_a_claim_over_new_blocks_is_wrong_at_alpha_and_found_as_predicted(
@@ -398,7 +398,7 @@ def test_a_claim_over_new_blocks_is_wrong_at_alpha_and_found_as_predicted(
         assert alone >= 0.25 * DRAWS
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 @pytest.mark.parametrize(("seeds", "number"), [(5, 3), (10, 4), (20, 2)])
 def test_a_claim_over_these_blocks_is_wrong_at_alpha_and_found_as_predicted(seeds: int, number: int) -> None:
     """Of blocks whose effects differ far more than seeds do, and sum to 0."""

@@ -319,7 +319,7 @@ def pooled(rng: np.random.Generator, studies: int, n: int, pictures: int, lost: 
     return np.stack([-np.take_along_axis(pool, one, 1).mean(1) / 2 for one in order], axis=1)
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 @pytest.mark.parametrize("n", [5, 10, 20])
 def test_the_floor_of_the_spread_costs_nothing_from_twice_the_pictures_on(n: int) -> None:
     """Where one picture moves a measure by what matters, equivalence cannot be shown, and is not where it is

@@ -155,7 +155,7 @@ def exported(one: Study, found: Results, world: str, items: pd.DataFrame | None)
     return row["verdict"]
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seeds", SEEDS)
 @pytest.mark.parametrize("shuffled", [False, True], ids=["identical", "shuffled"])

@@ -206,7 +206,7 @@ def false_at(truths: list[float], sd: float) -> dict[str, float]:
     return {"there": there / n, "absent": absent / n, "apart": apart / n}
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 @pytest.mark.parametrize(
     "truths", [[1.0], [1.0, -1.0], [1.0, 1.0, -1.0, -1.0], [1.0, 0.0, 0.3], [1.0, 1.0, -3.0, 0.0]]
 )
@@ -223,7 +223,7 @@ def test_of_all_claims_one_is_falsely_called_absent_at_most_at_alpha(truths: lis
         assert max(one["apart"] for one in found) > ALPHA + error
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 @pytest.mark.parametrize("n", [5, 10, 20])
 def test_a_null_study_is_decided_falsely_at_alpha_through_the_whole_path(n: int) -> None:
     """Two claims that count and one beside: the two equal arms are called different at alpha, no less often
@@ -260,7 +260,7 @@ def null_scores(rng: np.random.Generator, n: int) -> np.ndarray:
     return values.ravel()
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 @pytest.mark.parametrize(("n", "sd"), [(5, 0.5), (10, 0.9), (20, 1.5)])
 def test_absence_is_shown_at_the_predicted_power(n: int, sd: float) -> None:
     """Where there is no effect: equivalence as `equivalence_power` says, exclusion by the noncentral t."""
@@ -297,7 +297,7 @@ GATED = Study(
 )
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 @pytest.mark.parametrize("n", [5, 10, 20])
 @pytest.mark.parametrize("together", [0.0, 0.9])
 def test_a_baseline_at_chance_keeps_claims_from_being_judged_and_adds_no_false_verdict(
@@ -322,7 +322,7 @@ def test_a_baseline_at_chance_keeps_claims_from_being_judged_and_adds_no_false_v
     assert sum(false) <= stats.binom.isf(0.001, studies, ALPHA)
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 @pytest.mark.parametrize(("n", "learned"), [(5, 1.2), (10, 0.9), (20, 0.6)])
 def test_a_learned_task_passes_with_the_predicted_power(n: int, learned: float) -> None:
     """By the noncentral t, one-sided; and the claim behind it is supported as if both were independent."""
@@ -346,7 +346,7 @@ def test_a_learned_task_passes_with_the_predicted_power(n: int, learned: float) 
 LOOKS = (5, 10, 15, 20)
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 def test_a_null_study_that_is_looked_at_is_decided_falsely_at_alpha_through_the_whole_path() -> None:
     """At any look; the same looks without a rule would be wrong in more than twice as many studies."""
     studies, rng = 800, np.random.default_rng(11)
@@ -363,7 +363,7 @@ def test_a_null_study_that_is_looked_at_is_decided_falsely_at_alpha_through_the_
     assert tempting > 2 * false
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 @pytest.mark.parametrize("kind", WORLDS)
 def test_every_kind_of_replication_keeps_its_rates_where_it_is_looked_at(kind: str) -> None:
     replication, world, shift = WORLDS[kind]
@@ -380,7 +380,7 @@ def test_every_kind_of_replication_keeps_its_rates_where_it_is_looked_at(kind: s
     assert sum(words["better"][1] == "supported" for words in found) >= STUDIES
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 @pytest.mark.parametrize(
     ("n", "false", "found"), [(5, 0.0095, 0.768), (10, 0.032, 0.787), (20, 0.045, 0.795)]
 )
@@ -396,7 +396,7 @@ def test_what_is_significant_and_equivalent_at_once_is_equivalent(n: int, false:
         assert np.mean(p < ALPHA) == pytest.approx(0.8 if truth else ALPHA, abs=error)
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 @pytest.mark.parametrize(
     ("delta", "claims", "seeds"),
     [(0.0, 1, 20.0), (0.66, 1, 17.0), (1.0, 1, 13.7), (1.5, 1, 10.7), (1.0, 3, 15.3)],
@@ -420,7 +420,7 @@ def test_looks_save_runs_and_keep_the_level_and_the_predicted_power(
     assert float(ends.mean()) == pytest.approx(seeds, abs=0.15)
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 @pytest.mark.parametrize("delta", [0.0, 1.0, 2.5])
 def test_intervals_of_looks_cover_wherever_a_study_stops(delta: float) -> None:
     """And the ordinary interval of the seeds at which a study stops does not."""

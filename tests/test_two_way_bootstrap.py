@@ -116,7 +116,7 @@ def world(
     return pd.concat(frames, ignore_index=True)
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 @pytest.mark.parametrize("sds", [(0.1, 1.0, 0.3), (0.5, 0.7, 0.5), (1.0, 0.3, 0.5), (0.3, 0.1, 1.0)])
 @pytest.mark.parametrize("sizes", [(2, 2), (6, 6), (120,), (2, 4, 12, 30, 120)])
 def test_of_95_percent_intervals_93_to_97_hold_the_true_effect(
