@@ -1,20 +1,23 @@
 """Does training for analogies, or for named dimensions, make codes composable?
 
 Report, part 3 c, 1 and 2. A term of the loss decodes f(b) - f(a) + f(c) towards d, on quadruples of training
-pictures (Reed et al. 2015); truths and their subjects are in no quadruple. Every network composes by the
-report's arithmetic, its strength chosen on validation. The arms are plain (no such term, the baseline),
-analogies, shuffled (the same targets and as many terms, but a and b make another step) and longer (the plain
-network, with steps for as many pictures as analogies has). One arm is the best way with a plain network:
-plain, mean. Three arms compose in the network of analogies and know less: kind's mean (nothing of the
-attribute), pixel arithmetic and nearest picture (no code; both redrawn by that network). The target unedited
-is a gain of 0. Interpretable dimensions have two arms: labels (the code's first dimensions are taught the
-attributes that the texts name, and moved to compose) and labels and analogies (quadruples move them, too).
+pictures (Reed et al. 2015); truths and their subjects are in no quadruple. Networks compose by the report's
+arithmetic, its strength chosen on validation, except where an arm says otherwise. The arms are plain (no such
+term, the baseline), analogies and answers (the same quadruples, but d is decoded from its own code: what the
+additional pictures do without the rule). Other ways with the same two networks are plain, mean and
+analogies, mean (the mean step of many pairs). Four arms in the network of analogies know less: unedited (the
+target itself, whose gain is 0), kind's mean (nothing of the attribute), pixel arithmetic and nearest picture
+(no code; redrawn by that network). Interpretable dimensions have two arms, which move the mean step of these
+dimensions alone and are compared with the mean step of all: labels (the code's first dimensions are taught
+the attributes that the texts name) and labels and analogies (quadruples whose attribute changes, which are
+those of skin tones, genders and cats, move them, too). Networks take 6000 steps, which was fixed before any
+of them was trained. On seed 900 analogies gained, and their reconstruction was worse; cats are few, so they
+are shown more than judged (docs/decisions/0047-trained-composition.md).
 """
 
-from ablation import Claim, Difference, Same, Study
+from ablation import Claim, Difference, Study
 from ablation.emoji import composed, vary
 
-STEPS = 6000
 ANALOGIES = {"train.analogy_weight": 1.0}
 LABELS = {"train.attribute_weight": 0.05, "compose.method": "named"}
 
@@ -32,13 +35,15 @@ study = Study(
         "improve results. (part 3 c, 1 and 2)"
     ),
     part="3 c, 1",
-    cell_seconds=300,
-    # Seeds by the split alone: under 91, 92 and 95 no network trains on the cat with heart-shaped eyes.
-    first_seed=91,
+    cell_seconds=180,
+    # Seeds by the split alone: under 91, 92, 95 and 97 no network trains on the cat with heart-shaped eyes;
+    # under 99 some family has no truth.
+    first_seed=89,
+    seeds=10,
     baseline=vary(
         composed,
         {
-            "train.steps": STEPS,
+            "train.steps": 6000,
             "train.batch_size": 16,
             "train.lr": 2e-3,
             "train.decay": "cosine",
@@ -48,45 +53,49 @@ study = Study(
     arms={
         "plain": {},
         "analogies": ANALOGIES,
-        "shuffled": ANALOGIES | {"train.quadruples": "shuffled"},
+        "answers": ANALOGIES | {"train.quadruples": "answer"},
+        "plain, mean": {"compose.method": "mean"},
+        "analogies, mean": ANALOGIES | {"compose.method": "mean"},
         "labels": LABELS,
         "labels and analogies": ANALOGIES | LABELS,
-        # A quadruple is three pictures encoded and one decoded, about two; a step has a quarter of a batch.
-        "longer": {"train.steps": STEPS * 3 // 2},
-        "plain, mean": {"compose.method": "mean"},
+        "unedited": drawn("unedited"),
         "kind's mean": ANALOGIES | {"compose.method": "centre"},
         "pixel arithmetic": drawn("pixel_arithmetic"),
         "nearest picture": drawn("nearest_picture"),
     },
-    # A twentieth of what there is to gain; a tenth of a plain network's error, and of what its composites
-    # have where they change; one composite, or one picture of an attribute, in ten.
+    # A tenth of what there is to gain; a tenth of a plain network's error, and of what its composites have
+    # where they change; one composite, or one picture of an attribute, in ten.
     measures={
-        "gain_large": 0.05,
-        "gain_changed": 0.05,
-        "gain_changed_faces": 0.05,
+        "gain_large": 0.1,
+        "gain_changed": 0.1,
+        "gain_faces": 0.1,
+        "gain_changed_faces": 0.1,
         "composite_mse": 0.01,
         "attribute_gained_large": 0.1,
+        "attribute_in_answer_large": 0.1,
+        "attribute_in_input_large": 0.1,
         "named_tell": 0.1,
         "free_tell": 0.1,
+        "attribute_mse": 0.008,
         "test_mse": 0.0024,
     },
     claims=(
         Claim("training for analogies composes better", Difference("gain_large", "up", "analogies")),
         Claim(
-            "better than the same terms of shuffled quadruples",
-            Difference("gain_large", "up", "analogies", to="shuffled"),
+            "by the rule, and not by more pictures",
+            Difference("gain_large", "up", "analogies", to="answers"),
         ),
         Claim(
-            "better than the best way with a plain network",
+            "better than the mean step in a plain network",
             Difference("gain_large", "up", "analogies", to="plain, mean"),
         ),
         Claim(
-            "better than what knows nothing of the attribute",
-            Difference("gain_large", "up", "analogies", to="kind's mean"),
+            "the composites come nearer to their answers, whatever else the network draws",
+            Difference("composite_mse", "down", "analogies"),
         ),
         Claim(
-            "better than as many more pictures to reconstruct",
-            Difference("gain_large", "up", "analogies", to="longer"),
+            "better than to leave the target as it is",
+            Difference("gain_large", "up", "analogies", to="unedited"),
             counts=False,
         ),
         Claim(
@@ -105,46 +114,40 @@ study = Study(
             counts=False,
         ),
         Claim(
-            "the composites come nearer to their answers, whatever else the network draws",
-            Difference("composite_mse", "down", "analogies"),
-            counts=False,
-        ),
-        Claim(
             "a judge of pixels sees the attribute more often",
             Difference("attribute_gained_large", "up", "analogies"),
             counts=False,
         ),
         Claim(
             "on cat faces it gains more than what knows no expression",
+            Difference("gain_faces", "up", "analogies", to="kind's mean"),
+            counts=False,
+        ),
+        Claim(
+            "on cat faces it gains more than that where they change",
             Difference("gain_changed_faces", "up", "analogies", to="kind's mean"),
             counts=False,
         ),
         Claim(
             "labels make codes composable",
-            Difference("gain_large", "up", "labels"),
-            counts=False,
-        ),
-        Claim(
-            "labels and analogies make codes composable",
-            Difference("gain_large", "up", "labels and analogies"),
+            Difference("gain_large", "up", "labels", to="plain, mean"),
             counts=False,
         ),
         Claim(
             "named dimensions add to what analogies give",
-            Difference("gain_large", "up", "labels and analogies", to="analogies"),
+            Difference("gain_large", "up", "labels and analogies", to="analogies, mean"),
             counts=False,
         ),
         Claim(
-            "named dimensions tell the attribute of a picture never seen",
-            Difference("named_tell", "up", "labels and analogies"),
-            counts=False,
-        ),
-        Claim(
-            "the free dimensions tell it less",
+            "the free dimensions tell the attribute less than those of a plain network",
             Difference("free_tell", "down", "labels and analogies"),
             counts=False,
         ),
-        Claim("reconstruction stays what it was", Same("test_mse", "analogies"), counts=False),
+        Claim(
+            "training for analogies costs reconstruction",
+            Difference("test_mse", "up", "analogies"),
+            counts=False,
+        ),
     ),
     supported="training for analogies makes codes composable",
 )

@@ -75,6 +75,8 @@ MEANS: dict[str, tuple[Better, str]] = {
     "hit": ("higher", "Truth retrieved, a, b, c excluded"),
     "hit_of_all": ("higher", "Truth retrieved"),
     "attribute_gained": ("higher", "Attribute gained"),
+    "attribute_in_answer": ("neither", "Attribute seen in the answer"),
+    "attribute_in_input": ("neither", "Attribute seen in the input"),
     "identity_kept": ("higher", "Identity kept"),
     "inside_the_change": ("higher", "Edit inside the change"),
     "off_the_manifold": ("lower", "Off the manifold"),
@@ -104,7 +106,9 @@ MEASURES = {
         "higher", "Probe accuracy, emoji that are no faces", 3, needs="other", on_demand=True
     ),
     GAP: EmojiMeasure("lower", "Test MSE less training MSE", 4, on_demand=True),
-    ATTRIBUTE_MSE: EmojiMeasure("lower", "MSE in hearts, tears and tongues", 4, needs="worn", on_demand=True),
+    ATTRIBUTE_MSE: EmojiMeasure(
+        "lower", "MSE where faces differ from plain ones", 4, needs="worn", on_demand=True
+    ),
     SHARPNESS: EmojiMeasure("higher", "Sharpness (1: as real)", 3, on_demand=True),
     KERNEL_DISTANCE: EmojiMeasure("lower", "Kernel distance to real pictures", 3, on_demand=True),
     RECOGNISED: EmojiMeasure("higher", "Own picture is nearest", 3, on_demand=True),

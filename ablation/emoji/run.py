@@ -34,7 +34,6 @@ from ablation.emoji.train import Epoch, check_finite, fit
 from ablation.emoji.training_data import TrainingData, split_of, training_data
 from ablation.emoji.weights import restore
 from ablation.emoji.worn_attributes import measure_worn
-from ablation.errors import UserError
 from ablation.experiment import Diverged, Trained
 
 EXAMPLES = 5  # held-out images shown beside their reconstructions
@@ -147,13 +146,7 @@ def quadruples_of(images: Images, spec: RunSpec, sets: Splits) -> Quadruples | N
     if not spec.train.analogy_weight:
         return None
     named = attributes(images) if spec.train.attribute_weight else None
-    found = training_quadruples(images, sets.train.index, named)
-    if spec.train.quadruples == "shuffled" and found.steps < 2:
-        raise UserError(
-            "train.quadruples 'shuffled' wants quadruples of two steps at least, but the training pictures "
-            "have one: take other images."
-        )
-    return found
+    return training_quadruples(images, sets.train.index, named)
 
 
 def sizes(spec: RunSpec, seed: int) -> list[tuple[int, int]]:

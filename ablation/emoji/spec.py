@@ -231,8 +231,8 @@ class TrainSpec(Settings):
     )
     quadruples: str = setting(
         "matched",
-        "those of the analogy term: a and b make the step from c to d, or, as a control, another step",
-        choices=("matched", "shuffled"),
+        "what the analogy term decodes towards d: f(b) - f(a) + f(c), or, as a control, d's own code, f(d)",
+        choices=("matched", "answer"),
         neutral="matched",
     )
     attribute_weight: float = setting(

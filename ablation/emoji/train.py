@@ -56,8 +56,8 @@ def fit(
     class. What that costs says `adversarial.attack_batch`.
 
     With `quadruples` the loss is this + analogy_weight x `analogy_error`, of as many pictures again as the
-    batch has. With an attribute_weight it is this + attribute_weight x `attribute_error`, and quadruples move
-    the named dimensions alone.
+    batch has; as a control it is the error of their d, decoded from their own codes. With an attribute_weight
+    it is this + attribute_weight x `attribute_error`, and quadruples move the named dimensions alone.
     """
     optimizer = make_optimizer([(model.parameters(), spec)])
     order, attacks = generator(seed, "order"), generator(seed, "attack")
@@ -153,10 +153,13 @@ def attribute_error(codes: Tensor, attributes: Tensor, worth: Tensor) -> Tensor:
 def _analogy_error(
     model: Autoencoder, quadruples: Quadruples, spec: TrainSpec, draws: torch.Generator
 ) -> Tensor:
-    count = max(1, spec.batch_size // 4)
-    places = quadruples.draw(count, draws, spec.quadruples == "shuffled")
-    pictures = quadruples.images.pixels[places.flatten()].contiguous(memory_format=torch.channels_last)
-    return analogy_error(model, (pictures / 255).unflatten(0, places.shape), spec.attribute_weight > 0)
+    places = quadruples.draw(max(1, spec.batch_size // 4), draws)
+    if spec.quadruples == "answer":
+        places = places[3:]
+    pictures = quadruples.images.pixels[places.flatten()].contiguous(memory_format=torch.channels_last) / 255
+    if spec.quadruples == "answer":
+        return F.mse_loss(model.decode(model.encode(pictures)), pictures)
+    return analogy_error(model, pictures.unflatten(0, places.shape), spec.attribute_weight > 0)
 
 
 def measured(sums: Tensor, model: Autoencoder, validation: Pictures) -> dict[str, float]:

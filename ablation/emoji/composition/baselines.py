@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class PictureBatch:
     """Pictures in [0, 1]: a, b and c of n analogies, each float32 (n, 3, 64, 64).
 
-    known, (m, 3, 64, 64): the training pictures of their family.
+    known, (m, 3, 64, 64): the training pictures of their family that directions learn from, too, which are
+    those of at most 60 contents (`analogies.CONTENTS`).
     """
 
     a: "Tensor"

@@ -183,7 +183,11 @@ class CompositionEvaluator:
         change = changes(c, d)
         places = torch.tensor([[self.place[index] for index in one.corners] for one in analogies])
         given, truth = places[:, :3], places[:, 3]
-        judged = zip(_judge(self.images, task, side)(made), analogies, strict=True)
+        judge, wanted = _judge(self.images, task, side), [one.step[1] for one in analogies]
+        seen = {
+            name: torch.tensor([float(v == w) for v, w in zip(judge(pictures), wanted, strict=True)])
+            for name, pictures in (("gained", made), ("in answer", d), ("in input", c))
+        }
         return {
             "error": errors(made, d),
             "copy": errors(same, d),
@@ -195,7 +199,7 @@ class CompositionEvaluator:
             **{f"{FLOOR}{answer}": errors(pictures, d) for answer, pictures in trivial.items()},
             "hit": hits(edited, truth, self.codes, given, exclude=True),
             "hit of all": hits(edited, truth, self.codes, given, exclude=False),
-            "attribute gained": torch.tensor([float(value == one.step[1]) for value, one in judged]),
+            **{f"attribute {name}": values for name, values in seen.items()},
             "identity kept": (errors(made, d) < errors(made, b)).float(),
             "inside the change": inside(made, untouched, c, d),
             "sharpness": edge_energy(made) / edge_energy(d).clamp(min=1e-9),

@@ -49,26 +49,17 @@ class Quadruples:
     images: Images
     tables: tuple[Table, ...]
 
-    def draw(self, count: int, draws: torch.Generator, shuffled: bool = False) -> Tensor:
+    def draw(self, count: int, draws: torch.Generator) -> Tensor:
         """The indices of a, b, c and d of `count` quadruples, int64 (4, count).
 
         A family is drawn, then a table of it, then c with d and a with b: each as likely as the others.
-        `shuffled` takes a and b from a table of another step, of any family; `draws` advances as far.
         """
-        chances = torch.rand(6, count, generator=draws, dtype=torch.float64)
-        table, other = (self._tables(*pair) for pair in chances[:4].split(2))
-        wrong = torch.where(self._steps[table] == self._steps[other], self._next[table], other)
-        targets, sources = self._targets, self._sources
-        c, place = targets.pick(table, chances[4])
-        if shuffled:
-            a, _ = sources.pick(wrong, chances[5])
-        else:
-            a, _ = sources.pick(table, chances[5], torch.where(self._shared[table], place, -1))
+        chances = torch.rand(4, count, generator=draws, dtype=torch.float64)
+        family = (chances[0] * len(self._families)).long()
+        table = self._families.pick(family, chances[1])[0][:, 0]
+        c, place = self._targets.pick(table, chances[2])
+        a, _ = self._sources.pick(table, chances[3], torch.where(self._shared[table], place, -1))
         return torch.cat([a, c], dim=1).T.contiguous()
-
-    def _tables(self, family: Tensor, table: Tensor) -> Tensor:
-        """The number of a table, (count,), by two chances in [0, 1)."""
-        return self._families.pick((family * len(self._families)).long(), table)[0][:, 0]
 
     @cached_property
     def _families(self) -> "_Ragged":
@@ -86,24 +77,6 @@ class Quadruples:
     @cached_property
     def _shared(self) -> Tensor:
         return torch.tensor([one.shared for one in self.tables])
-
-    @cached_property
-    def _steps(self) -> Tensor:
-        """The number of every table's step."""
-        steps = {key: n for n, key in enumerate(dict.fromkeys((one.family, one.step) for one in self.tables))}
-        return torch.tensor([steps[one.family, one.step] for one in self.tables])
-
-    @cached_property
-    def _next(self) -> Tensor:
-        """The next table of another step, by table; the table itself where there is none."""
-        steps, count = self._steps.tolist(), len(self.tables)
-        order = [[(n + k) % count for k in range(count)] for n in range(count)]
-        return torch.tensor([next((m for m in ms if steps[m] != steps[ms[0]]), ms[0]) for ms in order])
-
-    @property
-    def steps(self) -> int:
-        """How many different steps there are."""
-        return int(self._steps.max()) + 1
 
 
 class _Ragged:
