@@ -170,17 +170,22 @@ def _claim(study: Study, runs: Rows, claim: Any, items: Rows) -> dict[str, Any]:
 
 
 def _by_cluster(items: Rows, measure: str, arms: list[str], per_seed: Any) -> np.ndarray:
-    """What the arms' values come to, by seed and cluster of items; clusters of one size alone."""
+    """What the arms' values come to, by seed and cluster of items.
+
+    Of clusters of one size these are their means. A larger cluster adds more to the mean over items: what it
+    adds is linearised, as of a ratio of sums over clusters.
+    """
     frame = pd.DataFrame([row for row in items if row["measure"] == measure and row["arm"] in arms])
     frame = frame.assign(value=frame["value"].astype(float), seed=frame["seed"].astype(int))
     frame["cluster"] = frame["group"].where(frame["group"] != "", frame["item"])
-    (size,) = set(frame.groupby(["arm", "seed", "cluster"]).size())
-    assert size * frame["cluster"].nunique() == frame["item"].nunique()
-    of_arm = [
-        frame[frame["arm"] == arm].pivot_table(index="seed", columns="cluster", values="value")
-        for arm in arms
-    ]
-    return np.apply_along_axis(per_seed, 2, np.stack(of_arm, axis=2))
+    each = frame.pivot_table(index=["cluster", "item"], columns=["seed", "arm"], values="value")
+    assert not each.isna().any(axis=None)
+    effects = pd.DataFrame(
+        {seed: each[seed][arms].apply(per_seed, axis=1, raw=True) for seed in each.columns.levels[0]}
+    )
+    mean = effects.to_numpy().mean()
+    added = (effects - mean).groupby("cluster").sum()
+    return mean + (added * len(added) / len(effects)).to_numpy().T
 
 
 def _crossed(effects: np.ndarray) -> tuple[float, float]:
