@@ -306,8 +306,8 @@ def refiner_caveats(study: Study) -> Iterator[str]:
         )
     for arm, strength in grains.items():
         yield (
-            f"In {arm} every picture that the network draws has noise of a standard deviation of {strength:g} "
-            "(of 1, from black to white), also the target and the truth that a gain compares; learning "
+            f"In {arm} noise with a standard deviation of {strength:g}, where white is 1, is added to every "
+            "picture before it is measured, also to the target and the truth that a gain compares; learning "
             "curves and validation errors are of the network without it."
         )
 
