@@ -373,14 +373,14 @@ def test_a_plan_counts_a_refiner_and_an_adversarial_one_costs_more(small: RunSpe
     assert EMOJI.cost(refined, 0, reuses=True) == composing_flops(small) + costs[1]
 
 
-def test_a_report_says_what_redraws_pictures_and_a_smoke_budget_is_one_for_refiners_too(small: RunSpec) -> None:
+def test_a_report_says_who_redraws_and_a_smoke_budget_is_one_for_refiners_too(small: RunSpec) -> None:
     arms = {"decoder": {}, "plain": {"refine.kind": "plain"}, "grain": GRAIN}
     study = Study(
         name="quick", question="?", source="a double", baseline=small, arms=arms, seeds=1,
         measures={"test_mse": 0.01}, claims=(),
     )  # fmt: skip
     plain, grain = refiner_caveats(study)
-    assert plain.startswith("In plain a refiner, trained for 1000 optimiser steps more, redraws every picture")
+    assert plain.startswith("In plain a refiner, trained for 1000 optimiser steps more, redraws every")
     assert grain.startswith("In grain noise with a standard deviation of 0.1, where white is 1, is added to")
     assert study.smoke().settings["plain"].refine.steps <= 20
     assert study.smoke().settings["decoder"].refine == RefineSpec()
