@@ -23,6 +23,11 @@ claim, which counts, is likely to fail.
 from ablation import Claim, Difference, Gate, Same, Study
 from ablation.emoji import composed, vary
 
+# Of the decoder alone on seed 900. A gate closes by chance where its bound is near it: between splits these
+# differ by some hundredths. What differs by less is for the claims.
+NEARER_TO_TRAINING, RECOGNISED = 0.31, 0.54
+LEEWAY = 0.1
+
 study = Study(
     question="Does a refiner with an adversarial loss improve what the network draws and composes?",
     source=(
@@ -67,11 +72,10 @@ study = Study(
         "nearer_to_training": 0.05,
     },
     gates=(
-        # Of the decoder alone on seed 900, BOUNDS
         Gate(
             "the adversarial refiner does not draw training pictures in place of what it was given",
             "nearer_to_training",
-            below=0.36,
+            below=NEARER_TO_TRAINING + LEEWAY,
             of=("sharpness", "kernel_distance", "composite_sharpness", "gain_changed"),
             arm="adversarial",
             otherwise="the adversarial refiner draws training pictures",
@@ -79,7 +83,7 @@ study = Study(
         Gate(
             "the adversarial refiner still draws the picture that it was given",
             "recognised",
-            above=0.27,
+            above=RECOGNISED - LEEWAY,
             of=("sharpness", "kernel_distance", "composite_sharpness"),
             arm="adversarial",
             otherwise="what the adversarial refiner draws is another picture",
