@@ -255,7 +255,8 @@ def test_grain_fools_sharpness_and_kernel_distance_and_neither_the_error_nor_a_g
     for refiner in (None, Grain(0.1, 0)):
         model.refiner = refiner
         rows = composition(model, prepared.images, prepared.tasks, how, 0).rows
-        found.append([(row["error"], row["copy"] - row["error"]) for row in rows])
+        errors = [(float(row["error"]), float(row["copy"])) for row in rows]
+        found.append([(error, copy - error) for error, copy in errors])
     for (error, gained), (with_grain, gained_with_grain) in zip(*found, strict=True):
         assert with_grain - error == pytest.approx(0.1**2, rel=0.4)
         assert gained_with_grain == pytest.approx(gained, abs=0.05 * 0.1**2)
@@ -323,7 +324,8 @@ def test_a_refined_run_takes_the_training_of_another_and_keeps_its_refiner(
 def test_a_study_trains_one_network_and_its_refiners_and_gives_each_network_back(
     small: RunSpec, store: Store
 ) -> None:
-    arms = {"decoder": {}} | {kind: refining(kind) for kind in KINDS} | {"grain": GRAIN}
+    arms: dict[str, dict[str, object]] = {"decoder": {}, "grain": GRAIN}
+    arms |= {kind: refining(kind) for kind in KINDS}
     study = Study(
         name="refiners", question="?", source="a double", baseline=small, arms=arms, seeds=1,
         measures={"test_mse": 0.01, SHARPNESS: 0.1}, claims=(),
@@ -374,7 +376,7 @@ def test_a_plan_counts_a_refiner_and_an_adversarial_one_costs_more(small: RunSpe
 
 
 def test_a_report_says_who_redraws_and_a_smoke_budget_is_one_for_refiners_too(small: RunSpec) -> None:
-    arms = {"decoder": {}, "plain": {"refine.kind": "plain"}, "grain": GRAIN}
+    arms: dict[str, dict[str, object]] = {"decoder": {}, "plain": refining("plain", 1000), "grain": GRAIN}
     study = Study(
         name="quick", question="?", source="a double", baseline=small, arms=arms, seeds=1,
         measures={"test_mse": 0.01}, claims=(),
