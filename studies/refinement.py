@@ -24,12 +24,6 @@ where 0.05 matters): that claim counts, and is likely to fail.
 from ablation import Claim, Difference, Gate, Same, Study
 from ablation.emoji import composed, vary
 
-# Of the decoder alone on seed 900, after 2,000 steps: that of 6,000 is not measured yet. A gate closes by
-# chance where its bound is near these: they differ by some hundredths between splits. What differs by less
-# than the leeway is for the claims.
-NEARER_TO_TRAINING, RECOGNISED = 0.31, 0.54
-LEEWAY = 0.1
-
 study = Study(
     question="Does a refiner with an adversarial loss improve what the network draws and composes?",
     source=(
@@ -73,11 +67,14 @@ study = Study(
         "recognised": 0.1,
         "nearer_to_training": 0.05,
     },
+    # The decoder alone on seed 900 has 0.31 and 0.54 after 2,000 steps; 6,000 are not measured yet. The
+    # bounds are 0.1 away, since these differ by some hundredths between splits, and a gate near them would
+    # close by chance. What differs by less is for the claims.
     gates=(
         Gate(
             "the adversarial refiner does not draw training pictures in place of what it was given",
             "nearer_to_training",
-            below=NEARER_TO_TRAINING + LEEWAY,
+            below=0.41,
             of=("sharpness", "kernel_distance", "composite_sharpness", "gain_changed"),
             arm="adversarial",
             otherwise="the adversarial refiner draws training pictures",
@@ -85,7 +82,7 @@ study = Study(
         Gate(
             "the adversarial refiner still draws the picture that it was given",
             "recognised",
-            above=RECOGNISED - LEEWAY,
+            above=0.44,
             of=("sharpness", "kernel_distance", "composite_sharpness"),
             arm="adversarial",
             otherwise="what the adversarial refiner draws is another picture",
