@@ -6,8 +6,12 @@ down at random, by one step of an attack on the classifier, or by seven. The bas
 the same optimiser steps, but not the same computing time: an attack takes gradients of its own.
 
 Robust accuracy is the classifier's on faces that PGD attacks with the same strength, by networks that never
-saw their subjects. A classifier that always says the same has 0.5 there. So claims about it wait for a gate:
-an arm that has no more has bought its robustness by not answering.
+saw their subjects. A classifier that always says the same has 0.5 there, and that is more than a good one may
+have. So claims about it wait for a gate: an arm that has no more has bought its robustness by not answering.
+The claims about it are of pgd alone, because its gate says nothing of noise and fgsm. Their robust accuracies
+are in the tables, and so are those of every arm at four and eight levels, which no arm learned from.
+
+An arm of more than two levels is not here: in the pilot the classifier then hardly learned.
 """
 
 from ablation import Claim, Difference, Gate, Study
@@ -34,6 +38,7 @@ study = Study(
         "mood_balanced_accuracy": 0.1,
         "robust_accuracy_pgd_2": 0.1,
         "robust_accuracy_pgd_4": 0.1,
+        "robust_accuracy_pgd_8": 0.1,
         "robust_accuracy_fgsm_2": 0.1,
         "robust_accuracy_noise_2": 0.1,
         "mood_probe_accuracy": 0.1,
@@ -70,6 +75,10 @@ study = Study(
             Difference("test_mse", "down", "pgd"),
         ),
         Claim(
+            "that, too, is the adversary's direction, since noise of the same size boosts it less",
+            Difference("test_mse", "down", "pgd", to="noise"),
+        ),
+        Claim(
             "adversarial augmentation costs accuracy on clean faces",
             Difference("mood_balanced_accuracy", "down", "pgd"),
             counts=False,
@@ -77,16 +86,6 @@ study = Study(
         Claim(
             "one step of an attack improves accuracy on clean faces",
             Difference("mood_balanced_accuracy", "up", "fgsm"),
-            counts=False,
-        ),
-        Claim(
-            "one step makes it robust, too",
-            Difference("robust_accuracy_pgd_2", "up", "fgsm"),
-            counts=False,
-        ),
-        Claim(
-            "noise makes it robust, too",
-            Difference("robust_accuracy_pgd_2", "up", "noise"),
             counts=False,
         ),
         Claim(

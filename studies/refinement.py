@@ -6,9 +6,19 @@ to redraw reconstructions of training pictures, by the squared error alone. In a
 with the same start, batches and steps also learns to deceive a discriminator of patches. So adversarial
 against plain is the adversarial loss, and plain against decoder is more layers and steps.
 
+In grain nothing is learned: noise makes decoded pictures about as sharp as adversarial does. Sharpness is
+cheap, and so is a part of the kernel distance, since grain on a blurred picture looks like edges to it. So
+what counts is what adversarial has beyond grain: pictures nearer to real ones in that feature space, at no
+more squared error. A gain compares pictures that all have the same grain, so grain gains nothing.
+
 With a refiner every picture that is measured is a refined one, the target and the truth that a gain compares,
-too. Sharpness alone is cheap, since grain is sharp: so what is drawn must also come nearer to real pictures
-in a feature space that no arm has learned, and its error, its own truth and training pictures are looked at.
+too.
+
+What was known before (seed 900, a decoder of 2,000 steps, docs/decisions/0048-refinement.md): the weight of
+the adversarial loss was chosen there, by the sharpness of test pictures. So it is nearly sure that it
+sharpens, and the claim of that does not count. Its kernel distance was below that of grain by 2, where 1.7
+matters, and its squared error above by 0.001, where 0.0024 matters. Composites gained nothing by it (0.001,
+where 0.05 matters): that claim counts, and is likely to fail.
 """
 
 from ablation import Claim, Difference, Gate, Same, Study
@@ -21,7 +31,7 @@ study = Study(
         "enhace final image quality. (part 3 c, 4)"
     ),
     part="3 c, 4",
-    cell_seconds=240,
+    cell_seconds=200,
     # Those of `trained_composition`, whose plain networks are these: they are trained once for both.
     first_seed=91,
     baseline=vary(
@@ -36,6 +46,8 @@ study = Study(
     ),
     arms={
         "decoder": {},
+        # 0.025 and 0.03 have a sharpness of 0.41 and 0.45 on seed 900 (2,000 steps), adversarial has 0.42.
+        "grain": {"refine.kind": "grain", "refine.grain": 0.027},
         "plain": {"refine.kind": "plain"},
         "adversarial": {"refine.kind": "adversarial"},
     },
@@ -55,21 +67,22 @@ study = Study(
         "recognised": 0.1,
         "nearer_to_training": 0.05,
     },
+    # The decoder alone on seed 900 has 0.31 and 0.54 after 2,000 steps; 6,000 are not measured yet. The
+    # bounds are 0.1 away, since these differ by some hundredths between splits, and a gate near them would
+    # close by chance. What differs by less is for the claims.
     gates=(
-        # What the decoder alone has on seed 900, and the smallest difference that matters.
         Gate(
             "the adversarial refiner does not draw training pictures in place of what it was given",
             "nearer_to_training",
-            below=0.36,
+            below=0.41,
             of=("sharpness", "kernel_distance", "composite_sharpness", "gain_changed"),
             arm="adversarial",
             otherwise="the adversarial refiner draws training pictures",
         ),
-        # Half of what the decoder alone reaches on seed 900: below it sharp pictures are of something else.
         Gate(
             "the adversarial refiner still draws the picture that it was given",
             "recognised",
-            above=0.27,
+            above=0.44,
             of=("sharpness", "kernel_distance", "composite_sharpness"),
             arm="adversarial",
             otherwise="what the adversarial refiner draws is another picture",
@@ -77,16 +90,36 @@ study = Study(
     ),
     claims=(
         Claim(
-            "the adversarial loss makes pictures sharper",
-            Difference("sharpness", "up", "adversarial", to="plain"),
+            "the adversarial refiner draws more like real pictures than grain does",
+            Difference("kernel_distance", "down", "adversarial", to="grain"),
         ),
         Claim(
-            "and more like real ones",
-            Difference("kernel_distance", "down", "adversarial", to="plain"),
+            "and it costs no more squared error than grain",
+            Same("test_mse", "adversarial", to="grain"),
         ),
         Claim(
             "composites gain by it where they should change: attributes blend better",
             Difference("gain_changed", "up", "adversarial"),
+        ),
+        Claim(
+            "grain and the adversarial refiner are equally sharp, so that they can be compared",
+            Same("sharpness", "adversarial", to="grain"),
+            counts=False,
+        ),
+        Claim(
+            "what it draws is recognised more often than with grain",
+            Difference("recognised", "up", "adversarial", to="grain"),
+            counts=False,
+        ),
+        Claim(
+            "the adversarial loss makes pictures sharper",
+            Difference("sharpness", "up", "adversarial", to="plain"),
+            counts=False,
+        ),
+        Claim(
+            "and nearer to real ones than the plain refiner does",
+            Difference("kernel_distance", "down", "adversarial", to="plain"),
+            counts=False,
         ),
         Claim(
             "composites are sharper by the adversarial loss, too",
@@ -109,18 +142,8 @@ study = Study(
             counts=False,
         ),
         Claim(
-            "the adversarial loss costs no squared error",
-            Same("test_mse", "adversarial", to="plain"),
-            counts=False,
-        ),
-        Claim(
             "it draws training pictures no more often than the plain refiner does",
             Same("nearer_to_training", "adversarial", to="plain"),
-            counts=False,
-        ),
-        Claim(
-            "each picture stays itself",
-            Same("recognised", "adversarial", to="plain"),
             counts=False,
         ),
         Claim(
@@ -134,8 +157,8 @@ study = Study(
             counts=False,
         ),
         Claim(
-            "hearts, tears and tongues are drawn better",
-            Difference("attribute_mse", "down", "adversarial"),
+            "hearts, tears and tongues are drawn better than with grain",
+            Difference("attribute_mse", "down", "adversarial", to="grain"),
             counts=False,
         ),
     ),

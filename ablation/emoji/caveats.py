@@ -18,7 +18,7 @@ from ablation.emoji.measures import (
     ROBUST,
     composes,
 )
-from ablation.emoji.spec import RunSpec
+from ablation.emoji.spec import TRAINED_REFINERS, RunSpec
 from ablation.formatting import count, listing
 from ablation.settings import flat
 from ablation.study import Study
@@ -292,8 +292,10 @@ def budget_caveats(study: Study, cells: pd.DataFrame) -> Iterator[str]:
 
 
 def refiner_caveats(study: Study) -> Iterator[str]:
-    """What a refiner adds to arms, and which of their numbers it changes; nothing without one."""
-    steps = {arm: spec.refine.steps for arm, spec in study.settings.items() if spec.refine.kind != "none"}
+    """What a refiner or grain adds to arms, and which of their numbers it changes; nothing without one."""
+    kinds = {arm: spec.refine for arm, spec in study.settings.items() if spec.refine.kind != "none"}
+    steps = {arm: one.steps for arm, one in kinds.items() if one.kind in TRAINED_REFINERS}
+    grains = {arm: one.grain for arm, one in kinds.items() if one.kind == "grain"}
     if steps:
         least, most = min(steps.values()), max(steps.values())
         taken = count(most, "optimiser step") if least == most else f"{least} to {most} optimiser steps"
@@ -301,6 +303,12 @@ def refiner_caveats(study: Study) -> Iterator[str]:
             f"In {listing(list(steps))} a refiner, trained for {taken} more, redraws every picture before it "
             "is measured, also the target and the truth that a gain compares; learning curves and validation "
             "errors are of the network without it."
+        )
+    for arm, strength in grains.items():
+        yield (
+            f"In {arm} noise with a standard deviation of {strength:g}, where white is 1, is added to every "
+            "picture before it is measured, also to the target and the truth that a gain compares; learning "
+            "curves and validation errors are of the network without it."
         )
 
 

@@ -10,7 +10,7 @@ from ablation.emoji.data.classes import by_column, class_names
 from ablation.emoji.data.sources import load
 from ablation.emoji.model import IMAGE_SIZE, Autoencoder, seeded
 from ablation.emoji.refine import Discriminator, Refiner
-from ablation.emoji.spec import ModelSpec, RunSpec, TrainSpec
+from ablation.emoji.spec import TRAINED_REFINERS, ModelSpec, RunSpec, TrainSpec
 
 COMMON = 800  # images measured once a run, about: the probe's codes and the held-out faces
 COMPOSED = 5000  # images encoded or decoded, about, where codes are composed anew
@@ -38,11 +38,12 @@ def composing_flops(spec: RunSpec) -> float:
 
 
 def refining_flops(spec: RunSpec) -> float:
-    """Floating-point operations of training a refiner and of redrawing what is measured; 0 without one.
+    """Floating-point operations of training a refiner and of redrawing what is measured; 0 without one, and
+    of grain.
 
     A step of an adversarial one is forward and backward through the discriminator three times, too.
     """
-    if spec.refine.kind == "none":
+    if spec.refine.kind not in TRAINED_REFINERS:
         return 0.0
     forward, both, judged = _refining_flops_of_an_image()
     learned = both + (3 * judged if spec.refine.kind == "adversarial" else 0)

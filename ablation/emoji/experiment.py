@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.emoji.extra import ATTACK_LIBRARY, check_attacks, check_installed, missing
 from ablation.emoji.measures import COMPOSED, CURVES, GAP, MEASURES, NO_ITEMS, ROBUST, composes, composing
-from ablation.emoji.spec import RunSpec, Source, training
+from ablation.emoji.spec import TRAINED_REFINERS, RunSpec, Source, training
 from ablation.errors import UserError
 from ablation.experiment import Diverged, Experiment, Replication, Run
 from ablation.fingerprint import fingerprint
@@ -261,7 +261,7 @@ class EmojiExperiment(Experiment):
         """A few steps; arms that differ in their budget still differ, by a step."""
         if number == 0:
             return {"train.epochs": 0, "train.steps": QUICK_STEPS}
-        if changes.get("refine.kind", "none") != "none":
+        if changes.get("refine.kind") in TRAINED_REFINERS:
             changes = {**changes, "refine.steps": QUICK_STEPS}
         kept = {name: value for name, value in changes.items() if name not in BUDGET}
         return kept if len(kept) == len(changes) else kept | {"train.steps": QUICK_STEPS + number}

@@ -3,7 +3,7 @@
 It learns from the reconstructions of the run's own training pictures, after the autoencoder, whose weights
 stay as they are. Both kinds are one network, with the same start, batches and steps. The plain one learns the
 squared error from the real picture alone. The adversarial one also learns to deceive a discriminator of
-patches, which is trained beside it and then thrown away.
+patches, which is trained beside it and then thrown away. Grain is a control of both: it learns nothing.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ablation.emoji.evaluate import evaluating
-from ablation.emoji.model import Autoencoder, Dropout, seeded
+from ablation.emoji.model import IMAGE_SIZE, Autoencoder, Dropout, seeded
 from ablation.emoji.seeds import generator
 from ablation.emoji.spec import RefineSpec
 from ablation.emoji.training_data import Pictures
@@ -65,6 +65,23 @@ class Refiner(nn.Module):
         return pictures + added
 
 
+class Grain(nn.Module):
+    """Pictures (n, 3, 64, 64) to pictures in [0, 1]: adds noise to each, and cuts off what is too much.
+
+    The noise is normal, each value of it by itself, with the standard deviation `strength`. It is one and the
+    same on every picture: so a picture is drawn alike whenever, and beside whatever else, it is drawn.
+    """
+
+    def __init__(self, strength: float, seed: int) -> None:
+        super().__init__()
+        drawn = torch.randn(3, IMAGE_SIZE, IMAGE_SIZE, generator=generator(seed, "refine", "grain"))
+        self.noise: Tensor
+        self.register_buffer("noise", strength * drawn)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return (pictures + self.noise).clamp(0, 1)
+
+
 class Discriminator(nn.Sequential):
     """Pictures (n, 3, 64, 64) to a number for each of their patches of 18 x 18 pixels: above 0 for real.
 
@@ -85,7 +102,7 @@ class Discriminator(nn.Sequential):
 def train_refiner(
     model: Autoencoder, pictures: Pictures, spec: RefineSpec, batch_size: int, seed: int
 ) -> Refiner:
-    """A refiner of what the trained `model` draws, which learned from `pictures` alone; not of kind "none".
+    """A refiner of what the trained `model` draws, which learned from `pictures` alone; of a trained kind.
 
     Loss = mean squared error, and of an adversarial one + adversarial_weight x the hinge loss (Lim and Ye
     2017). The discriminator takes one step before each of the refiner's, on the same pictures. The

@@ -26,10 +26,10 @@ from ablation.emoji.likeness import measure_likeness
 from ablation.emoji.measures import COMPOSED_NEEDS, GAP, composes
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.mood_probe import measure_moods, untrained_codes
-from ablation.emoji.refine import train_refiner
+from ablation.emoji.refine import Grain, train_refiner
 from ablation.emoji.result import Measured, Result, pooled
 from ablation.emoji.seeds import network_seed
-from ablation.emoji.spec import RunSpec
+from ablation.emoji.spec import TRAINED_REFINERS, RunSpec
 from ablation.emoji.train import Epoch, check_finite, fit
 from ablation.emoji.training_data import TrainingData, split_of, training_data
 from ablation.emoji.weights import restore
@@ -195,15 +195,17 @@ def measure_network(prepared: Prepared, history: Sequence[Epoch]) -> Measured:
     Raises `Diverged` where a number is not finite.
     """
     spec, model, pictures, images = prepared.spec, prepared.model, prepared.pictures, prepared.images
-    if spec.refine.kind != "none":
-        own, size = prepared.network_seed, spec.train.batch_size
+    own, size = prepared.network_seed, spec.train.batch_size
+    if spec.refine.kind in TRAINED_REFINERS:
         model.refiner = train_refiner(model, next(pictures.passes), spec.refine, size, own)
+    elif spec.refine.kind == "grain":
+        model.refiner = Grain(spec.refine.grain, own)
     answered = answers(model, pictures.test.pixels, pictures.test.labels)
     numbers = {f"test_{name}": value for name, value in answered.numbers.items()}
     check_finite("after training", numbers, spec.train)
     common, rank = measure_common(model, images, prepared.common, spec.data.classes, prepared.asked)
     common |= measure_moods(model, images, prepared.common, prepared.asked, prepared.untrained)
-    mood, own = prepared.common.mood, prepared.network_seed
+    mood = prepared.common.mood
     common |= measure_robustness(model, images, mood, spec.data.classes, prepared.asked, own)
     common |= measure_worn(model, images, prepared.common.worn, prepared.asked)
     tested, learned = pictures.sets.test.index, images.pixels[pictures.sets.train.index.unique()]

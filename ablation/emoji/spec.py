@@ -28,6 +28,7 @@ REFINING_STEPS = 1000
 REFINING_RATE = 1e-3
 ADVERSARIAL_WEIGHT = 1e-2
 DISCRIMINATOR_RATE = 2e-4
+TRAINED_REFINERS = ("plain", "adversarial")
 
 
 class Source(str):
@@ -310,13 +311,14 @@ class RefineSpec(Settings):
     """A second network that redraws what the trained decoder draws (report, part 3 c, 4): `refine`.
 
     It is trained after the autoencoder, which stays as it is: runs that differ in it alone share a training.
+    The kind grain is its control: noise, which makes pictures as sharp as one likes, and learns nothing.
     """
 
     kind: str = setting(
         "none",
         "redraw decoded pictures by a network that learned the squared error alone (plain), or to deceive a "
-        "discriminator, too (adversarial)",
-        choices=("none", "plain", "adversarial"),
+        "discriminator, too (adversarial); or only add noise (grain)",
+        choices=("none", *TRAINED_REFINERS, "grain"),
         neutral="none",
     )
     steps: int = setting(
@@ -335,20 +337,29 @@ class RefineSpec(Settings):
     discriminator_lr: float = setting(
         DISCRIMINATOR_RATE, "learning rate of the discriminator", above=0, neutral=DISCRIMINATOR_RATE
     )
+    grain: float = setting(
+        0.0, "standard deviation of the noise, where black is 0 and white is 1", at_least=0, neutral=0.0
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         unused = {
-            "none": ("steps", "lr", "adversarial_weight", "discriminator_lr"),
-            "plain": ("adversarial_weight", "discriminator_lr"),
-            "adversarial": (),
+            "none": ("steps", "lr", "adversarial_weight", "discriminator_lr", "grain"),
+            "plain": ("adversarial_weight", "discriminator_lr", "grain"),
+            "adversarial": ("grain",),
+            "grain": ("steps", "lr", "adversarial_weight", "discriminator_lr"),
         }[self.kind]
         fields = RefineSpec.__dataclass_fields__
         if name := next((one for one in unused if getattr(self, one) != fields[one].default), ""):
-            takes = "adversarial" if name in ("adversarial_weight", "discriminator_lr") else "plain"
+            takes = {"steps": "plain", "lr": "plain", "grain": "grain"}.get(name, "adversarial")
             raise UserError(
                 f"refine.{name} is of another refiner, but refine.kind is {self.kind!r}: leave it at "
                 f"{fields[name].default:g}, or take the kind {takes!r}."
+            )
+        if self.kind == "grain" and not self.grain:
+            raise UserError(
+                "refine.kind 'grain' wants noise, but refine.grain is 0: set its standard deviation, as to "
+                "0.03, or take another kind."
             )
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 from ablation.emoji.model import Autoencoder, seeded
-from ablation.emoji.refine import Refiner
+from ablation.emoji.refine import Grain, Refiner
 from ablation.emoji.spec import RunSpec, parse
 from ablation.emoji.train import Epoch
 from ablation.errors import UserError
@@ -150,6 +150,8 @@ def model_of(store: "Store", run_id: str) -> tuple[RunSpec, int, Autoencoder]:
     restore(model, Trained(author, (tags_of(store, author) or {}).get("fingerprint", ""), kept, {}))
     if spec.refine.kind != "none":
         own = (tags_of(store, original) or {}).get("fingerprint", "")
-        model.refiner = seeded(seed, "refiner", Refiner).eval()
+        grain = spec.refine.kind == "grain"
+        refiner = Grain(spec.refine.grain, seed) if grain else seeded(seed, "refiner", Refiner)
+        model.refiner = refiner.eval()
         load_weights(model.refiner, Trained(original, own, artifact(store, original, REFINER) or b"", {}))
     return spec, seed, model

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ablation.emoji import likeness
+from ablation.emoji.caveats import refiner_caveats
 from ablation.emoji.composition.evaluator import composition
 from ablation.emoji.cost import composing_flops, refining_flops, run_flops
 from ablation.emoji.data.sources import load
@@ -18,7 +19,7 @@ from ablation.emoji.likeness import edge_energy, features, kernel_distance, meas
 from ablation.emoji.measures import KERNEL_DISTANCE, NEARER_TO_TRAINING, RECOGNISED, SHARPNESS
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.protocols import composed
-from ablation.emoji.refine import Discriminator, Refiner, train_refiner
+from ablation.emoji.refine import Discriminator, Grain, Refiner, train_refiner
 from ablation.emoji.replicas import run_together
 from ablation.emoji.run import prepare, run
 from ablation.emoji.seeds import generator
@@ -38,6 +39,7 @@ from doubles import FakeRun, draw_faces, small_spec
 from engines import InlineEngine
 
 KINDS = ("plain", "adversarial")
+GRAIN = {"refine.kind": "grain", "refine.grain": 0.1}
 LIKENESS = (SHARPNESS, RECOGNISED, NEARER_TO_TRAINING, KERNEL_DISTANCE)
 SMALL = ModelSpec(channels=(4, 8), latent_dim=8)
 
@@ -100,19 +102,23 @@ def test_runs_without_a_refiner_keep_their_fingerprints_and_each_refiner_has_its
     assert fingerprint(EMOJI, composed, 0, "data") == "7317e2a0e589c7ec"
     specs = [vary(composed, {"refine.kind": kind}) for kind in ("none", *KINDS)]
     specs.append(vary(specs[2], {"refine.adversarial_weight": 0.5}))
+    specs += [vary(composed, GRAIN), vary(composed, GRAIN | {"refine.grain": 0.2})]
     prints = [fingerprint(EMOJI, one, 0, "data") for one in specs]
     assert prints[0] == "7317e2a0e589c7ec"
-    assert len({*prints}) == 4
+    assert prints[1:3] == ["a0ff5dfc5f5a6824", "5ff76f5941a9dec8"]
+    assert len({*prints}) == 6
     assert all(training(one) == composed for one in specs)
     assert all(EMOJI.program(one) is not None for one in specs)
     earlier = {name: value for name, value in flat(composed).items() if not name.startswith("refine.")}
     assert parse(earlier) == composed
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_refiner_changes_no_bit_of_the_network_and_none_of_its_curves(small: RunSpec, kind: str) -> None:
+@pytest.mark.parametrize("changes", [*map(refining, KINDS), GRAIN])
+def test_a_refiner_changes_no_bit_of_the_network_and_none_of_its_curves(
+    small: RunSpec, changes: dict[str, object]
+) -> None:
     with deterministic():
-        without, refined = run(small, 0), run(vary(small, refining(kind)), 0)
+        without, refined = run(small, 0), run(vary(small, changes), 0)
     own = refined.model.state_dict()
     assert equal(
         without.model.state_dict(), {n: one for n, one in own.items() if not n.startswith("refiner.")}
@@ -214,6 +220,48 @@ def test_no_refined_value_is_below_black_or_above_white(small: RunSpec, output: 
     assert drawn.max() <= 1
 
 
+def test_grain_is_noise_of_its_strength_alike_on_every_picture_and_another_under_another_seed() -> None:
+    grey, grain = torch.full((3, 3, 64, 64), 0.5), Grain(0.1, 0)
+    added = grain(grey) - grey
+    assert float(added.std()) == pytest.approx(0.1, rel=0.03)
+    assert float(added.mean()) == pytest.approx(0, abs=0.005)
+    assert torch.equal(grain(grey), grain(grey[:1]).expand(3, -1, -1, -1))
+    assert torch.equal(grain(grey), Grain(0.1, 0)(grey))
+    assert not torch.equal(grain(grey), Grain(0.1, 1)(grey))
+    neighbours = torch.stack([added[0, :, :, :-1].flatten(), added[0, :, :, 1:].flatten()])
+    assert abs(float(torch.corrcoef(neighbours)[0, 1])) < 0.05
+    ends = torch.cat([torch.zeros(1, 3, 64, 64), torch.ones(1, 3, 64, 64)])
+    assert grain(ends).min() == 0
+    assert grain(ends).max() == 1
+
+
+def test_grain_fools_sharpness_and_kernel_distance_and_neither_the_error_nor_a_gain(shapes: RunSpec) -> None:
+    """Why the study sets a refiner against grain, and which measures it can be set against it by."""
+    real = pictures(60)
+    trained = pictures(20, seed=1)
+
+    def blur(given: Tensor) -> Tensor:
+        return 0.8 * blurred(given) + 0.1
+
+    plain = likeness_of(blur, real, trained)
+    grainy = likeness_of(lambda given: Grain(0.1, 0)(blur(given)), real, trained)
+    assert grainy[SHARPNESS] > 1.5 * plain[SHARPNESS]
+    assert grainy[KERNEL_DISTANCE] < 0.8 * plain[KERNEL_DISTANCE]
+    assert grainy[RECOGNISED] == plain[RECOGNISED]
+    assert grainy[NEARER_TO_TRAINING] == plain[NEARER_TO_TRAINING]
+    prepared = prepare(shapes, 0, ["gain"])
+    model, how = prepared.model, shapes.compose
+    found = []
+    for refiner in (None, Grain(0.1, 0)):
+        model.refiner = refiner
+        rows = composition(model, prepared.images, prepared.tasks, how, 0).rows
+        errors = [(float(row["error"]), float(row["copy"])) for row in rows]
+        found.append([(error, copy - error) for error, copy in errors])
+    for (error, gained), (with_grain, gained_with_grain) in zip(*found, strict=True):
+        assert with_grain - error == pytest.approx(0.1**2, rel=0.4)
+        assert gained_with_grain == pytest.approx(gained, abs=0.05 * 0.1**2)
+
+
 def test_a_discriminator_judges_patches_and_no_layer_stretches_a_picture() -> None:
     judge = Discriminator().train()
     given = pictures(4) / 255
@@ -276,15 +324,16 @@ def test_a_refined_run_takes_the_training_of_another_and_keeps_its_refiner(
 def test_a_study_trains_one_network_and_its_refiners_and_gives_each_network_back(
     small: RunSpec, store: Store
 ) -> None:
-    arms = {"decoder": {}} | {kind: refining(kind) for kind in KINDS}
+    arms: dict[str, dict[str, object]] = {"decoder": {}, "grain": GRAIN}
+    arms |= {kind: refining(kind) for kind in KINDS}
     study = Study(
         name="refiners", question="?", source="a double", baseline=small, arms=arms, seeds=1,
         measures={"test_mse": 0.01, SHARPNESS: 0.1}, claims=(),
     )  # fmt: skip
     assert run_study(study, store, InlineEngine(), 1).failed == {}
     frame = results(study, store).set_index("arm")
-    assert set(frame.built_on[[*KINDS]]) == {frame.run_id["decoder"]}
-    assert frame.test_mse.nunique() == 3
+    assert set(frame.built_on[[*KINDS, "grain"]]) == {frame.run_id["decoder"]}
+    assert frame.test_mse.nunique() == 4
     for arm in arms:
         spec, seed, model = model_of(store, frame.run_id[arm])
         test = prepare(spec, seed).pictures.test
@@ -320,19 +369,24 @@ def test_every_fold_has_a_refiner_of_its_own(small: RunSpec) -> None:
 def test_a_plan_counts_a_refiner_and_an_adversarial_one_costs_more(small: RunSpec) -> None:
     costs = [refining_flops(vary(small, {"refine.kind": kind})) for kind in ("none", *KINDS)]
     assert costs[0] == 0 < costs[1] < costs[2] < 3 * costs[1]
+    assert refining_flops(vary(small, GRAIN)) == 0
     refined = vary(small, {"refine.kind": "plain"})
     assert run_flops(refined, 30, 10) - run_flops(small, 30, 10) == costs[1]
     assert EMOJI.cost(refined, 0, reuses=True) == composing_flops(small) + costs[1]
 
 
-def test_a_smoke_budget_is_one_for_refiners_too(small: RunSpec) -> None:
-    arms = {"decoder": {}, "plain": {"refine.kind": "plain"}}
+def test_a_report_says_who_redraws_and_a_smoke_budget_is_one_for_refiners_too(small: RunSpec) -> None:
+    arms: dict[str, dict[str, object]] = {"decoder": {}, "plain": refining("plain", 1000), "grain": GRAIN}
     study = Study(
         name="quick", question="?", source="a double", baseline=small, arms=arms, seeds=1,
         measures={"test_mse": 0.01}, claims=(),
     )  # fmt: skip
+    plain, grain = refiner_caveats(study)
+    assert plain.startswith("In plain a refiner, trained for 1000 optimiser steps more, redraws every")
+    assert grain.startswith("In grain noise with a standard deviation of 0.1, where white is 1, is added to")
     assert study.smoke().settings["plain"].refine.steps <= 20
     assert study.smoke().settings["decoder"].refine == RefineSpec()
+    assert study.smoke().settings["grain"].refine == RefineSpec(kind="grain", grain=0.1)
 
 
 @pytest.mark.parametrize(
@@ -342,6 +396,9 @@ def test_a_smoke_budget_is_one_for_refiners_too(small: RunSpec) -> None:
         ({"refine.kind": "plain", "refine.adversarial_weight": 0.1}, "take the kind 'adversarial'"),
         ({"refine.kind": "plain", "refine.discriminator_lr": 0.1}, "refine.discriminator_lr"),
         ({"refine.kind": "gan"}, "refine.kind"),
+        ({"refine.kind": "grain"}, "refine.grain is 0: set its standard deviation"),
+        ({"refine.kind": "plain", "refine.grain": 0.1}, "take the kind 'grain'"),
+        (GRAIN | {"refine.steps": 5}, "refine.steps is of another refiner, but refine.kind is 'grain'"),
         ({"refine.kind": "adversarial", "refine.adversarial_weight": 0.0}, "above 0"),
     ],
 )
