@@ -76,7 +76,7 @@ class EmojiExperiment(Experiment):
         from ablation.emoji import run as running
         from ablation.emoji.determinism import deterministic
 
-        with deterministic():
+        with deterministic(flush=settings.train.subnormals == "flush"):
             result = running.run(
                 settings,
                 seed,
@@ -336,7 +336,8 @@ class EmojiExperiment(Experiment):
             training[number][2].log(epoch.metrics, epoch.steps)
 
         ended: list[Mapping[str, float] | Exception] = []
-        with deterministic():
+        # All cells of a program agree in it (`TrainSpec.kind`).
+        with deterministic(flush=cells[0][0].train.subnormals == "flush"):
             results = iter(run_together([(s, seed) for s, seed, _ in training], on_epoch, measures))
             for settings, seed, run in cells:
                 try:

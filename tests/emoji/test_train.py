@@ -10,6 +10,7 @@ import torch
 
 from ablation.emoji.determinism import deterministic
 from ablation.emoji.evaluate import encode, evaluate, reconstruct
+from ablation.emoji.experiment import EMOJI
 from ablation.emoji.model import Autoencoder
 from ablation.emoji.run import run
 from ablation.emoji.seeds import generator
@@ -17,7 +18,8 @@ from ablation.emoji.spec import ModelSpec, TrainSpec
 from ablation.emoji.train import Epoch, fit, rate
 from ablation.emoji.training_data import Pictures
 from ablation.experiment import Diverged
-from doubles import small_spec
+from ablation.settings import vary
+from doubles import FakeRun, small_spec
 
 SMALL = ModelSpec(channels=(4, 8), latent_dim=8)
 BUDGET = TrainSpec(epochs=3, batch_size=8, loss_weight=0.5)
@@ -62,6 +64,39 @@ def test_a_whole_run_of_a_spec_is_the_same_bit_for_bit(faces: Path) -> None:
         first, second = (run(small_spec(faces), 0) for _ in range(2))
     assert all(itertools.starmap(torch.equal, zip(weights(first.model), weights(second.model), strict=True)))
     assert first.metrics == second.metrics
+
+
+def smallest() -> float:
+    """1e-40, if this thread computes with numbers as small."""
+    return float((torch.full((1,), 1e-30) * 1e-10)[0])
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("flush", [False, True])
+def test_subnormal_numbers_are_flushed_where_it_is_asked_for_and_nowhere_else(
+    before: bool, flush: bool
+) -> None:
+    if not torch.set_flush_denormal(before):
+        pytest.skip("this processor cannot flush subnormal numbers")
+    try:
+        with deterministic(flush=flush):
+            assert (smallest() == 0) == flush
+        assert (smallest() == 0) == before
+    finally:
+        torch.set_flush_denormal(False)
+
+
+@pytest.mark.parametrize("kind", ["keep", "flush"])
+def test_a_run_computes_with_subnormal_numbers_or_without_as_its_settings_say(
+    faces: Path, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not torch.set_flush_denormal(False):
+        pytest.skip("this processor cannot flush subnormal numbers")
+    seen, run = list[float](), FakeRun(tmp_path)
+    monkeypatch.setattr(run, "log", lambda *_: seen.append(smallest()))
+    EMOJI.train(vary(small_spec(faces), {"train.subnormals": kind}), 0, run)
+    assert seen
+    assert {one == 0 for one in seen} == {kind == "flush"}
 
 
 @pytest.mark.parametrize(("budget", "steps"), [({"epochs": 3}, 9), ({"epochs": 0, "steps": 7}, 7)])
