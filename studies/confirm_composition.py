@@ -42,6 +42,7 @@ study = Study(
             "train.batch_size": 16,
             "train.lr": 2e-3,
             "train.decay": "cosine",
+            "train.subnormals": "flush",
         },
     ),
     arms={
