@@ -220,7 +220,7 @@ class TrainSpec(Settings):
     subnormals: str = setting(
         "keep",
         "numbers below 1e-38 in size, of which long trainings make many: flush takes them for 0, where the "
-        "processor can, and is up to three times faster then",
+        "processor can, and is up to six times faster then",
         choices=("keep", "flush"),
         neutral="keep",
     )
