@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import _pylab_helpers
 from matplotlib.collections import LineCollection
@@ -104,6 +105,22 @@ def test_curves_leave_out_seeds_beyond_the_plan() -> None:
     _, lines = recorded_curves(found, CURVES)[0]
     assert list(lines["small", "train"]["min"]) == [3.0, 4.0, 5.0]
     assert list(lines["small", "train"]["max"]) == [4.0, 5.0, 6.0]
+
+
+def test_seeds_that_logged_at_different_steps_are_lines_between_their_points(analysis: Analysis) -> None:
+    logged = {0: (0, 2, 4), 1: (1, 3, 4)}
+    uneven = CURVES[CURVES.seed.isin(logged)]
+    uneven = pd.concat(
+        uneven[(uneven.seed == seed) & (uneven.step == 0)].assign(step=step, value=step + 10.0 * seed)
+        for seed, steps in logged.items()
+        for step in steps
+    )
+    for _, lines in recorded_curves(analysis, uneven):
+        for table in lines.values():
+            assert [*table.index] == [1, 2, 3, 4]
+            assert [*table["min"]] == [1, 2, 3, 4]
+            assert [*table["mean"]] == [6, 7, 8, 9]
+            assert [*table["max"]] == [11, 12, 13, 14]
 
 
 def test_measures_show_every_seed_and_the_mean(analysis: Analysis) -> None:

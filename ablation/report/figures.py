@@ -160,7 +160,8 @@ def recorded_curves(analysis: Analysis, curves: pd.DataFrame) -> list[tuple[str,
 
     Of an experiment that declares none, those are all that stand in `curves`, each under its own name.
 
-    `curves` has the columns arm, seed, step, metric and value.
+    `curves` has the columns arm, seed, step, metric and value. Where seeds logged at different steps, each
+    has the values of the lines between its own, from the first step at which all have begun.
     """
     study = analysis.study
     seeds = {cell.seed for cell in study.cells(analysis.seeds)}
@@ -168,9 +169,13 @@ def recorded_curves(analysis: Analysis, curves: pd.DataFrame) -> list[tuple[str,
     finite = values[np.isfinite(values["value"]) & values["seed"].isin(seeds)]
     # In one pass: to pick every curve out of all points takes most of the time of a large study.
     groups = finite.groupby(["arm", "metric", "step"], observed=True)["value"]
-    table = groups.agg(["mean", "min", "max"]).sort_index()
+    table = groups.agg(["mean", "min", "max", "size"]).sort_index()
     apart = table.groupby(level=["arm", "metric"], observed=True)
     recorded: dict[Any, pd.DataFrame] = {key: one.droplevel(["arm", "metric"]) for key, one in apart}
+    uneven = {key for key, one in recorded.items() if one.pop("size").nunique() > 1}
+    for key, one in finite.groupby(["arm", "metric"], observed=True) if uneven else ():
+        if key in uneven:
+            recorded[key] = _between_steps(one)
     panels = []
     logged = {name: name for name in sorted(map(panel_of, curves["metric"].unique()))}
     for name, label in (study.experiment.curves or logged).items():
@@ -181,6 +186,14 @@ def recorded_curves(analysis: Analysis, curves: pd.DataFrame) -> list[tuple[str,
         if found:
             panels.append((label, found))
     return panels
+
+
+def _between_steps(points: pd.DataFrame) -> pd.DataFrame:
+    """mean, min and max over seeds at every step of `points`, which some seeds have between steps alone."""
+    wide = points.pivot_table(index="step", columns="seed", values="value").sort_index()
+    begun = wide.notna().idxmax().max()
+    lines = wide.interpolate(method="index", limit_area="inside").loc[begun:]
+    return pd.DataFrame({name: lines.agg(name, axis=1) for name in ("mean", "min", "max")})
 
 
 def curves(
