@@ -91,7 +91,7 @@ def tables() -> dict[str, Table]:
     found = {}
     for path in RESULTS:
         study = catalogue.load(path.parent.name)
-        cells = pd.read_csv(path).assign(run_id="")
+        cells = pd.read_csv(path).copy().assign(run_id="")  # copied: a column more, of over 100, is a warning
         own = path.with_name("items.csv")
         items = pd.read_csv(own, keep_default_na=False) if study.of_items else None
         found[path.parent.name] = tabulate(analyse(study, cells, cells.seed.nunique(), items=items))
