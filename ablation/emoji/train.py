@@ -153,11 +153,10 @@ def attribute_error(codes: Tensor, attributes: Tensor, worth: Tensor) -> Tensor:
 def _analogy_error(
     model: Autoencoder, quadruples: Quadruples, spec: TrainSpec, draws: torch.Generator
 ) -> Tensor:
-    places = quadruples.draw(max(1, spec.batch_size // 4), draws)
-    if spec.quadruples == "answer":
-        places = places[3:]
+    answers = spec.quadruples == "answer"
+    places = quadruples.draw(max(1, spec.batch_size // 4), draws)[3 if answers else 0 :]
     pictures = quadruples.images.pixels[places.flatten()].contiguous(memory_format=torch.channels_last) / 255
-    if spec.quadruples == "answer":
+    if answers:
         return F.mse_loss(model.decode(model.encode(pictures)), pictures)
     return analogy_error(model, pictures.unflatten(0, places.shape), spec.attribute_weight > 0)
 
