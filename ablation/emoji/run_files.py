@@ -104,7 +104,8 @@ def save_learning_curves(history: Sequence[Epoch], path: Path) -> None:
             values = [epoch.metrics[f"{side}_{name}"] for epoch in history]
             axes.plot(steps, values, style, label=side, color="tab:blue")
         axes.set(xlabel="step", ylabel=CURVES[name])
-        axes.legend(frameon=False)
+        # Not matplotlib's "best" place, which it warns of where a busy machine takes a second to find it.
+        axes.legend(frameon=False, loc="lower right" if name == "accuracy" else "upper right")
     FigureCanvasAgg(figure).print_png(path)
 
 
