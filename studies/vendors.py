@@ -37,9 +37,10 @@ study = Study(
     ),
     part="1 h",
     cell_seconds=105,
-    # No other study has these seeds: four vendors' faces were seen under 0 to 14.
+    # No other study has these seeds: four vendors' faces were seen under 0 to 14. By the spread of the
+    # differences in `confirm_more_faces`, 12 seeds find one face in ten after Holm over four claims.
     first_seed=15,
-    seeds=5,
+    seeds=12,
     baseline=vary(moods, arms("noto")["noto, unseen"]),
     arms={name: changes for tested in NAMES for name, changes in arms(tested).items()},
     against={f"{name}, seen": f"{name}, unseen" for name in NAMES[1:]}
@@ -67,6 +68,7 @@ study = Study(
             Claim(
                 f"{name}'s faces are reconstructed better where {name} was seen",
                 Difference("test_mse", "down", f"{name}, seen"),
+                counts=False,
             ),
         )
     ),
