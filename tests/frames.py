@@ -74,9 +74,16 @@ def noisy(centre: dict[str, float], sd: float, seed: int = 0) -> Value:
 
 
 def some_curves(study: Study, seeds: int, steps: int = 3) -> pd.DataFrame:
-    """MSE and accuracy of both sides; the value is step + seed, and 100 more in validation."""
+    """MSE and accuracy of both sides: step + seed, 100 more in validation, and 0.001 more an arm."""
+    more = {arm: number / 1000 for number, arm in enumerate(study.settings)}
     return pd.DataFrame(
-        {"arm": c.arm, "seed": c.seed, "step": n, "metric": f"{side}_{m}", "value": n + c.seed + 100.0 * i}
+        {
+            "arm": c.arm,
+            "seed": c.seed,
+            "step": n,
+            "metric": f"{side}_{m}",
+            "value": n + c.seed + 100.0 * i + more[c.arm],
+        }
         for c in study.cells(seeds)
         for n in range(steps)
         for i, side in enumerate(("train", "validation"))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ablation.report import drawing, figures
 from ablation.report.drawing import Look
+from ablation.report.figure_files import figure_files
 from ablation.report.figures import recorded_curves
 from ablation.stats.analysis import Analysis, analyse
 from ablation.study import Study
@@ -153,6 +154,28 @@ def test_curves_are_means_in_bands_from_least_to_greatest(analysis: Analysis) ->
     beside = {text.get_text(): text.get_position()[1] for text in figure.axes[0].texts}
     assert sorted(beside) == ["large", "middle", "small"]
     assert foot_of(figure) == "step"
+
+
+def test_arms_that_share_their_training_are_drawn_once(tmp_path: Path) -> None:
+    arms = {f"width {n}": {"model.latent_dim": n} for n in (32, 64, 128, 256, 512, 1024)}
+    study = a_study(arms=arms, claims=())
+    found = analyse(study, a_frame(study, 5, lambda arm, s: 0.01 * s), 5)
+    own = some_curves(study, 5)
+    shared = own[own["arm"] == "width 64"]
+    rest = [shared.assign(arm=f"width {n}") for n in (32, 128, 256, 512)]
+    points = pd.concat([shared, own[own["arm"] == "width 1024"], *rest])
+    (figure,) = figures.curves(found, recorded_curves(found, points))
+    named = sorted(" ".join(text.get_text().split()) for text in figure.axes[0].texts)
+    assert study.reference == "width 128"
+    assert named == ["width 1024", "width 128 (and 4 with the same curves)"]
+    files = figure_files(found, a_frame(study, 5, lambda arm, s: 0.01 * s), points)
+    files["curves.md"](tmp_path / "curves.md")
+    words = "width 128 stands for width 32, width 64, width 256 and width 512, too"
+    assert words in (tmp_path / "curves.md").read_text()
+    apart = points.assign(value=points["value"] + points["arm"].eq("width 64"))
+    (figure,) = figures.curves(found, recorded_curves(found, apart))
+    named = sorted(" ".join(text.get_text().split()) for text in figure.axes[0].texts)
+    assert named == ["width 1024", "width 128 (and 3 with the same curves)", "width 64"]
 
 
 def test_a_curve_without_sides_is_solid_in_a_band_and_has_no_side_in_the_legend(analysis: Analysis) -> None:

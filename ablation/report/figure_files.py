@@ -21,6 +21,7 @@ from ablation.report.figures import (
     Curves,
     baseline_words,
     drawn,
+    drawn_once,
     mark_of,
     recorded_curves,
     seeds_in_grey,
@@ -131,11 +132,11 @@ def _curves(analysis: Analysis, points: pd.DataFrame, panels: Sequence[tuple[str
     # A run may have logged one curve and not another.
     by_curve = points.groupby(["arm", "metric"], observed=True)["seed"].nunique()
     ns = {arm: list(of_arm) for arm, of_arm in by_curve.groupby(level="arm", observed=True)}
+    once = drawn_once(study, panels)
     apart = (
-        f", in grey {baseline_words(study)}"
-        if len(shown) > MOST_TOGETHER and study.reference in shown
-        else ""
+        f", in grey {baseline_words(study)}" if len(once) > MOST_TOGETHER and study.reference in shown else ""
     )
+    same = "; ".join(f"{arm} stands for {listing(others)}, too" for arm, others in once.items() if others)
     labels = listing([label for label, _ in panels]) if panels else "Nothing was recorded"
     return Caption(
         "Curves",
@@ -145,6 +146,7 @@ def _curves(analysis: Analysis, points: pd.DataFrame, panels: Sequence[tuple[str
             if panels
             else f"{labels}.",
             *(["The band goes from the least to the greatest seed; training has none."] if panels else []),
+            *([f"Arms with the same curves are drawn once: {same}."] if same else []),
         ),
         tuple((arm, _n(ns[arm]), runs) for arm, runs in _runs(analysis).items() if arm in shown),
     )

@@ -201,11 +201,15 @@ def curves(
 ) -> tuple[Figure, ...]:
     """Means over seeds in bands from least to greatest, a panel per metric; training is dashed, without band.
 
-    More than `MOST_TOGETHER` arms have a panel each, with the baseline in grey.
+    Arms that share their training have the same curves, and are drawn once. More than `MOST_TOGETHER` arms
+    have a panel each, with the baseline in grey.
     """
     study = analysis.study
-    recorded = {arm for _, lines in panels for arm, _ in lines}
-    arms = [arm for arm in study.settings if arm in recorded]
+    names = {
+        arm: f"{arm} (and {len(same)} with the same curves)" if same else arm
+        for arm, same in drawn_once(study, panels).items()
+    }
+    arms = [arm for arm in study.settings if arm in names]
     apart = len(arms) > MOST_TOGETHER
     drawn_sides = {side for _, lines in panels for _, side in lines}
     key: list[tuple[Artist, str]] = []
@@ -218,11 +222,28 @@ def curves(
         if drawn_sides - {"train"}:
             key.append((Patch(color=SOFT, alpha=0.3, lw=0), "least to greatest seed"))
         if apart:
-            multiples = [one for panel in panels for one in _small_multiples(study.reference, arms, *panel)]
+            multiples = [one for panel in panels for one in _small_multiples(study.reference, names, *panel)]
             sheet = Sheet(look, int(look.width / 1.6), 0.0, "step", key, study.quick)
             return figures_of(multiples, sheet)
-        together = [_all_arms(arms, look, *panel) for panel in panels]
+        together = [_all_arms(arms, names, look, *panel) for panel in panels]
         return figures_of(together, Sheet(look, int(look.width / COLUMN), 0.0, "step", key, study.quick))
+
+
+def drawn_once(study: Study, panels: Sequence[tuple[str, Curves]]) -> dict[str, list[str]]:
+    """The arms whose curves are drawn, each with those that have the same: the baseline or the first."""
+    found: dict[str, list[str]] = {}
+    recorded = {arm for _, lines in panels for arm, _ in lines}
+    for arm in sorted(study.settings, key=lambda one: one != study.reference):
+        if arm in recorded:
+            first = next((one for one in found if _equal(one, arm, panels)), "")
+            found.setdefault(first or arm, []).extend([arm] if first else [])
+    return found
+
+
+def _equal(one: str, other: str, panels: Sequence[tuple[str, Curves]]) -> bool:
+    """Whether two arms have the same curves, number by number."""
+    pairs = [(lines.get((one, side)), lines.get((other, side))) for _, lines in panels for side in LINES]
+    return all(a is b if a is None or b is None else a.equals(b) for a, b in pairs)
 
 
 def arrow(better: str) -> str:
@@ -328,12 +349,13 @@ def _values_by_seed(arms: Sequence[str], cells: pd.DataFrame, name: str) -> Arra
     return np.asarray(table.reindex(columns=arms), dtype=np.float64)
 
 
-def _all_arms(arms: Sequence[str], look: Look, label: str, lines: Curves) -> Panel:
+def _all_arms(arms: Sequence[str], names: Mapping[str, str], look: Look, label: str, lines: Curves) -> Panel:
     """A panel of all arms, each named beside the end of its line."""
     size = mpl.rcParams["legend.fontsize"]
     most = look.width * (0.3 if look.width <= COLUMN else 0.15)
+    lines = {(arm, side): table for (arm, side), table in lines.items() if arm in names}
     shown = [arm for arm in arms if any(arm == one for one, _ in lines)]
-    labels = {arm: wrapped(arm, most, size) for arm in shown}
+    labels = {arm: wrapped(names[arm], most, size) for arm in shown}
     rooms = {arm: extent(text, size)[1] + 0.03 for arm, text in labels.items()}
     height = max(1.3, sum(rooms.values()))
     low, high = limits = _limits(lines.values())
@@ -375,7 +397,7 @@ def _moved_apart(ends: Mapping[str, float], rooms: Mapping[str, float], height: 
     return found
 
 
-def _small_multiples(baseline: str, arms: Sequence[str], label: str, lines: Curves) -> list[Panel]:
+def _small_multiples(baseline: str, names: Mapping[str, str], label: str, lines: Curves) -> list[Panel]:
     """A panel an arm of one metric, all on the same axes, with the baseline in grey."""
     limits, steps = _limits(lines.values()), _steps(lines.values())
 
@@ -386,8 +408,8 @@ def _small_multiples(baseline: str, arms: Sequence[str], label: str, lines: Curv
                     _draw_curve(axes, lines[one, side], side, color, marker)
         axes.set_xlim(*steps)
 
-    others = [arm for arm in arms if arm != baseline and any(arm == one for one, _ in lines)]
-    return [Panel(arm, 0.85, partial(draw, arm), label, limits, whole=True) for arm in others]
+    others = [arm for arm in names if arm != baseline and any(arm == one for one, _ in lines)]
+    return [Panel(names[arm], 0.85, partial(draw, arm), label, limits, whole=True) for arm in others]
 
 
 def _draw_curve(axes: Axes, table: pd.DataFrame, side: str, color: Any, marker: str, place: int = 0) -> None:
