@@ -156,6 +156,15 @@ def test_curves_are_means_in_bands_from_least_to_greatest(analysis: Analysis) ->
     assert foot_of(figure) == "step"
 
 
+def test_a_line_leads_to_the_name_of_an_arm_only_from_where_its_curve_ends(analysis: Analysis) -> None:
+    short = CURVES[(CURVES["arm"] != "small") | (CURVES["step"] < 2)]
+    for points, led in ((CURVES, 3), (short, 2)):
+        (figure,) = figures.curves(analysis, recorded_curves(analysis, points))
+        axes = figure.axes[0]
+        leads = [line for line in axes.lines if line.get_transform() == axes.transAxes and line.get_lw()]
+        assert (len(axes.texts), len(leads)) == (3, led)
+
+
 def test_arms_that_share_their_training_are_drawn_once(tmp_path: Path) -> None:
     arms = {f"width {n}": {"model.latent_dim": n} for n in (32, 64, 128, 256, 512, 1024)}
     study = a_study(arms=arms, claims=())

@@ -361,18 +361,21 @@ def _all_arms(arms: Sequence[str], names: Mapping[str, str], look: Look, label: 
     low, high = limits = _limits(lines.values())
 
     def draw(axes: Axes) -> None:
-        ends = {}
+        ends, last = {}, {}
         for (arm, side), table in lines.items():
             place = arms.index(arm)
             _draw_curve(axes, table, side, colors()[place], MARKERS[place], place)
             if arm not in ends or side != "train":
                 ends[arm] = (float(table["mean"].iloc[-1]) - low) / (high - low) * height
+                last[arm] = float(table.index.max())
         axes.set_xlim(*_steps(lines.values()))
         beside = axes.get_position().width * look.width  # inches
         for arm, y in _moved_apart(ends, rooms, height).items():
             color, marker = colors()[arms.index(arm)], MARKERS[arms.index(arm)]
             more: dict[str, Any] = {"color": color, "clip_on": False, "transform": axes.transAxes}
-            axes.plot([1, 1 + 0.07 / beside], [ends[arm] / height, y / height], lw=0.6, **more)
+            # A curve that ends before the others is known by its colour and mark alone.
+            if last[arm] == max(last.values()):
+                axes.plot([1, 1 + 0.07 / beside], [ends[arm] / height, y / height], lw=0.6, **more)
             axes.plot([1 + 0.11 / beside], [y / height], marker=marker, ms=4, lw=0, **more)
             words: dict[str, Any] = {"va": "center", "fontsize": size, "transform": axes.transAxes}
             literal([axes.text(1 + 0.18 / beside, y / height, labels[arm], **words)])
