@@ -3,7 +3,8 @@
 Report, parts 1 h and 2 f, speculation 3. At equal epochs, as in the report, copies bring about four times
 the steps: the arms are all, 30 epochs (4 copies, the baseline) and none, 30 epochs. At 150 steps each, the
 arms are none, flip only, rotation only, jitter only, all, 4 copies, all, 50 copies and all, fresh (4 copies
-drawn anew in every pass); these are compared with none. In 150 steps, each of 50 copies is seen little more
+drawn anew in every pass); none is compared with
+none, 30 epochs, and the others with none. In 150 steps, each of 50 copies is seen little more
 than once.
 """
 

@@ -1,6 +1,6 @@
 """Does a network that learned from three vendors' drawings read the faces of a fourth?
 
-This question is not the report's, which had one vendor: it is about how far its results reach. Noto, Twemoji,
+This question is not the report's own: it is about how far its results reach. Noto, Twemoji,
 OpenMoji and Fluent draw the same emoji, and a network may have learned how one of them draws a mouth. The
 joint model learns happy and sad from three vendors, with the budget of the confirmation (`moods`), and is
 tested on one vendor's 55 faces, each once a run. The folds are by subject: no face of a test is trained on,

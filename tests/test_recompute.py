@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,8 @@ NUMBERS = ("n", "estimate", "low", "high", "p", "p_holm", "p_equivalence_holm", 
 NEW = {2: ("p_ruled_out_holm",), 3: ("p_ruled_out_holm",)}
 """The columns that came with rules."""
 SIZE = "model.latent_dim"
+WORD = re.compile(r"\[([a-z ]+)\]\((\w+)/table\.md\)")
+"""A verdict and its study, as the page of results links them."""
 
 
 def check(study: Study, runs: str, verdicts: str, items: str = "") -> Rows:
@@ -51,6 +54,29 @@ def test_published_verdicts_follow_from_the_published_runs(path: Path) -> None:
     texts = [one.read_text("utf-8") for one in (path, path.with_name("verdicts.csv"))]
     rows = check(study, *texts, items.read_text("utf-8") if study.of_items else "")
     assert {row["study"] for row in rows} <= {path.parent.name}
+
+
+def test_the_page_of_results_has_every_verdict_of_the_confirmation() -> None:
+    """And where it names a verdict of the edition as reported, that study has such a verdict."""
+    folder = RESULTS[0].parents[1]
+    page = (folder / "README.md").read_text("utf-8")
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines()]
+    shown, before = set(), set()
+    for claim, *cells in (row for row in rows if len(row) == 3 and "/table.md)" in row[-1]):
+        ((word, study),) = WORD.findall(cells[1])
+        shown.add((word, claim.removesuffix(" (secondary)"), study, str(" (sec" not in claim).lower()))
+        before |= set(WORD.findall(cells[0]))
+    published = {
+        path.parent.name: read(path.with_name("verdicts.csv").read_text("utf-8")) for path in RESULTS
+    }
+    confirmed = {
+        (row["verdict"], row["claim"], name, row["counts"])
+        for name, given in published.items()
+        if name.startswith("confirm_")
+        for row in given
+    }
+    assert shown == confirmed
+    assert before <= {(row["verdict"], name) for name, given in published.items() for row in given}
 
 
 def test_published_verdicts_keep_the_rules_of_their_day() -> None:
