@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 TUNING_SEED = 1_000_000
 """The first seed of tuning and search runs: what they draw is drawn by no cell."""
 CONFIRMING_SEED = 2_000_000
-"""The first seed under which the best settings of a search are compared with the baseline."""
+"""The seeds under which the best settings of a search are compared with the baseline begin at a multiple."""
+RESERVED = ("number", "state", "seeds", "fingerprint", "run_id", "failure")
+"""The columns of the table of trials, beside the searched settings and the objectives."""
 Sampler = Literal["tpe", "nsga2"]
 
 
@@ -221,6 +223,11 @@ def _check_ranges(study: "Study", ranges: Mapping[str, Any], trials: int) -> Non
     if not ranges:
         raise UserError("a search wants the range of at least one setting, but got none.")
     for name, one in ranges.items():
+        if name in RESERVED:
+            raise UserError(
+                f"the table of trials has a column {name}, so no setting called {name} can be searched: give "
+                "the setting another name."
+            )
         check_known("setting", name, settings)
         one.check(name, settings[name])
         for value in one.values if isinstance(one, Choice) else one.ends:

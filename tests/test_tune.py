@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -16,9 +16,11 @@ import ablation
 from ablation import (
     Choice,
     Diverged,
+    Experiment,
     Gate,
     Measure,
     Range,
+    Run,
     Study,
     Tracked,
     Tune,
@@ -31,7 +33,15 @@ from ablation.report.tune import TuneResults, read_tune
 from ablation.runner.engines import local
 from ablation.runner.scheduler import Progress, run_study
 from ablation.runner.search import PRUNED, seeds_of
-from ablation.runner.tune import best_of, check_tune, confirmation, run_tune, seed_averaged, tune_results
+from ablation.runner.tune import (
+    best_of,
+    check_tune,
+    confirmation,
+    confirming_seeds,
+    run_tune,
+    seed_averaged,
+    tune_results,
+)
 from ablation.runner.worker import Task
 from ablation.seeds import derive
 from ablation.tracking.read import cell_runs
@@ -74,10 +84,48 @@ def nothing(settings: Mapping[str, Any], seed: int) -> dict[str, float]:
     return dict.fromkeys(MEASURES, math.nan)
 
 
+def easy_at_first(settings: Mapping[str, Any], seed: int) -> dict[str, float]:
+    """Nothing under the first seed, whatever the rate; 1 and the rate under the others."""
+    return dict.fromkeys(MEASURES, (seed > TUNING_SEED) * (1 + settings["rate"]))
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusing:
+    """Settings of which each may have its values, and some of them not together."""
+
+    rate: float = 0.25
+    width: int = 4
+    shape: str = "square"
+
+    def __post_init__(self) -> None:
+        if self.rate > 0.3 and self.width > 4:
+            raise UserError("a wide bowl wants a low rate.")
+
+
+def class_bowl(settings: Refusing, seed: int) -> dict[str, float]:
+    """The bowl of a class of settings."""
+    return bowl(dataclasses.asdict(settings), seed)
+
+
 MEASURES = {
     "held_out": Measure("lower", "Held-out loss", 3, matters=0.1, validation=True),
     "test": Measure("lower", "Test loss", 3, matters=0.1),
 }
+
+
+class Picky(Experiment):
+    """Trains under any seed but one that a comparison has."""
+
+    measures = MEASURES
+
+    def check(self, settings: Any, seed: int, measures: Sequence[str]) -> None:
+        if seed >= CONFIRMING_SEED:
+            raise UserError(f"there is no bowl under seed {seed}.")
+
+    def train(self, settings: Any, seed: int, run: Run) -> dict[str, float]:
+        return bowl(settings, seed)
+
+
 RANGES: dict[str, Range | Choice] = {
     "rate": Range(1e-4, 1.0, log=True),
     "width": Range(1, 8),
@@ -181,7 +229,8 @@ def test_the_winner_is_confirmed_on_seeds_that_no_trial_and_no_cell_of_the_study
     searched = set(cell_runs(store, "bowl-tune").seed)
     confirming = set(results.confirmation.cells.seed)
     assert searched == set(range(TUNING_SEED, TUNING_SEED + 3))
-    assert confirming == set(range(CONFIRMING_SEED, CONFIRMING_SEED + 10))
+    assert confirming == set(confirming_seeds(study))
+    assert min(confirming) >= CONFIRMING_SEED
     assert not (searched | confirming) & {cell.seed for cell in study.cells()}
     said = " ".join(results.confirmation.table.notes) + " ".join(results.confirmation.analysis.caveats)
     assert "which this table does not have" in said
@@ -200,7 +249,55 @@ def test_a_trial_is_dropped_where_it_is_worse_than_the_median_of_the_others(
     dropped = [f"trial {n}" for n in trials.number[(trials.state == PRUNED) & (trials.seeds == 1)]]
     kept = [f"trial {n}" for n in trials.number[trials.state == "complete"]]
     assert first[dropped].min() > first[kept].min()
-    assert len(runs) == trials.seeds.sum() + (trials.state == "diverged").sum() < 75  # of 90
+    assert len(runs) == trials.seeds.sum() < 75  # of 90
+
+
+def test_an_easy_first_seed_saves_no_trial(store: Store) -> None:
+    tune = Tune("test", {"rate": Range(1e-4, 1.0)}, 10, objective="held_out", trial_seeds=4)
+    study = bowl_study(train=easy_at_first, tune=tune)
+    tuning(study, store)
+    worst = found(study, store).query("number >= 4").sort_values("rate").iloc[-1]
+    assert (worst.state, worst.seeds) == (PRUNED, 2)
+
+
+def test_a_study_of_another_name_is_confirmed_on_other_seeds() -> None:
+    names = [f"bowl_{n}" for n in range(5)]
+    first = [confirming_seeds(bowl_study(name=name))[0] for name in names]
+    assert len({*first}) == 5
+    assert min(first) >= CONFIRMING_SEED > TUNING_SEED
+
+
+def test_what_the_settings_refuse_together_leaves_a_search_that_can_be_mended(store: Store) -> None:
+    wide = Tune("test", {"rate": Range(0.2, 0.4), "width": Range(1, 8)}, 6, objective="held_out")
+    with pytest.raises(UserError, match="a wide bowl wants a low rate"):
+        tuning(bowl_study(train=class_bowl, baseline=Refusing(), tune=wide), store)
+    mended = dataclasses.replace(wide, ranges={"rate": Range(0.2, 0.29), "width": Range(1, 8)})
+    study = bowl_study(train=class_bowl, baseline=Refusing(), tune=mended)
+    tuning(study, store)
+    assert len(found(study, store)) == 6
+
+
+def test_ranges_that_optuna_cannot_change_are_refused_in_a_sentence(store: Store) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        tuning(bowl_study(), store, interrupted(1))
+    other = dataclasses.replace(TUNE, ranges={**RANGES, "shape": Choice(["square", "long"])})
+    with pytest.raises(UserError, match=r"not those with which it was begun .* undo the change\.$"):
+        tuning(bowl_study(tune=other), store)
+
+
+def test_a_measure_that_is_better_at_its_other_end_is_another_search(store: Store) -> None:
+    tune = dataclasses.replace(TUNE, trials=2)
+    tuning(bowl_study(tune=tune), store)
+    measures = {name: dataclasses.replace(one, better="higher") for name, one in MEASURES.items()}
+    with pytest.raises(UserError, match=r"bowl-tune has runs of another plan \(better: .*lower.* became"):
+        tuning(bowl_study(tune=tune, measures=measures), store)
+
+
+def test_what_the_comparison_lacks_is_said_before_the_search(store: Store) -> None:
+    engine = InlineEngine()
+    with pytest.raises(UserError, match="no bowl under seed"):
+        tuning(bowl_study(train=Picky(), measures=dict.fromkeys(MEASURES, 0.1)), store, engine)
+    assert engine.tasks == []
 
 
 def test_every_trial_is_a_run_and_nothing_runs_twice(whole: tuple[Study, Store]) -> None:
@@ -209,11 +306,9 @@ def test_every_trial_is_a_run_and_nothing_runs_twice(whole: tuple[Study, Store])
     engine = InlineEngine()
     progress = tuning(study, store, engine)
     assert engine.tasks == []
-    assert (progress.there, len(progress.failed)) == (
-        (found(study, store).state != "diverged").sum(),
-        (found(study, store).state == "diverged").sum(),
-    )
-    assert progress.done == progress.total == 30
+    assert len(progress.failed) == (found(study, store).state == "diverged").sum()
+    assert progress.there == progress.total - len(progress.failed)
+    assert progress.done == progress.total == found(study, store).seeds.sum()
     assert len(cell_runs(store, "bowl-tune")) == before
 
 
@@ -281,12 +376,14 @@ def test_a_higher_objective_is_better_where_its_measure_says_so(store: Store) ->
     assert results.confirmation.verdicts.verdict.tolist() == ["supported"]
 
 
-def test_where_the_baseline_is_best_nothing_is_confirmed(store: Store) -> None:
+def test_where_the_baseline_is_best_nothing_is_confirmed(store: Store, tmp_path: Path) -> None:
     tune = Tune("test", {"rate": Range(1e-4, 0.1, log=True)}, trials=4, objective="held_out", trial_seeds=1)
     study = bowl_study(baseline={"rate": OPTIMUM, "width": 1, "shape": "square"}, tune=tune)
     results = tuned(study, store)
     assert results.confirmation is None
     assert "No trial is better than the baseline" in str(results)
+    report({"bowl": study}, store, tmp_path / "page")
+    assert "No trial is better than the baseline" in (tmp_path / "page" / "report.md").read_text("utf-8")
 
 
 def test_a_baseline_outside_of_the_ranges_is_no_trial(store: Store) -> None:
@@ -374,6 +471,7 @@ def test_a_trial_gains_nothing_by_an_easy_seed() -> None:
         ),
         ({"ranges": {"width": Choice([3])}}, "two or more different values, but width has 3"),
         ({"trials": 1}, "at least 2 trials"),
+        ({"ranges": {"state": Range(1, 2)}}, "has a column state, .*: give the setting another name"),
         ({"measure": "tset"}, r"no measure in this study 'tset' \(did you mean 'test'"),
         ({"objective": "test"}, "tune wants objectives on validation data, but test is not one of them"),
         ({"trial_seeds": 0}, "at least 1 seed a trial and 2 to confirm"),
@@ -469,7 +567,8 @@ def test_the_whole_path_by_the_command_line(
     assert first.startswith(cost)
     for shown in ("setting", "importance", "SUPPORTED: “the tuned settings are better than the baseline”"):
         assert shown in first
-    assert "0 trained, 10 there before" in said["tune"]
+    runs = pd.read_csv(tmp_path / "out" / "tune_trials.csv").seeds.sum()
+    assert f"0 trained, {runs} there before" in said["tune"]
     assert "0 trained, 12 there before" in said["tune"]
     assert (tmp_path / "out" / "tune_settings.csv").exists()
     loaded = ablation.load(str(path))

@@ -182,8 +182,11 @@ def _tuned(name: str, study: Study, store: Store) -> Chapter | None:
     """The best settings of a study that was tuned against its baseline; None where they were not compared."""
     try:
         found = read_tune(study, store)
-        if found is None or found.confirmation is None:
+        if found is None:
             return None
+        if found.confirmation is None:
+            said = "No trial is better than the baseline, so there is nothing to compare."
+            return Chapter(f"{name} tuned", study, problem=said, tunes=name)
         against = found.confirmation.study
         evidence = _evidence_of(found.confirmation, store)
     except UserError as error:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from html import escape
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ablation.report.export import Results, read, summarise
 from ablation.runner.ledger import Ledger
 from ablation.runner.search import PRUNED, seeds_of
 from ablation.runner.tune import (
+    GOOD,
     TELLING,
     TUNED,
     all_settled,
@@ -96,7 +98,8 @@ class TuneResults:
         )
         yield (
             "Importance is the share of a setting in how good a trial is, with the seed averaged out "
-            "(PED-ANOVA): exploratory, it says where to look and proves nothing."
+            f"(PED-ANOVA, the best {max(GOOD, ceil(len(trials) / 10))} trials against all): exploratory, it "
+            "says where to look and proves nothing."
             if self.importances
             else f"Importances want at least {TELLING} trials that did not diverge."
         )

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from itertools import count
-from math import inf, isnan
+from math import inf, isfinite
 from typing import Any, Self
 
 import optuna
@@ -177,11 +177,12 @@ class Ledger:
     def complete(self, number: int, metrics: Mapping[str, float]) -> None:
         """The cell's run finished with `metrics`; its measures are the trial's values.
 
-        Optuna fails a trial with a value of NaN; the worst value stands for it there, and MLflow has NaN.
+        Optuna fails a trial with a value of NaN, and can take an infinite one for the best. The worst value
+        stands for these there; MLflow has them as they are.
         """
         values = [metrics[name] for name in self.study.measures]
         worst = [inf if self.study.measure(name).better == "lower" else -inf for name in self.study.measures]
-        values = [bad if isnan(value) else value for value, bad in zip(values, worst, strict=True)]
+        values = [value if isfinite(value) else bad for value, bad in zip(values, worst, strict=True)]
         retry(lambda: self._optuna.tell(number, values, skip_if_finished=True))
 
     def fail(self, number: int) -> None:

@@ -17,11 +17,11 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ablation.errors import UserError
 from ablation.experiment import Replication
-from ablation.formatting import listing
+from ablation.formatting import count, listing
 from ablation.runner.engines import Engine
 from ablation.runner.ledger import Ledger, running_trial
 from ablation.runner.recorded_plan import (
@@ -42,7 +42,7 @@ from ablation.study import Cell, Study
 from ablation.tracking.availability import retry
 from ablation.tracking.read import cell_runs
 from ablation.tracking.store import Store
-from ablation.tuning import TUNING_SEED, Choice, Range, Search, Tune
+from ablation.tuning import RESERVED, TUNING_SEED, Choice, Range, Search, Tune
 
 STARTUP = 4  # trials drawn at random before TPE has something to learn from
 POPULATION = 8  # of NSGA-II: Optuna's 50 would make a search of dozens of trials a random one
@@ -96,11 +96,20 @@ class Trials(Ledger):
             self._optuna.add_trial(again)
         else:
             self._optuna.sampler = sampler_of(search, number)
-            trial = self._optuna.ask(dict(ranges))
+            trial = self._drawn(ranges)
             key, made = self._run(number, trial.params, versions)
             trial.set_user_attr("fingerprint", key)
             trial.set_user_attr("turn", number)
         return key, made, self._trials()[-1].number
+
+    def _drawn(self, ranges: Mapping[str, BaseDistribution]) -> Trial:
+        try:
+            return self._optuna.ask(dict(ranges))
+        except ValueError as error:  # Optuna keeps the kind of a range of every trial, also of a failed one
+            raise UserError(
+                f"the ranges of {self.study.name} are not those with which it was begun ({error}): give the "
+                "study's file a new name, name another --store, or undo the change."
+            ) from error
 
     def _end_left(self, number: int) -> None:
         """Fail what is left of an attempt to begin the trial of which nobody knows how far it came."""
@@ -167,10 +176,12 @@ def run_search(
         lacking = [number for number in range(search.trials) if number not in set(settled.number)]
         costs = {(called(number), seed): 1.0 for number in lacking for seed in seeds_of(search)}
         there = settled[settled.number < search.trials]
-        progress = Progress(len(there) + len(costs), failed=dict(there.failure[there.state == DIVERGED]))
-        progress.there = len(there) - len(progress.failed)
-        if progress.done:
-            progress.last = f"{progress.done} trials were there already"
+        runs = 0 if there.empty else int(there.seeds.sum())
+        diverged = there.failure[there.state == DIVERGED].replace("", "its objective is not finite")
+        progress = Progress(runs + len(costs), failed=dict(diverged))
+        progress.there = runs - len(progress.failed)
+        if runs:
+            progress.last = f"{count(len(there), 'trial')} of {count(runs, 'run')} were there already"
         notify(progress)
         if lacking:
             workers = min(workers, len(lacking))
@@ -248,16 +259,24 @@ def called(number: int) -> str:
 
 def plan_of_search(study: Study, search: Search | Tune, versions: Versions) -> dict[str, Any]:
     """What must not change once trials exist, as plain JSON: not their number, since more may be added."""
-    return {
-        "versions": dict(versions),
-        "ranges": {name: _plain(one) for name, one in search.ranges.items()},
-        "objectives": list(search.objectives),
-        "sampler": search.sampler,
-        "baseline": identity(study.baseline),
-    } | (
-        {"reference": list(map(float, search.reference))}
-        if isinstance(search, Search)
-        else {"trial_seeds": search.trial_seeds}
+    return (
+        {
+            "versions": dict(versions),
+            "ranges": {name: _plain(one) for name, one in search.ranges.items()},
+            "objectives": list(search.objectives),
+            "sampler": search.sampler,
+            "baseline": identity(study.baseline),
+        }
+        | (
+            {"reference": list(map(float, search.reference))}
+            if isinstance(search, Search)
+            else {"trial_seeds": search.trial_seeds}
+        )
+        | (
+            {"better": [study.measure(name).better for name in search.objectives]}
+            if study.experiment.code()  # the measures of a code of one's own may be declared anew
+            else {}
+        )
     )
 
 
@@ -290,23 +309,26 @@ def _plain(one: Range | Choice) -> object:
 def _check_plan(trials: Trials, store: Store, plan: Mapping[str, Any]) -> None:
     """Raise `UserError` where trials are settled, and their plan is not that of the declared search."""
     if not _settled(trials, store).empty:
-        check_unchanged(trials.study, trials.plan, plan)
+        known = {name: value for name, value in plan.items() if name != "better" or name in trials.plan}
+        check_unchanged(trials.study, trials.plan, known)
 
 
 def _settled(trials: Trials, store: Store) -> pd.DataFrame:
     """The rows of `search_results`, by the trials' names. That a run diverged is what its tags say."""
     runs = accepted(cell_runs(store, trials.study.name))
     names = list(trials.study.measures)
-    columns = ["number", "state", "seeds", "fingerprint", "run_id", "failure"]
+    columns = [*RESERVED]
     rows = {}
     for number, trial in sorted(trials.last().items()):
-        key = trial.user_attrs["fingerprint"]
+        key = trial.user_attrs.get("fingerprint", "")
         run = runs.loc[key] if key in runs.index else pd.Series({"run_id": "", "failure": "", "outcome": ""})
         if trial.state in ENDED or run.outcome == "diverged":
             # An objective that is not finite has no place on a front.
             finite = trial.state in ENDED and all(map(isfinite, trial.values))
             state = DIVERGED if not finite else COMPLETE if trial.state == TrialState.COMPLETE else PRUNED
-            seeds = len(trial.intermediate_values) or int(trial.state in ENDED)
+            # Of a run that diverged nothing is reported, nor of a search with one run a trial.
+            reported = len(trial.intermediate_values)
+            seeds = reported + (state == DIVERGED) or 1
             place = dict(zip(columns, (number, state, seeds, key, run.run_id, run.failure), strict=True))
             values = dict(zip(names, trial.values or (float("nan"),) * len(names), strict=True))
             rows[called(number)] = place | trial.params | values

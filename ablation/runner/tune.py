@@ -9,17 +9,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import isfinite
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 import numpy as np
+import optuna
 import pandas as pd
 from numpy.typing import NDArray
-from optuna import create_study
 from optuna.distributions import BaseDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
-from optuna.pruners import MedianPruner
+from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from ablation.blocks import Blocks
@@ -27,7 +28,7 @@ from ablation.claims import Claim, Difference, Direction
 from ablation.errors import UserError
 from ablation.runner.engines import Engine
 from ablation.runner.ledger import Ledger
-from ablation.runner.recorded_plan import CodeChange, Versions
+from ablation.runner.recorded_plan import CodeChange, Versions, checked_versions
 from ablation.runner.scheduler import Progress, Scheduler
 from ablation.runner.search import (
     ENDED,
@@ -41,16 +42,18 @@ from ablation.runner.search import (
     searched,
     seeds_of,
 )
+from ablation.seeds import derive
 from ablation.settings import flat
 from ablation.stats.cells import COMPLETE
-from ablation.study import Study
+from ablation.study import Cell, Study
 from ablation.tracking.availability import retry
 from ablation.tracking.store import Store
 from ablation.tuning import CONFIRMING_SEED, Search, Tune
 
 COMPARED = 4  # complete trials, before another is dropped for being worse than their median
 QUICK_SEEDS = 2
-TELLING = 10  # trials, below which importances are chance
+TELLING = 20  # trials, below which importances are chance
+GOOD = 5  # trials, at least, that importance takes for the good ones; a tenth of more than fifty
 TUNED = "tuned"
 """The arm that has the best settings."""
 
@@ -125,11 +128,12 @@ class TuneTrials(Trials):
             known = self._baseline(search)
         # Of a trial that Optuna is given whole there is no way to report its values.
         self._optuna.sampler = sampler_of(search, number) if known is None else _Given(known)
-        self._optuna.pruner = MedianPruner(n_startup_trials=COMPARED)
-        trial = self._optuna.ask(ranges)
-        trial.set_user_attr("turn", number)
+        self._optuna.pruner = _WorseThanMedian()
+        trial = self._drawn(ranges)
         self._under_way[trial.number] = _UnderWay(number, trial.params, trial)
-        return self._next_run(trial.number, versions)
+        begun = self._next_run(trial.number, versions)
+        trial.set_user_attr("turn", number)  # last: a trial with a number has a fingerprint
+        return begun
 
     def _next_run(self, trial: int, versions: Versions) -> Begun:
         one = self._under_way[trial]
@@ -142,6 +146,22 @@ class TuneTrials(Trials):
         settings = flat(self.study.baseline)
         within = all(one.holds(settings[name]) for name, one in search.ranges.items())
         return {name: settings[name] for name in search.ranges} if within else None
+
+
+class _WorseThanMedian(BasePruner):
+    """Drops a trial whose mean is worse than the median of the complete trials after as many seeds.
+
+    Optuna's own compares the best mean that the trial ever had: one easy first seed would save every trial.
+    """
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        values = trial.intermediate_values
+        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        others = [mean for one in complete if (mean := one.intermediate_values.get(max(values))) is not None]
+        if len(others) < COMPARED:
+            return False
+        sign = 1 if study.direction == StudyDirection.MINIMIZE else -1
+        return bool(sign * values[max(values)] > sign * median(others))
 
 
 class _Given(BaseSampler):
@@ -202,18 +222,23 @@ def run_tune(
             f"the best settings of {study.name} were compared with its baseline already, and more trials "
             "would choose anew after that: undo the change of tune, or give the study's file a new name."
         )
+    # What the comparison wants is asked for before the hours of the search, and not after them.
+    cells = [Cell(study.reference, seed, study.baseline) for seed in confirming_seeds(study)]
+    checked_versions(study, cells)
     return run_search(study, store, make_engine, workers, notify, code, tune, TuneTrials)
 
 
 def tune_results(study: Study, store: Store) -> pd.DataFrame | None:
-    """One row a settled trial, as `search_results` gives it; None where there is none."""
-    return search_results(study, store, check_tune(study))
+    """One row a settled trial of those declared, as `search_results` gives it; None where there is none."""
+    tune = check_tune(study)
+    found = search_results(study, store, tune)
+    return None if found is None else found[found.number < tune.trials]
 
 
 def all_settled(study: Study, store: Store) -> bool:
     """Whether every trial has a result."""
     found = tune_results(study, store)
-    return found is not None and set(range(check_tune(study).trials)) <= set(found.number)
+    return found is not None and len(found) == check_tune(study).trials
 
 
 def best_of(study: Study, trials: pd.DataFrame) -> dict[str, Any]:
@@ -222,7 +247,7 @@ def best_of(study: Study, trials: pd.DataFrame) -> dict[str, Any]:
     Raises `UserError` where no trial is complete.
     """
     tune = check_tune(study)
-    complete = trials[(trials.state == COMPLETE) & (trials.number < tune.trials)]
+    complete = trials[trials.state == COMPLETE]
     if complete.empty:
         raise UserError(
             f"all {len(trials)} trials of {study.name} diverged ({trials.failure.iloc[0] or 'not finite'}): "
@@ -264,8 +289,18 @@ def confirmation(study: Study, trials: pd.DataFrame) -> Study | None:
         chosen={},
         seeds=tune.seeds,
         looks=(),
-        first_seed=CONFIRMING_SEED,
+        first_seed=confirming_seeds(study)[0],
     )
+
+
+def confirming_seeds(study: Study) -> range:
+    """The seeds under which the best settings are compared with the baseline.
+
+    They depend on the study's name: a study that is searched again under a new name, after its comparison was
+    seen, is judged by seeds that were not.
+    """
+    first = CONFIRMING_SEED * (1 + derive(CONFIRMING_SEED, study.name) % 1000)
+    return range(first, first + check_tune(study).seeds)
 
 
 def _like(value: Any, own: Any) -> Any:
@@ -277,22 +312,25 @@ def _like(value: Any, own: Any) -> Any:
 def importances(study: Study, store: Store) -> dict[str, float]:
     """The share of each searched setting in how good a trial is, largest first; they sum to 1.
 
-    PED-ANOVA (Watanabe 2023) of the trials' means over the seeds. Empty below `TELLING` trials.
+    PED-ANOVA (Watanabe 2023) of the trials' means over the seeds: how the best tenth of the trials, or the
+    best `GOOD`, are spread over the range, against all. Empty below `TELLING` trials.
     """
     tune = check_tune(study)
     ledger = TuneTrials.open(store, tried(study))
-    trials = [] if ledger is None else [*ledger.last().values()]
-    trials = [one for one in trials if one.state in ENDED and isfinite(one.values[0])]
+    last = {} if ledger is None else ledger.last()
+    asked = [one for number, one in last.items() if number < tune.trials]
+    trials = [one for one in asked if one.state in ENDED and isfinite(one.values[0])]
     if len(trials) < TELLING:
         return {}
     means = seed_averaged([_by_seed(one) for one in trials])
     sign = 1 if study.measure(tune.objective).better == "lower" else -1
-    of_means = create_study()
+    of_means = optuna.create_study()
     of_means.add_trials(
         create_trial(params=one.params, distributions=one.distributions, value=sign * float(mean))
         for one, mean in zip(trials, means, strict=True)
     )
-    return dict(get_param_importances(of_means, evaluator=PedAnovaImportanceEvaluator()))
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=max(0.1, GOOD / len(trials)))
+    return dict(get_param_importances(of_means, evaluator=evaluator))
 
 
 def _by_seed(trial: FrozenTrial) -> list[float]:

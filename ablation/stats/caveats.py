@@ -68,7 +68,7 @@ def fixed_words(study: Study) -> str:
             else "No setting is held fixed: the arms vary all of them."
         )
     settings = ", ".join(f"{name} = {_value(value)}" for name, value in study.fixed.items())
-    return f"Held fixed in every arm{'' if study.tuned else ' and tuned in none'}: {settings}."
+    return f"Held fixed in every arm: {settings}."
 
 
 def tuned_caveats(study: Study) -> Iterator[str]:
