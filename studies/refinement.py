@@ -3,21 +3,24 @@
 Report, part 3 c, 4. All arms have one and the same autoencoder, that of `trained_composition`, and compose
 by the report's arithmetic. The baseline is decoder: nothing is refined. In plain, a second network learns
 to redraw reconstructions of training pictures, by the squared error alone. In adversarial, the same network
-with the same start, batches and steps also learns to deceive a discriminator of patches. So adversarial
-against plain is the adversarial loss, and plain against decoder is more layers and steps.
+with the same start, batches and steps also learns to deceive a discriminator of patches. Comparing
+adversarial with plain shows the effect of the adversarial loss; comparing plain with decoder shows the effect
+of more layers and steps.
 
-In grain nothing is learned: noise makes decoded pictures about as sharp as adversarial does. Sharpness is
-cheap, and so is a part of the kernel distance, since grain on a blurred picture looks like edges to it. So
-what counts is what adversarial has beyond grain: pictures nearer to real ones in that feature space, at no
-more squared error. A gain compares pictures that all have the same grain, so grain gains nothing.
+In grain 0.03 and grain 0.044 nothing is learned: noise with that standard deviation is added to decoded
+pictures. The first is about as sharp as adversarial, the second has about as much squared error. Sharpness
+is cheap, and so is a part of the kernel distance, since grain on a blurred picture looks like edges to it. So
+what counts is what adversarial has beyond grain of as much error: pictures nearer to real ones in that
+feature space. A gain compares pictures that all have the same grain, so grain gains nothing.
 
 With a refiner every picture that is measured is a refined one, the target and the truth that a gain compares,
 too.
 
 What was known before (seed 900, docs/decisions/0048-refinement.md): the weight of the adversarial loss was
 chosen there, by the sharpness of test pictures. So it is nearly sure that it sharpens, and the claim of that
-does not count. Its kernel distance was below that of grain by 2, where 1.2 matters, and its squared error
-above by 0.001, where 0.0024 matters. Composites gained nothing by it (0.001 after 2,000 steps, where 0.05
+does not count. Its kernel distance was 5.5. Grain that is as sharp had about 7.4, at less squared error.
+Grain of as much error was not measured; if one goes on from weaker grain, it has about 4.6. So the first
+claim may well be refuted. Composites gained nothing by the refiner (0.001 after 2,000 steps, where 0.05
 matters): that claim counts, and is likely to fail.
 """
 
@@ -48,8 +51,10 @@ study = Study(
     ),
     arms={
         "decoder": {},
-        # 0.027 and 0.035 have a sharpness of 0.48 and 0.55 on seed 900, adversarial has 0.50.
-        "grain": {"refine.kind": "grain", "refine.grain": 0.03},
+        # On seed 900, 0.027 and 0.035 have a sharpness of 0.48 and 0.55, adversarial has 0.50; the error of
+        # grain is that of the decoder, 0.0217, and 0.73 of the grain's square: adversarial's 0.0231 at 0.044.
+        "grain 0.03": {"refine.kind": "grain", "refine.grain": 0.03},
+        "grain 0.044": {"refine.kind": "grain", "refine.grain": 0.044},
         "plain": {"refine.kind": "plain"},
         "adversarial": {"refine.kind": "adversarial"},
     },
@@ -92,25 +97,31 @@ study = Study(
     ),
     claims=(
         Claim(
-            "the adversarial refiner draws more like real pictures than grain does",
-            Difference("kernel_distance", "down", "adversarial", to="grain"),
-        ),
-        Claim(
-            "and it costs no more squared error than grain",
-            Same("test_mse", "adversarial", to="grain"),
+            "the adversarial refiner draws more like real pictures than grain with as much error does",
+            Difference("kernel_distance", "down", "adversarial", to="grain 0.044"),
         ),
         Claim(
             "composites gain by it where they should change: attributes blend better",
             Difference("gain_changed", "up", "adversarial"),
         ),
         Claim(
-            "grain and the adversarial refiner are equally sharp, so that they can be compared",
-            Same("sharpness", "adversarial", to="grain"),
+            "that grain has as much error, so that they can be compared",
+            Same("test_mse", "adversarial", to="grain 0.044"),
             counts=False,
         ),
         Claim(
-            "what it draws is recognised more often than with grain",
-            Difference("recognised", "up", "adversarial", to="grain"),
+            "the refiner draws more like real pictures than grain that is as sharp",
+            Difference("kernel_distance", "down", "adversarial", to="grain 0.03"),
+            counts=False,
+        ),
+        Claim(
+            "that grain is as sharp, so that they can be compared",
+            Same("sharpness", "adversarial", to="grain 0.03"),
+            counts=False,
+        ),
+        Claim(
+            "what it draws is recognised more often than with grain of as much error",
+            Difference("recognised", "up", "adversarial", to="grain 0.044"),
             counts=False,
         ),
         Claim(
@@ -134,7 +145,7 @@ study = Study(
             counts=False,
         ),
         Claim(
-            "composites come nearer to their answers, whatever else is refined",
+            "composites come nearer to their answers where they should change",
             Difference("composite_mse", "down", "adversarial"),
             counts=False,
         ),
@@ -159,8 +170,8 @@ study = Study(
             counts=False,
         ),
         Claim(
-            "hearts, tears and tongues are drawn better than with grain",
-            Difference("attribute_mse", "down", "adversarial", to="grain"),
+            "hearts, tears and tongues are drawn better than with grain of as much error",
+            Difference("attribute_mse", "down", "adversarial", to="grain 0.044"),
             counts=False,
         ),
     ),

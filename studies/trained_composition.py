@@ -1,18 +1,24 @@
 """Does training for analogies, or for named dimensions, make codes composable?
 
 Report, part 3 c, 1 and 2. A term of the loss decodes f(b) - f(a) + f(c) towards d, on quadruples of training
-pictures (Reed et al. 2015); truths and their subjects are in no quadruple. Networks compose by the report's
-arithmetic, its strength chosen on validation, except where an arm says otherwise. The arms are plain (no such
-term, the baseline), analogies and answers (the same quadruples, but d is decoded from its own code: what the
-additional pictures do without the rule). Other ways with the same two networks are plain, mean and
-analogies, mean (the mean step of many pairs). Four arms in the network of analogies know less: unedited (the
-target itself, whose gain is 0), kind's mean (nothing of the attribute), pixel arithmetic and nearest picture
-(no code; redrawn by that network). Interpretable dimensions have two arms, which move the mean step of these
-dimensions alone and are compared with the mean step of all: labels (the code's first dimensions are taught
-the attributes that the texts name) and labels and analogies (quadruples whose attribute changes, which are
-those of skin tones, genders and cats, move them, too). Networks take 6000 steps, which was fixed before any
-of them was trained. On seed 900 analogies gained, and their reconstruction was worse; cats are few, so they
-are shown more than judged (docs/decisions/0047-trained-composition.md).
+pictures (Reed et al. 2015). The truths that are tested, and their subjects, are in no quadruple. Networks
+compose by the report's arithmetic, its strength chosen on validation, except where an arm says otherwise.
+
+- plain (the baseline): no such term. plain, mean: the same network composes by the mean step of many pairs.
+- analogies: with the term. analogies, mean: the same network composes by the mean step.
+- answers: the control of the term. It has the same quadruples, but d is decoded from its own code. So the
+  same answers are drawn as often, without the rule; the other three pictures are not shown again.
+- Four controls in the network of analogies: unedited (the target itself, whose gain is 0), kind's mean (which
+  knows nothing of the attribute), pixel arithmetic and nearest picture (no code; redrawn by that network).
+  The nearest picture is looked for among 60 emoji of the family, in all their variants.
+- labels: the first dimensions of the code are taught the attributes that the texts name, and composing moves
+  the mean step of these dimensions alone. labels and analogies: quadruples move these dimensions, too. Only
+  quadruples of skin tones, genders and cats have such an attribute, so these are drawn more often than in
+  analogies, which favours this arm. Both are compared with the mean step of all dimensions.
+
+Networks take 6000 steps, which was fixed before any of them was trained. On seed 900 analogies gained, and
+their reconstruction was worse. There are few cats, so results on cats are mainly illustrations
+(docs/decisions/0047-trained-composition.md).
 """
 
 from ablation import Claim, Difference, Study
@@ -84,7 +90,7 @@ study = Study(
     claims=(
         Claim("training for analogies composes better", Difference("gain_large", "up", "analogies")),
         Claim(
-            "by the rule, and not by more pictures",
+            "by the rule, and not because its answers are drawn more often",
             Difference("gain_large", "up", "analogies", to="answers"),
         ),
         Claim(
@@ -92,7 +98,7 @@ study = Study(
             Difference("gain_large", "up", "analogies", to="plain, mean"),
         ),
         Claim(
-            "the composites come nearer to their answers, whatever else the network draws",
+            "the composites come nearer to their answers where they should change",
             Difference("composite_mse", "down", "analogies"),
         ),
         Claim(
@@ -106,7 +112,7 @@ study = Study(
             counts=False,
         ),
         Claim(
-            "better than a training picture that is near",
+            "better than the nearest of a sample of training pictures",
             Difference("gain_large", "up", "analogies", to="nearest picture"),
             counts=False,
         ),

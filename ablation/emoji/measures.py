@@ -132,7 +132,9 @@ MEASURES = {
     },
     "gain_large": EmojiMeasure("higher", f"Gain, {LARGE_FAMILIES}", 2, needs="large"),
     "gain_changed": EmojiMeasure("higher", f"Gain where it changes, {LARGE_FAMILIES}", 2, needs="large"),
-    COMPOSITE_MSE: EmojiMeasure("lower", f"MSE of composites, {LARGE_FAMILIES}", 4, needs="large"),
+    COMPOSITE_MSE: EmojiMeasure(
+        "lower", f"MSE of composites where they change, {LARGE_FAMILIES}", 4, needs="large"
+    ),
     COMPOSITE_SHARPNESS: EmojiMeasure(
         "higher", f"Sharpness of composites, {LARGE_FAMILIES}", 3, needs="large"
     ),

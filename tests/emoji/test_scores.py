@@ -124,3 +124,8 @@ def test_the_judge_names_what_it_was_shown() -> None:
     pictures = torch.cat([dark, light]).to(torch.uint8)
     judge = Judge(pictures, ["dark"] * 8 + ["light"] * 8)
     assert judge(pictures / 255) == ["dark"] * 8 + ["light"] * 8
+
+
+def test_a_judge_that_was_shown_one_value_names_it() -> None:
+    pictures = torch.zeros(3, 3, 64, 64, dtype=torch.uint8)
+    assert Judge(pictures, ["heart"] * 3)(torch.zeros(2, 3, 64, 64)) == ["heart", "heart"]
