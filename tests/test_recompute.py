@@ -62,7 +62,7 @@ def test_the_page_of_results_has_every_verdict_of_the_confirmation() -> None:
     page = (folder / "README.md").read_text("utf-8")
     rows = [line.strip("| ").split(" | ") for line in page.splitlines()]
     shown, before = set(), set()
-    for claim, *cells in (row for row in rows if len(row) == 3 and "/table.md)" in row[-1]):
+    for _, claim, *cells in (row for row in rows if len(row) == 4 and "/table.md)" in row[-1]):
         ((word, study),) = WORD.findall(cells[1])
         shown.add((word, claim.removesuffix(" (secondary)"), study, str(" (sec" not in claim).lower()))
         before |= set(WORD.findall(cells[0]))
