@@ -6,10 +6,11 @@ down at random, by one step of an attack on the classifier, or by seven. The bas
 the same optimiser steps, but not the same computing time: an attack takes gradients of its own.
 
 Robust accuracy is the classifier's on faces that PGD attacks with the same strength, by networks that never
-saw their subjects. A classifier that always says the same has 0.5 there, and that is more than a good one may
-have. So claims about it wait for a gate: an arm that has no more has bought its robustness by not answering.
-The claims about it are of pgd alone, because its gate says nothing of noise and fgsm. Their robust accuracies
-are in the tables, and so are those of every arm at four and eight levels, which no arm learned from.
+saw their subjects. A classifier that always gives the same answer has 0.5 there, and a good one under attack
+can have less. Therefore these claims have a gate: the arm must be above 0.5, since otherwise it may be robust
+only because it always gives the same answer. The claims are of pgd alone, because its gate says nothing of
+noise and fgsm. Their robust accuracies are in the tables, and so are those of every arm at four and eight
+levels, which no arm learned from.
 
 An arm of more than two levels is not here: in the pilot the classifier then hardly learned. The pilot had
 another seed, but tests the same faces, as every run does.

@@ -1,10 +1,9 @@
 """Does classification as a second task harm the autoencoder, and does it structure the code?
 
 Report, part 2 e, with pictures and a budget that can answer it (`moods`). The arms are joint (lambda 0.5,
-the report's, the baseline) and reconstruction only (lambda 0). What the code says of happy and sad is
-judged by a probe that is fitted anew for both, since the classifier of an arm that never heard of the
-classes is no judge of its code. Beside it stand what the same probe makes of the network before its
-training, and of raw pixels.
+the report's, the baseline) and reconstruction only (lambda 0). At lambda 0 the network is not trained on the
+classes, so its classifier is no fair test of its code. Therefore a probe of happy and sad is fitted on the
+codes of both. For comparison, the same probe is fitted on the network before its training and on raw pixels.
 """
 
 from ablation import Claim, Difference, Gate, Study

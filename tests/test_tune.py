@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -100,6 +100,11 @@ class Refusing:
     def __post_init__(self) -> None:
         if self.rate > 0.3 and self.width > 4:
             raise UserError("a wide bowl wants a low rate.")
+
+
+def bottomless(settings: Mapping[str, Any], seed: int) -> dict[str, float]:
+    """The lowest number there is, which is no loss."""
+    return dict.fromkeys(MEASURES, -math.inf)
 
 
 def class_bowl(settings: Refusing, seed: int) -> dict[str, float]:
@@ -402,9 +407,10 @@ def test_where_every_trial_diverges_the_sentence_says_so(store: Store) -> None:
         to_confirm(study, store)
 
 
-def test_a_value_that_is_not_finite_ends_its_trial(store: Store) -> None:
+@pytest.mark.parametrize("train", [nothing, bottomless])
+def test_a_value_that_is_not_finite_ends_its_trial(store: Store, train: Callable[..., Any]) -> None:
     tune = Tune("test", {"rate": Range(1e-3, 0.1, log=True)}, trials=2, objective="held_out")
-    study = bowl_study(train=nothing, tune=tune)
+    study = bowl_study(train=train, tune=tune)
     tuning(study, store)
     assert found(study, store).state.tolist() == ["diverged", "diverged"]
     assert len(cell_runs(store, "bowl-tune")) == 2
