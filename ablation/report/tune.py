@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from html import escape
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +97,7 @@ class TuneResults:
         )
         yield (
             "Importance is the share of a setting in how good a trial is, with the seed averaged out "
-            f"(PED-ANOVA, the best {max(GOOD, ceil(len(trials) / 10))} trials against all): exploratory, it "
+            f"(PED-ANOVA, the best tenth of the trials, but at least {GOOD}, against all): exploratory, it "
             "says where to look and proves nothing."
             if self.importances
             else f"Importances want at least {TELLING} trials that did not diverge."
