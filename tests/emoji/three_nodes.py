@@ -63,10 +63,13 @@ def main(parquet: Path, folder: Path, seeds: int, kills: int) -> None:
 
 def kill_a_worker(chance: random.Random) -> bool:
     """Kill a process in which a node computes a cell; whether there was one."""
-    below = psutil.Process().children(recursive=True)
-    busy = [one for one in below if one.is_running() and "ray::compute" in "".join(one.cmdline()[:1])]
-    for one in busy and [chance.choice(busy)]:
-        one.kill()
+    try:
+        below = psutil.Process().children(recursive=True)
+        busy = [one for one in below if one.is_running() and "ray::compute" in "".join(one.cmdline()[:1])]
+        for one in busy and [chance.choice(busy)]:
+            one.kill()
+    except psutil.NoSuchProcess:  # it ended while it was looked at
+        return False
     return bool(busy)
 
 
