@@ -44,6 +44,11 @@ class Range:
         """As in "0.0001 to 0.01, log"."""
         return f"{self.least:g} to {self.largest:g}{', log' if self.log else ''}"
 
+    @property
+    def edges(self) -> tuple[int | float, ...]:
+        """The numbers beyond which nothing is tried."""
+        return self.least, self.largest
+
     def holds(self, value: object) -> bool:
         """Whether it has the value."""
         return isinstance(value, int | float) and self.least <= value <= self.largest
@@ -80,6 +85,12 @@ class Choice:
     def words(self) -> str:
         """As in "relu, gelu"."""
         return ", ".join(map(str, self.values))
+
+    @property
+    def edges(self) -> tuple[int | float, ...]:
+        """The numbers beyond which nothing is tried; none where the values are no numbers."""
+        numbers = [one for one in self.values if isinstance(one, int | float) and not isinstance(one, bool)]
+        return (min(numbers), max(numbers)) if numbers else ()
 
     def holds(self, value: object) -> bool:
         """Whether it has the value."""

@@ -511,6 +511,20 @@ def test_what_cannot_be_tuned_is_refused_in_a_sentence() -> None:
         bowl_study(first_seed=TUNING_SEED - 2)
 
 
+def test_a_winner_at_an_end_of_what_was_tried_is_told(whole: tuple[Study, Store], store: Store) -> None:
+    ranges: dict[str, Range | Choice] = {"rate": Choice([0.1, 0.3]), "shape": RANGES["shape"]}
+    tune = Tune("test", ranges, trials=6, objective="held_out")
+    results = tuned(bowl_study(tune=tune), store)
+    assert results.best["rate"] == 0.1  # the optimum, 0.01, is not among them
+    assert results.confirmation is not None
+    assert "The best rate lies at an end of what was tried" in str(results.confirmation)
+    inside = read_tune(*whole)
+    assert inside is not None
+    assert inside.best["rate"] not in RANGES["rate"].edges
+    assert ("The best width lies" in str(inside.confirmation)) == (inside.best["width"] in (1, 8))
+    assert "The best rate" not in str(inside.confirmation)
+
+
 def test_a_quick_tuning_is_small(store: Store) -> None:
     quick = bowl_study().smoke()
     tune = check_tune(quick)
@@ -530,7 +544,7 @@ def test_the_files_and_the_page_have_what_was_found(whole: tuple[Study, Store], 
     assert trials.held_out.dropna().tolist() == results.trials.held_out.dropna().tolist()
     report({"bowl": study}, store, tmp_path / "page")
     text = (tmp_path / "page" / "report.md").read_text(encoding="utf-8")
-    assert "the tuned settings are better than the baseline" in text
+    assert "the tuned settings are better than the baseline in Test loss" in text
     assert "ablation tune bowl" in text
     assert results._repr_html_().count("<table") >= 2
 
@@ -575,7 +589,8 @@ def test_the_whole_path_by_the_command_line(
     assert cost in said["plan"]
     first = said["tune --workers"]
     assert first.startswith(cost)
-    for shown in ("setting", "importance", "SUPPORTED: “the tuned settings are better than the baseline”"):
+    verdict = "SUPPORTED: “the tuned settings are better than the baseline in test”"
+    for shown in ("setting", "importance", verdict):
         assert shown in first
     runs = pd.read_csv(tmp_path / "out" / "tune_trials.csv").seeds.sum()
     assert f"0 trained, {runs} there before" in said["tune"]

@@ -176,6 +176,11 @@ def _remarks(found: TuneResults, against: Study) -> Iterator[str]:
         f"{study.label(tune.objective)} under {under}, which this table does not have: "
         f"{', '.join(f'{name} {best} (baseline {own})' for name, _, own, best, _ in rows)}."
     )
+    if edge := [name for name, searched in tune.ranges.items() if found.best[name] in searched.edges]:
+        yield (
+            f"The best {listing(edge)} lies at an end of what was tried: a better value may lie beyond it, "
+            "so the baseline may lack more than this comparison shows."
+        )
     if found.importances:
         shares = listing([f"{name} {share}" for name, _, _, _, share in rows])
         yield f"Importance in the search (PED-ANOVA, exploratory): {shares}."

@@ -151,7 +151,7 @@ def run_search(
     """
     search = search or check_search(study)
     whole = searched(study, search)
-    now = checked_versions(whole, [Cell("baseline", TUNING_SEED, whole.baseline)])
+    now = checked_versions(whole, [Cell("baseline", seed, whole.baseline) for seed in seeds_of(search)])
     if code == "new":
         raise UserError(
             "a search cannot start over where its trials are: run it in another --store, or add --code same."

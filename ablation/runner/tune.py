@@ -276,7 +276,8 @@ def confirmation(study: Study, trials: pd.DataFrame) -> Study | None:
         arms={TUNED: chosen},
         claims=(
             Claim(
-                "the tuned settings are better than the baseline", Difference(tune.measure, direction, TUNED)
+                f"the tuned settings are better than the baseline in {study.label(tune.measure)}",
+                Difference(tune.measure, direction, TUNED),
             ),
         ),
         gates=tuple(replace(gate, arm="") for gate in study.gates if gate.of_arm(study) == study.reference),
