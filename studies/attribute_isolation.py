@@ -1,13 +1,16 @@
 """Does PCA isolate an attribute more precisely than the whole difference of two codes?
 
 Report, part 3 c, 1. One autoencoder for each seed, composed by many methods, on analogies a : b :: c : d
-whose truth d was not used in any training. The arms are one pair (the whole difference at strength 1: the
-report's method, the baseline), one pair, weighted (its strength chosen on validation), PCA (that difference
-within the leading components of training differences; rank and strength chosen on validation), PCA, rank 1,
-PCA, rank 2, PCA, rank 4, PCA, rank 8 and PCA, rank 16, class scatter (within the components of the
-attribute's class means). The controls are random subspace, top variance and shortened (with PCA's rank,
-length and strength). The rivals are mean, balanced mean, nearest, boundary and additive. The last arm, kind's
-mean, uses nothing of the attribute.
+whose truth d was not used in any training.
+
+- one pair (the baseline): the whole difference b - a at strength 1, the report's method.
+- one pair, weighted: the same, its strength chosen on validation.
+- PCA: that difference within the leading components of training differences; rank and strength are chosen on
+  validation. PCA, rank 1 to PCA, rank 16: with that rank.
+- class scatter: within the components of the attribute's class means.
+- random subspace, top variance and shortened: controls with PCA's rank, length and strength.
+- mean, balanced mean, nearest, boundary and additive: other methods.
+- kind's mean: a control that uses nothing of the attribute.
 """
 
 from ablation import Claim, Difference, Study

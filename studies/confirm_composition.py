@@ -3,12 +3,16 @@
 Report, part 3 c, 1 and 3, on emoji of four vendors. One autoencoder for each seed, composed by many methods,
 on analogies a : b :: c : d whose truth d, and whose subject, was not used in any training. Methods are judged
 on the families with at least twenty truths a run (skin tones, genders, vendors); cats and shapes stand apart.
-The arms are one pair (the whole difference at strength 1: the report's method, the baseline), one pair,
-weighted (its strength chosen on validation) and PCA (that difference within the leading components of
-training differences; rank and strength chosen on validation). The controls are random subspace and shortened
-(with PCA's rank, length and strength). Others to compare with are mean (of many differences), kind's mean
-(nothing of the attribute), pixel arithmetic and nearest picture (no code; redrawn by the network, so that
-they are as blurred). The arms strength 0.5 and strength 1.5 are for the trend.
+
+- one pair (the baseline): the whole difference b - a at strength 1, the report's method.
+- one pair, weighted: the same, its strength chosen on validation.
+- PCA: that difference within the leading components of training differences; rank and strength are chosen on
+  validation.
+- random subspace and shortened: controls with PCA's rank, length and strength.
+- mean: the mean of many differences. kind's mean: a control that uses nothing of the attribute.
+- pixel arithmetic and nearest picture: controls without a code, redrawn by the network, so that they are as
+  blurred.
+- strength 0.5 and strength 1.5: for the trend.
 """
 
 from ablation import Claim, Difference, Study, Trend

@@ -2,14 +2,17 @@
 
 Report, part 2 f, speculation 1, with pictures and budgets that can answer it (`moods`). Every arm learns
 from the same 60 faces of four vendors, and each face has a label in every arm: the classes alone are finer.
-The arms are two classes (happy and sad, the baseline) and six classes (smiling, affection and tongue are
-happy; surprised, angry and worried are sad), and for the long run two classes, long and six classes, long,
-with three times the steps. Predictions are mapped back to happy and sad, and are asked about 55 of the faces,
-all but the angry ones, which Unicode does not count among the concerned. The report's first example, neutral,
-is neither happy nor sad, so it cannot be a class here with labels that all arms share. "Initially" is a short
-training of its own, not the beginning of the long one. What the code says is asked of emoji that are no
-faces, since finer classes of faces are some of the names that a probe of faces has to tell apart. Two classes
-much like these were seen under seeds 0 to 4 (confirm_latent_size), so these are others.
+
+- two classes (the baseline): happy and sad. six classes: smiling, affection and tongue are happy; surprised,
+  angry and worried are sad.
+- two classes, long and six classes, long: the long run, with three times the steps.
+
+Predictions are mapped back to happy and sad, and are asked about 55 of the faces, all but the angry ones,
+which Unicode does not count among the concerned. The report's first example, neutral, is neither happy nor
+sad, so it cannot be a class here with labels that all arms share. "Initially" is a short training of its own,
+not the beginning of the long one. What the code says is asked of emoji that are no faces, since finer classes
+of faces are some of the names that a probe of faces has to tell apart. Two classes much like these were seen
+under seeds 0 to 4 (confirm_latent_size), so these are others.
 """
 
 from ablation import Claim, Difference, Gate, Study

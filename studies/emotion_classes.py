@@ -1,11 +1,12 @@
 """Do finer emotion classes teach the code more than happy and sad do?
 
 Report, part 2 f, speculation 1. Every arm learns from the same faces, those of Unicode's face subgroups. A
-face without a class in a scheme takes part without a label. The arms are two classes (happy and sad, the
-baseline), five classes (also neutral, angry and surprised) and nine classes (Unicode's subgroups), for 112
-steps, those of part 2's 10 epochs. For the long run, the arms are two classes, long, five classes, long and
-nine classes, long, with the steps of the 20 epochs that were planned first. Predictions are mapped back to
-happy and sad.
+face without a class in a scheme takes part without a label. Predictions are mapped back to happy and sad.
+
+- two classes (the baseline): happy and sad. five classes: also neutral, angry and surprised. nine classes:
+  Unicode's subgroups. All for 112 steps, those of part 2's 10 epochs.
+- two classes, long; five classes, long; nine classes, long: the long run, with the steps of the 20 epochs
+  that were planned first.
 """
 
 from ablation import Claim, Difference, Study

@@ -1,11 +1,14 @@
 """How much did splitting after augmentation improve the report's numbers?
 
 The report augments first and then splits at random, so copies of one emoji are on both sides. It does not ask
-what this does to its numbers. The arms are joint, by subject (the baseline), joint, by image and joint,
-augment then split: part 2's model on 23 happy and sad faces. For all faces, with part 1's 4 copies, the same
-three are faces, by subject, faces, by image and faces, augment then split. Augmented images are harder to
-reconstruct, and only the arms that augment before the split are tested on them. So these arms are compared
-with joint, by subject, copies tested and faces, by subject, copies tested.
+what this does to its numbers. The arms are named by their images and by their split:
+
+- joint: part 2's model on 23 happy and sad faces. faces: all faces, with part 1's 4 copies.
+- by subject (of joint: the baseline): all images of an emoji, whatever its tone or gender, are on one side.
+- by image: each image is on one side with its copies.
+- augment then split: as the report did it.
+- by subject, copies tested: augmented images are harder to reconstruct, and only augment then split is tested
+  on them. So it is compared with this arm.
 """
 
 from ablation import Claim, Difference, Study

@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from ablation import Claim, Difference, Gate, Interaction, Level, Over, Same, Study, Trend, Tuned, catalogue
 from ablation.report.data_files import runs_csv, verdicts_csv
+from ablation.runner.tune import confirmation
 from ablation.stats.analysis import analyse
 from ablation.stats.verdicts import RULES, WORDS
 from frames import Value, a_frame, a_study, noisy
@@ -47,9 +49,19 @@ def check(study: Study, runs: str, verdicts: str, items: str = "") -> Rows:
     return got
 
 
+def declared(folder: Path) -> Study:
+    """The study whose results the folder has; of tuned settings, those that its trials chose."""
+    study = catalogue.load(folder.name.removesuffix("-tuned"))
+    if not folder.name.endswith("-tuned"):
+        return study
+    against = confirmation(study, pd.read_csv(folder / "tune_trials.csv"))
+    assert against is not None
+    return against
+
+
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.parent.name)
 def test_published_verdicts_follow_from_the_published_runs(path: Path) -> None:
-    study = catalogue.load(path.parent.name)
+    study = declared(path.parent)
     items = path.with_name("items.csv")
     texts = [one.read_text("utf-8") for one in (path, path.with_name("verdicts.csv"))]
     rows = check(study, *texts, items.read_text("utf-8") if study.of_items else "")

@@ -542,6 +542,9 @@ def test_the_files_and_the_page_have_what_was_found(whole: tuple[Study, Store], 
     assert {"tune_trials.csv", "tune_settings.csv", "table.md", "verdicts.csv"} <= names
     trials = pd.read_csv(tmp_path / "out" / "tune_trials.csv")
     assert trials.held_out.dropna().tolist() == results.trials.held_out.dropna().tolist()
+    against, again = to_confirm(study, store), confirmation(study, trials)
+    assert again is not None
+    assert again == against  # whoever has the trials alone knows what was compared
     report({"bowl": study}, store, tmp_path / "page")
     text = (tmp_path / "page" / "report.md").read_text(encoding="utf-8")
     assert "the tuned settings are better than the baseline in Test loss" in text

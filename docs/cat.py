@@ -1,0 +1,127 @@
+"""The report's cat with heart-shaped eyes: `python docs/cat.py STORE` makes docs/results/cat.png and cat.csv.
+
+STORE has the finished runs of `trained_composition`. Under four of its seeds no network trains on the cat
+with heart-shaped eyes. All four are shown, so nobody picks. Strengths are chosen on the validation analogies
+of the run.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import fill
+
+import pandas as pd
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ablation import catalogue
+from ablation.emoji.composition.analogies import analogy_tasks
+from ablation.emoji.composition.evaluator import STRENGTHS
+from ablation.emoji.composition.latent_editor import LatentEditor, find_analogy
+from ablation.emoji.composition.scores import Judge
+from ablation.emoji.data.names import resolve
+from ablation.emoji.data.sources import load
+from ablation.emoji.data.split import TEST
+from ablation.emoji.determinism import deterministic
+from ablation.emoji.spec import DataSpec
+from ablation.emoji.weights import model_of
+from ablation.runner.results import results
+from ablation.tracking import Store
+
+TEXTS = ("smiling cat face with open mouth", "smiling face with heart-shaped eyes", "grinning face")
+SEEDS = (91, 92, 95, 97)
+WAYS: dict[str, tuple[str, str, float | None]] = {
+    "plain: b - a, strength 1 (the report)": ("plain", "pair", 1.0),
+    "plain: b - a, strength chosen": ("plain", "pair", None),
+    "plain: mean": ("plain", "mean", None),
+    "analogies: b - a, strength 1": ("analogies", "pair", 1.0),
+    "analogies: b - a, strength chosen": ("analogies", "pair", None),
+    "analogies: mean": ("analogies", "mean", None),
+    "labels and analogies: named": ("labels and analogies", "named", None),
+    "control: mean of the cats": ("analogies", "centre", None),
+}
+"""The columns: in the network of which arm, by which method, and the strength (None: chosen)."""
+
+Panel = tuple[str, Tensor]  # a caption and a picture, uint8 (3, 64, 64)
+
+
+def panels(editor: dict[str, LatentEditor], data: DataSpec) -> Iterator[tuple[Panel, dict[str, object]]]:
+    """What a row shows, from left to right, each with its row of the table (empty for what is given)."""
+    images, seed = editor["plain"].images, editor["plain"].seed
+    target, plus, minus = (resolve(images, text) for text in TEXTS)
+    cats = find_analogy(images, target, plus, minus)
+    assert cats is not None
+    family, analogy = cats
+    task = next(one for one in analogy_tasks(images, data, seed) if one.family.name == family.name)
+    known = task.training[TEST]
+    judge = Judge(images.pixels[list(known.values())], [value for _, value in known])
+
+    def row(picture: Tensor, **more: object) -> dict[str, object]:
+        sees = judge(picture[None] / 255)[0]
+        return {"seed": seed} | more | {"judge sees": sees}
+
+    for caption, index in zip(("c: target", "b", "a"), (target, plus, minus), strict=True):
+        yield (caption, images.pixels[index]), {}
+    for name, (arm, method, strength) in WAYS.items():
+        strengths = STRENGTHS if strength is None else (strength,)
+        made = editor[arm].compose(target, plus, minus, method, strengths)
+        at = 0 if strength else STRENGTHS.index(made.chosen)
+        gain = made.gains[at]
+        found = row(made.pictures[at], way=name, strength=strengths[at], gain=round(gain, 3))
+        yield (f"{name}\ngain {gain:+.2f}", made.pictures[at]), found
+    for arm in ("plain", "analogies"):
+        again = editor[arm].reconstructions([analogy.d])[0]
+        name = f"the truth, as {arm} draws it"
+        yield (name, again), row(again, way=name, strength=float("nan"), gain=1.0)
+    assert editor["plain"].unseen(analogy.d)
+    truth = images.pixels[analogy.d]
+    yield ("the truth, not trained on", truth), row(truth, way="the truth", strength=float("nan"))
+
+
+def draw(rows: dict[str, list[Panel]], to: Path) -> None:
+    """A grid of pictures, a row of `rows` each, named on the left; captions above the first."""
+    columns = len(next(iter(rows.values())))
+    figure = Figure(figsize=(0.8 * columns + 0.4, 0.82 * len(rows) + 0.75))
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    figure.subplots_adjust(left=0.035, right=0.998, top=0.82, bottom=0.005, wspace=0.05, hspace=0.16)
+    for number, ((name_of_row, line), axes_of_row) in enumerate(zip(rows.items(), grid, strict=True)):
+        for axes, (caption, picture) in zip(axes_of_row, line, strict=True):
+            axes.imshow(picture.permute(1, 2, 0).numpy(), interpolation="nearest")
+            axes.axis("off")
+            name, _, gain = caption.partition("\n")
+            above = "\n".join(filter(None, (fill(name, 14) if number == 0 else "", gain)))
+            axes.set_title(above, fontsize=6, pad=2).set_parse_math(False)
+        axes_of_row[0].text(
+            -0.1,
+            0.5,
+            name_of_row,
+            transform=axes_of_row[0].transAxes,
+            ha="right",
+            va="center",
+            rotation=90,
+            fontsize=7,
+        )
+    figure.savefig(to, dpi=120)
+
+
+def main(folder: str) -> None:
+    store = Store(Path(folder))
+    runs = results(catalogue.load("trained_composition"), store).set_index(["arm", "seed"]).run_id
+    to = Path(__file__).parent / "results"
+    table: list[dict[str, object]] = []
+    shown: dict[str, list[Panel]] = {}
+    for seed in SEEDS:
+        kept = {arm: model_of(store, str(runs[arm, seed])) for arm, _, _ in WAYS.values()}
+        data = kept["plain"][0].data
+        images = load(data.sources)
+        editors = {arm: LatentEditor(model, images, spec, seed) for arm, (spec, _, model) in kept.items()}
+        made = list(panels(editors, data))
+        table += [row for _, row in made if row]
+        shown[f"seed {seed}"] = [panel for panel, _ in made]
+    pd.DataFrame(table).to_csv(to / "cat.csv", index=False)
+    draw(shown, to / "cat.png")
+
+
+if __name__ == "__main__":
+    with deterministic():
+        main(sys.argv[1])
