@@ -20,8 +20,15 @@ from ablation.formatting import listing
 from ablation.settings import flat, vary
 from ablation.study import Study
 
-DERIVED = ("-quick", "-tuning", "-search", "-tune", "-tuned")
-"""How the names of studies end that are made from another."""
+MADE_BY = {
+    "-quick": "run STUDY --quick",
+    "-tuning": "run STUDY",
+    "-search": "run STUDY --search",
+    "-tune": "tune STUDY",
+    "-tuned": "tune STUDY",
+}
+"""How the names of studies end that are made from another, and the command that runs and shows such a one."""
+DERIVED = tuple(MADE_BY)
 SETS_STUDY = re.compile(rb"^(?:\xef\xbb\xbf)?study\b[^=\n]*=", re.MULTILINE)
 FOLDERS: set[str] = set()
 """The folders of the study files that were loaded."""
@@ -79,7 +86,13 @@ def load(name: str | Path) -> Study:
     path = file if name.endswith(".py") else (builtin() | paths()).get(name)
     # Unlike Path.is_file it says no to a name that the system cannot hold.
     if path is None or not os.path.isfile(path):  # noqa: PTH113
-        raise unknown("study", name, sorted(builtin() | paths()))
+        known, (other, _, end) = builtin() | paths(), name.rpartition("-")
+        if other in known and (command := MADE_BY.get(f"-{end}")):
+            raise UserError(
+                f"{name} is made from the study {other} and has no file of its own: ask for it with "
+                f"`ablation {command.replace('STUDY', other)}`."
+            )
+        raise unknown("study", name, sorted(known))
     found = _execute(path)
     if not isinstance(found, Study):
         raise UserError(

@@ -144,6 +144,13 @@ def test_a_broken_study_file_is_named_with_its_line(tmp_path: Path) -> None:
         catalogue.load(str(path))
 
 
+def test_a_study_that_is_made_from_another_is_asked_for_by_its_command() -> None:
+    with pytest.raises(UserError, match=r"the study tune_joint and .*: ask .* `ablation tune tune_joint`\.$"):
+        catalogue.load("tune_joint-tuned")
+    with pytest.raises(UserError, match="no study 'nothing-tuned'"):
+        catalogue.load("nothing-tuned")
+
+
 def test_an_unknown_study_gets_the_nearest_name() -> None:
     with pytest.raises(UserError, match=r"no study 'latentsize' \(did you mean 'latent_size'"):
         catalogue.load("latentsize")
