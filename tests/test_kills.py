@@ -12,8 +12,9 @@ import psutil
 import pytest
 from optuna.trial import TrialState
 
-from ablation import catalogue
+from ablation import catalogue, cli
 from ablation.report.export import publish
+from ablation.runner.engines import local
 from ablation.runner.ledger import Ledger
 from ablation.runner.results import results
 from ablation.runner.scheduler import run_study
@@ -111,7 +112,16 @@ def test_a_killed_process_group_goes_on_to_the_same_bytes(
 ) -> None:
     store = tmp_path / "store"
     first = start(study_file, store)
-    wait_for(lambda: statuses(store).count("FINISHED") >= 2 and "RUNNING" in statuses(store))
+
+    def stopped_midway() -> bool:
+        """Whether a cell runs, and does not end between this look and the kill."""
+        os.killpg(first.pid, signal.SIGSTOP)
+        if "RUNNING" in statuses(store):
+            return True
+        os.killpg(first.pid, signal.SIGCONT)
+        return False
+
+    wait_for(lambda: statuses(store).count("FINISHED") >= 2 and stopped_midway())
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
     assert "RUNNING" in statuses(store)
@@ -168,6 +178,32 @@ def test_ctrl_c_while_workers_are_born_is_as_quiet(study_file: Path, tmp_path: P
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in output
+
+
+def test_ctrl_c_while_the_server_starts_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(local.forkserver, "ensure_running", lambda: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            local.warm([])
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_before_a_verb_begins_is_as_quiet(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "command_line", interrupted)
+    monkeypatch.setattr("ablation.cli.signal.signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.startswith("\nStopped: what is finished is kept")
 
 
 def busiest_worker(coordinator: int) -> psutil.Process:

@@ -311,16 +311,13 @@ def test_a_result_waits_for_the_tracking_server(
 ) -> None:
     store, timers, kept = Store(tmp_path), [], []
 
-    def act() -> None:
-        tracking.shut()
-        timers.append(tracking.open_in(1.5))
-
     def waits(self: Journal) -> None:
         kept.extend(waiting(store))
+        timers.append(tracking.open_in(1.5))
         wait(self)
 
     wait = Journal._wait
-    on_finish(monkeypatch, act)
+    on_finish(monkeypatch, tracking.shut)
     monkeypatch.setattr(Journal, "_wait", waits)
     assert run_study(study, store, InlineEngine(), workers=1).failed == {}
     timers[0].join()
@@ -399,13 +396,13 @@ def test_a_command_that_cannot_log_fails_with_its_own_words_and_is_trained_by_th
 ) -> None:
     store, study = Store(tmp_path / "store"), commanded(LOGS)
 
-    def comes_and_goes() -> None:
-        away()
-        tracking.open_in(8)  # the script gives up before
+    def comes_back(task: Task) -> None:
+        if len(engine.tasks) == 2:  # the script of the first cell has given up
+            tracking.open()
 
-    thread = threading.Thread(target=comes_and_goes)
+    thread, engine = threading.Thread(target=away), InlineEngine(comes_back)
     thread.start()
-    progress = run_study(study, store, InlineEngine(), workers=1)
+    progress = run_study(study, store, engine, workers=1)
     thread.join()
     assert len(progress.failed) == 1
     (reason,) = progress.failed.values()

@@ -64,7 +64,7 @@ def main() -> None:
         code = _say(str(error))
     except typer.TyperException as usage:
         code = _say(f"{usage.format_message()} Try `ablation --help`.")
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):  # the second before typer's own begins
         code = INTERRUPTED
     except SystemExit as ended:  # typer's own where whoever read it has gone
         if not isinstance(ended.__context__, BrokenPipeError):

@@ -13,7 +13,7 @@ from ablation.emoji import replicas
 from ablation.emoji.experiment import EMOJI
 from ablation.emoji.spec import RunSpec
 from ablation.fingerprint import fingerprint
-from ablation.runner.engines import Engine
+from ablation.runner.engines import Engine, together
 from ablation.runner.engines.together import TogetherEngine
 from ablation.runner.results import learning_curves, results
 from ablation.runner.scheduler import run_study
@@ -47,7 +47,10 @@ def test_a_study_trained_together_is_the_study_trained_apart(faces: Path, tmp_pa
     pd.testing.assert_frame_equal(*curves, rtol=1e-3, check_exact=False)
 
 
-def test_the_seeds_of_an_arm_are_handed_out_together(faces: Path, store: Store) -> None:
+def test_the_seeds_of_an_arm_are_handed_out_together(
+    faces: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "QUIET_SECONDS", 60)  # no lone cell where handing out takes long
     study = small_study(faces)
     progress = run_study(study, store, TogetherEngine, 2)
     assert not progress.failed
@@ -108,7 +111,8 @@ def test_a_killed_process_is_lost_to_every_task_of_its_group(faces: Path, store:
     spec = vary(small_spec(faces), {"train.epochs": 500})
     engine = TogetherEngine(2)
     try:
-        futures = [engine.submit(task(spec, store, place, seed)) for seed in range(2)]
+        tasks = [task(spec, store, place, seed) for seed in range(2)]
+        futures = [engine.submit(one) for one in tasks]
         while len(cell_runs(store, "small")) < 2:
             assert not any(future.done() for future in futures)
             time.sleep(0.05)

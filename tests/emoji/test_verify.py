@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ablation.errors import UserError
+from ablation.runner.engines import together
 from ablation.runner.engines.together import TogetherEngine
 from ablation.runner.results import results
 from ablation.runner.scheduler import run_study
@@ -76,7 +77,10 @@ def test_other_weights_are_seen_though_every_number_agrees(ran: tuple[Study, Sto
     assert not first.kept
 
 
-def test_cells_that_were_trained_together_are_near_and_said_to_be(faces: Path, tmp_path: Path) -> None:
+def test_cells_that_were_trained_together_are_near_and_said_to_be(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "QUIET_SECONDS", 60)  # no lone cell where handing out takes long
     study, store = small_study(faces), Store(tmp_path / "store")
     run_study(study, store, TogetherEngine, 4)
     for found in verify(study, store):

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext
 from typing import TYPE_CHECKING
 
@@ -81,12 +81,16 @@ def context() -> ForkServerContext:
 def warm(experiments: Sequence[Experiment]) -> None:
     """Start the server now, so that its imports run beside those of the caller.
 
-    It is deaf to Ctrl-C from birth: an interrupt in the middle of its imports would print a traceback.
+    It is deaf to Ctrl-C from birth: an interrupt in the middle of its imports would print a traceback. An
+    interrupt that comes while this process is deaf, too, waits: a blocked signal is kept even where ignored.
     """
     own = [module for one in experiments for module in one.preload]
     context().set_forkserver_preload(list(dict.fromkeys([*PRELOAD, *own, STORE])))
+    resource_tracker.ensure_running()  # the server would start it, and it ends with no signal blocked
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     hearing = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         forkserver.ensure_running()
     finally:
         signal.signal(signal.SIGINT, hearing)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
