@@ -39,7 +39,7 @@ study = Study(
         "significantly, improving generalization. (part 1 h, 1)"
     ),
     part="1 a",
-    cell_seconds=190,
+    cell_seconds=215,
     baseline=moods,
     arms={"none": {}}
     | {name: {"augment.attack": name, "augment.attack_strength": STRENGTH} for name in ATTACKS},

@@ -24,7 +24,7 @@ study = Study(
         "heart-shaped eye attribute in the image. (part 3 b)"
     ),
     part="3 b",
-    cell_seconds=95,
+    cell_seconds=120,
     # No run of another study has these seeds.
     first_seed=101,
     seeds=10,
