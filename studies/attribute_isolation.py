@@ -6,7 +6,8 @@ whose truth d was not used in any training.
 - one pair (the baseline): the whole difference b - a at strength 1, the report's method.
 - one pair, weighted: the same, its strength chosen on validation.
 - PCA: that difference within the leading components of training differences; rank and strength are chosen on
-  validation. PCA, rank 1 to PCA, rank 16: with that rank.
+  validation.
+- PCA, rank 1; PCA, rank 2; PCA, rank 4; PCA, rank 8; PCA, rank 16: with that rank.
 - class scatter: within the components of the attribute's class means.
 - random subspace, top variance and shortened: controls with PCA's rank, length and strength.
 - mean, balanced mean, nearest, boundary and additive: other methods.

@@ -4,7 +4,8 @@ Report, part 3 c, 3. One autoencoder for each seed and the report's arithmetic, 
 analogies whose truth was not used in any training.
 
 - strength 1 (the baseline): the report's.
-- strength 0 (the input unchanged), 0.25, 0.5, 0.75, 1.25 and 1.5.
+- strength 0: the input unchanged.
+- strength 0.25, strength 0.5, strength 0.75, strength 1.25, strength 1.5.
 - chosen: by the error on validation analogies, for each family.
 """
 

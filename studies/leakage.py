@@ -1,14 +1,15 @@
 """How much did splitting after augmentation improve the report's numbers?
 
 The report augments first and then splits at random, so copies of one emoji are on both sides. It does not ask
-what this does to its numbers. The arms are named by their images and by their split:
+what this does to its numbers. "joint" is part 2's model on 23 happy and sad faces; "faces" has all faces,
+with part 1's 4 copies.
 
-- joint: part 2's model on 23 happy and sad faces. faces: all faces, with part 1's 4 copies.
-- by subject (of joint: the baseline): all images of an emoji, whatever its tone or gender, are on one side.
-- by image: each image is on one side with its copies.
-- augment then split: as the report did it.
-- by subject, copies tested: augmented images are harder to reconstruct, and only augment then split is tested
-  on them. So it is compared with this arm.
+- joint, by subject (the baseline); faces, by subject: all images of an emoji, whatever its tone or gender,
+  are on one side.
+- joint, by image; faces, by image: each image is on one side with its copies.
+- joint, augment then split; faces, augment then split: as the report did it.
+- joint, by subject, copies tested; faces, by subject, copies tested: augmented images are harder to
+  reconstruct, and only augment then split is tested on them. So it is compared with these arms.
 """
 
 from ablation import Claim, Difference, Study
