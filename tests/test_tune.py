@@ -517,12 +517,13 @@ def test_a_winner_at_an_end_of_what_was_tried_is_told(whole: tuple[Study, Store]
     results = tuned(bowl_study(tune=tune), store)
     assert results.best["rate"] == 0.1  # the optimum, 0.01, is not among them
     assert results.confirmation is not None
-    assert "The best rate lies at an end of what was tried" in str(results.confirmation)
+    assert "The best value of rate is at an end of what was tried" in str(results.confirmation)
     inside = read_tune(*whole)
     assert inside is not None
     assert inside.best["rate"] not in RANGES["rate"].edges
-    assert ("The best width lies" in str(inside.confirmation)) == (inside.best["width"] in (1, 8))
-    assert "The best rate" not in str(inside.confirmation)
+    at_an_end = inside.best["width"] in RANGES["width"].edges
+    assert ("The best value of width is at an end" in str(inside.confirmation)) == at_an_end
+    assert "The best value of rate" not in str(inside.confirmation)
 
 
 def test_a_quick_tuning_is_small(store: Store) -> None:
