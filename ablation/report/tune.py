@@ -178,8 +178,8 @@ def _remarks(found: TuneResults, against: Study) -> Iterator[str]:
     )
     if edge := [name for name, searched in tune.ranges.items() if found.best[name] in searched.edges]:
         yield (
-            f"The best value of {listing(edge)} is at an end of what was tried: a better one may lie beyond it, "
-            "so the baseline may lack more than this comparison shows."
+            f"The best value of {listing(edge)} is at an end of what was tried: a better one may lie "
+            "beyond it, so the baseline may lack more than this comparison shows."
         )
     if found.importances:
         shares = listing([f"{name} {share}" for name, _, _, _, share in rows])
