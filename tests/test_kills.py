@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -180,15 +181,26 @@ def test_ctrl_c_while_workers_are_born_is_as_quiet(study_file: Path, tmp_path: P
     assert "Traceback" not in output
 
 
-def test_ctrl_c_while_the_server_starts_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("others", [0, 1])  # a blocked signal goes to a thread that does not block it
+def test_ctrl_c_while_the_server_starts_is_not_lost(monkeypatch: pytest.MonkeyPatch, others: int) -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    monkeypatch.setattr(local.forkserver, "ensure_running", lambda: os.kill(os.getpid(), signal.SIGINT))
+    over = threading.Event()
+    threads = [threading.Thread(target=over.wait) for _ in range(others)]
+    for thread in threads:
+        thread.start()
+
+    def interrupted() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        wait_for(lambda: signal.SIGINT in signal.sigpending())  # or a thread has it, and this one is told
+
+    monkeypatch.setattr(local.forkserver, "ensure_running", interrupted)
     try:
         with pytest.raises(KeyboardInterrupt):
             local.warm([])
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
     finally:
+        over.set()
         signal.signal(signal.SIGINT, before)
 
 

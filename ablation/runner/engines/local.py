@@ -81,16 +81,15 @@ def context() -> ForkServerContext:
 def warm(experiments: Sequence[Experiment]) -> None:
     """Start the server now, so that its imports run beside those of the caller.
 
-    It is deaf to Ctrl-C from birth: an interrupt in the middle of its imports would print a traceback. An
-    interrupt that comes while this process is deaf, too, waits: a blocked signal is kept even where ignored.
+    It is born with Ctrl-C blocked, and ignores it before it imports much (`_preload`): an interrupt in the
+    middle of its imports would print a traceback. An interrupt that comes meanwhile waits, or reaches another
+    thread of this process; both raise KeyboardInterrupt here. To ignore it would lose it in the second case.
     """
     own = [module for one in experiments for module in one.preload]
     context().set_forkserver_preload(list(dict.fromkeys([*PRELOAD, *own, STORE])))
     resource_tracker.ensure_running()  # the server would start it, and it ends with no signal blocked
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    hearing = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         forkserver.ensure_running()
     finally:
-        signal.signal(signal.SIGINT, hearing)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
