@@ -1,8 +1,12 @@
-"""The report's cat with heart-shaped eyes: `python docs/cat.py STORE` makes docs/results/cat.png and cat.csv.
+"""Composites of `trained_composition`: `python docs/composites.py STORE` draws them into docs/results.
 
-STORE has the finished runs of `trained_composition`. Under four of its seeds no network trains on the cat
-with heart-shaped eyes. All four are shown, so nobody picks. Strengths are chosen on the validation analogies
-of the run.
+STORE has its finished runs. Strengths are chosen on the validation analogies of a run.
+
+- cat.png: the report's cat with heart-shaped eyes, under the four seeds whose networks do not train on it.
+  All four are shown, so nobody picks. In cat.csv, "nearest cat" is the expression of that cat of the nine,
+  the truth among them, which has the least squared error to the picture.
+- composites.png: three skin tones and three genders of the first of these seeds, evenly spaced in the list
+  of the analogies that the run tests.
 """
 
 import sys
@@ -18,7 +22,7 @@ from ablation import catalogue
 from ablation.emoji.composition.analogies import analogy_tasks
 from ablation.emoji.composition.evaluator import STRENGTHS
 from ablation.emoji.composition.latent_editor import LatentEditor, find_analogy
-from ablation.emoji.composition.scores import Judge
+from ablation.emoji.composition.scores import errors
 from ablation.emoji.data.names import resolve
 from ablation.emoji.data.sources import load
 from ablation.emoji.data.split import TEST
@@ -28,8 +32,10 @@ from ablation.emoji.weights import model_of
 from ablation.runner.results import results
 from ablation.tracking import Store
 
-TEXTS = ("smiling cat face with open mouth", "smiling face with heart-shaped eyes", "grinning face")
+CAT = ("smiling cat face with open mouth", "smiling face with heart-shaped eyes", "grinning face")
 SEEDS = (91, 92, 95, 97)
+OTHERS = {"tone": 3, "gender": 3}
+"""Families of the second picture, and how many analogies of each."""
 WAYS: dict[str, tuple[str, str, float | None]] = {
     "plain: b - a, strength 1 (the report)": ("plain", "pair", 1.0),
     "plain: b - a, strength chosen": ("plain", "pair", None),
@@ -38,27 +44,29 @@ WAYS: dict[str, tuple[str, str, float | None]] = {
     "analogies: b - a, strength chosen": ("analogies", "pair", None),
     "analogies: mean": ("analogies", "mean", None),
     "labels and analogies: named": ("labels and analogies", "named", None),
-    "control: mean of the cats": ("analogies", "centre", None),
+    "control: mean of the kind": ("analogies", "centre", None),
 }
 """The columns: in the network of which arm, by which method, and the strength (None: chosen)."""
+
+CAPTIONS = 0.72  # inches above the first row
 
 Panel = tuple[str, Tensor]  # a caption and a picture, uint8 (3, 64, 64)
 
 
-def panels(editor: dict[str, LatentEditor], data: DataSpec) -> Iterator[tuple[Panel, dict[str, object]]]:
+def panels(
+    editor: dict[str, LatentEditor], target: int, plus: int, minus: int
+) -> Iterator[tuple[Panel, dict[str, object]]]:
     """What a row shows, from left to right, each with its row of the table (empty for what is given)."""
     images, seed = editor["plain"].images, editor["plain"].seed
-    target, plus, minus = (resolve(images, text) for text in TEXTS)
-    cats = find_analogy(images, target, plus, minus)
-    assert cats is not None
-    family, analogy = cats
-    task = next(one for one in analogy_tasks(images, data, seed) if one.family.name == family.name)
-    known = task.training[TEST]
-    judge = Judge(images.pixels[list(known.values())], [value for _, value in known])
+    found = find_analogy(images, target, plus, minus)
+    assert found is not None
+    family, analogy = found
+    kind = {value: index for (content, value), index in family.at.items() if content == analogy.target}
+    drawn = images.pixels[list(kind.values())] / 255
 
     def row(picture: Tensor, **more: object) -> dict[str, object]:
-        sees = judge(picture[None] / 255)[0]
-        return {"seed": seed} | more | {"judge sees": sees}
+        nearest = errors(picture[None] / 255, drawn).argmin()
+        return {"seed": seed} | more | {"nearest cat": [*kind][int(nearest)]}
 
     for caption, index in zip(("c: target", "b", "a"), (target, plus, minus), strict=True):
         yield (caption, images.pixels[index]), {}
@@ -67,8 +75,8 @@ def panels(editor: dict[str, LatentEditor], data: DataSpec) -> Iterator[tuple[Pa
         made = editor[arm].compose(target, plus, minus, method, strengths)
         at = 0 if strength else STRENGTHS.index(made.chosen)
         gain = made.gains[at]
-        found = row(made.pictures[at], way=name, strength=strengths[at], gain=round(gain, 3))
-        yield (f"{name}\ngain {gain:+.2f}", made.pictures[at]), found
+        told = row(made.pictures[at], way=name, strength=strengths[at], gain=round(gain, 3))
+        yield (f"{name}\ngain {gain:+.2f}", made.pictures[at]), told
     for arm in ("plain", "analogies"):
         again = editor[arm].reconstructions([analogy.d])[0]
         name = f"the truth, as {arm} draws it"
@@ -81,9 +89,11 @@ def panels(editor: dict[str, LatentEditor], data: DataSpec) -> Iterator[tuple[Pa
 def draw(rows: dict[str, list[Panel]], to: Path) -> None:
     """A grid of pictures, a row of `rows` each, named on the left; captions above the first."""
     columns = len(next(iter(rows.values())))
-    figure = Figure(figsize=(0.8 * columns + 0.4, 0.82 * len(rows) + 0.75))
+    height = 0.82 * len(rows) + CAPTIONS
+    top = 1 - CAPTIONS / height
+    figure = Figure(figsize=(0.8 * columns + 0.4, height))
     grid = figure.subplots(len(rows), columns, squeeze=False)
-    figure.subplots_adjust(left=0.035, right=0.998, top=0.82, bottom=0.005, wspace=0.05, hspace=0.16)
+    figure.subplots_adjust(left=0.035, right=0.998, top=top, bottom=0.005, wspace=0.05, hspace=0.16)
     for number, ((name_of_row, line), axes_of_row) in enumerate(zip(rows.items(), grid, strict=True)):
         for axes, (caption, picture) in zip(axes_of_row, line, strict=True):
             axes.imshow(picture.permute(1, 2, 0).numpy(), interpolation="nearest")
@@ -104,22 +114,37 @@ def draw(rows: dict[str, list[Panel]], to: Path) -> None:
     figure.savefig(to, dpi=120)
 
 
+def editors_of(store: Store, runs: "pd.Series[str]", seed: int) -> tuple[dict[str, LatentEditor], DataSpec]:
+    """The network of every arm that is shown, under the seed, and the data that all have."""
+    kept = {arm: model_of(store, str(runs[arm, seed])) for arm, _, _ in WAYS.values()}
+    data = kept["plain"][0].data
+    images = load(data.sources)
+    return {arm: LatentEditor(model, images, spec, seed) for arm, (spec, _, model) in kept.items()}, data
+
+
 def main(folder: str) -> None:
     store = Store(Path(folder))
     runs = results(catalogue.load("trained_composition"), store).set_index(["arm", "seed"]).run_id
     to = Path(__file__).parent / "results"
     table: list[dict[str, object]] = []
-    shown: dict[str, list[Panel]] = {}
+    cats: dict[str, list[Panel]] = {}
+    others: dict[str, list[Panel]] = {}
     for seed in SEEDS:
-        kept = {arm: model_of(store, str(runs[arm, seed])) for arm, _, _ in WAYS.values()}
-        data = kept["plain"][0].data
-        images = load(data.sources)
-        editors = {arm: LatentEditor(model, images, spec, seed) for arm, (spec, _, model) in kept.items()}
-        made = list(panels(editors, data))
+        editors, data = editors_of(store, runs, seed)
+        images = editors["plain"].images
+        made = list(panels(editors, *(resolve(images, text) for text in CAT)))
         table += [row for _, row in made if row]
-        shown[f"seed {seed}"] = [panel for panel, _ in made]
+        cats[f"seed {seed}"] = [panel for panel, _ in made]
+        if others:
+            continue
+        tested = {task.family.name: task.analogies[TEST] for task in analogy_tasks(images, data, seed)}
+        for name, count in OTHERS.items():
+            step = len(tested[name]) // count
+            for number, one in enumerate(tested[name][: step * count : step], 1):
+                others[f"{name} {number}"] = [panel for panel, _ in panels(editors, one.c, one.b, one.a)]
     pd.DataFrame(table).to_csv(to / "cat.csv", index=False)
-    draw(shown, to / "cat.png")
+    draw(cats, to / "cat.png")
+    draw(others, to / "composites.png")
 
 
 if __name__ == "__main__":
