@@ -11,8 +11,8 @@ STORE has its finished runs. Strengths are chosen on the validation analogies of
 
 import sys
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
-from textwrap import fill
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -48,15 +48,19 @@ WAYS: dict[str, tuple[str, str, float | None]] = {
 }
 """The columns: in the network of which arm, by which method, and the strength (None: chosen)."""
 
-CAPTIONS = 0.72  # inches above the first row
+SIZE = 0.66  # inches of a picture, with what is around it
+GAIN = 0.16  # and of the line above it
 
-Panel = tuple[str, Tensor]  # a caption and a picture, uint8 (3, 64, 64)
+Panel = tuple[str, str, Tensor]  # the name of the column, the gain or "", and a picture, uint8 (3, 64, 64)
 
 
 def panels(
     editor: dict[str, LatentEditor], target: int, plus: int, minus: int
 ) -> Iterator[tuple[Panel, dict[str, object]]]:
-    """What a row shows, from left to right, each with its row of the table (empty for what is given)."""
+    """What a row shows, from left to right, each with its row of the table (empty for what is given).
+
+    The columns of WAYS are numbered; two more numbers are the truth as a network draws it.
+    """
     images, seed = editor["plain"].images, editor["plain"].seed
     found = find_analogy(images, target, plus, minus)
     assert found is not None
@@ -68,50 +72,55 @@ def panels(
         nearest = errors(picture[None] / 255, drawn).argmin()
         return {"seed": seed} | more | {"nearest cat": [*kind][int(nearest)]}
 
-    for caption, index in zip(("c: target", "b", "a"), (target, plus, minus), strict=True):
-        yield (caption, images.pixels[index]), {}
+    for caption, index in zip(("c", "b", "a"), (target, plus, minus), strict=True):
+        yield (caption, "", images.pixels[index]), {}
+    number = count(1)
     for name, (arm, method, strength) in WAYS.items():
         strengths = STRENGTHS if strength is None else (strength,)
         made = editor[arm].compose(target, plus, minus, method, strengths)
         at = 0 if strength else STRENGTHS.index(made.chosen)
         gain = made.gains[at]
         told = row(made.pictures[at], way=name, strength=strengths[at], gain=round(gain, 3))
-        yield (f"{name}\ngain {gain:+.2f}", made.pictures[at]), told
+        yield (f"{next(number)}", f"{gain:+.2f}", made.pictures[at]), told
     for arm in ("plain", "analogies"):
         again = editor[arm].reconstructions([analogy.d])[0]
-        name = f"the truth, as {arm} draws it"
-        yield (name, again), row(again, way=name, strength=float("nan"), gain=1.0)
+        told = row(again, way=f"the truth, as {arm} draws it", strength=float("nan"), gain=1.0)
+        yield (f"{next(number)}", "", again), told
     assert editor["plain"].unseen(analogy.d)
     truth = images.pixels[analogy.d]
-    yield ("the truth, not trained on", truth), row(truth, way="the truth", strength=float("nan"))
+    yield ("d", "", truth), row(truth, way="the truth", strength=float("nan"))
 
 
 def draw(rows: dict[str, list[Panel]], to: Path) -> None:
-    """A grid of pictures, a row of `rows` each, named on the left; captions above the first."""
+    """A grid of pictures, a row of `rows` each, named on the left. Gains are above the pictures."""
     columns = len(next(iter(rows.values())))
-    height = 0.82 * len(rows) + CAPTIONS
-    top = 1 - CAPTIONS / height
-    figure = Figure(figsize=(0.8 * columns + 0.4, height))
+    height = (SIZE + GAIN) * len(rows) + 0.2
+    figure = Figure(figsize=(SIZE * columns + 0.2, height))
     grid = figure.subplots(len(rows), columns, squeeze=False)
-    figure.subplots_adjust(left=0.035, right=0.998, top=top, bottom=0.005, wspace=0.05, hspace=0.16)
+    top = 1 - (GAIN + 0.2) / height
+    figure.subplots_adjust(
+        left=0.025, right=0.998, top=top, bottom=0.005, wspace=0.05, hspace=GAIN / SIZE + 0.07
+    )
     for number, ((name_of_row, line), axes_of_row) in enumerate(zip(rows.items(), grid, strict=True)):
-        for axes, (caption, picture) in zip(axes_of_row, line, strict=True):
+        for axes, (name, gain, picture) in zip(axes_of_row, line, strict=True):
             axes.imshow(picture.permute(1, 2, 0).numpy(), interpolation="nearest")
             axes.axis("off")
-            name, _, gain = caption.partition("\n")
-            above = "\n".join(filter(None, (fill(name, 14) if number == 0 else "", gain)))
-            axes.set_title(above, fontsize=6, pad=2).set_parse_math(False)
-        axes_of_row[0].text(
-            -0.1,
-            0.5,
+            axes.set_title(gain, fontsize=9, pad=2).set_parse_math(False)
+            if number == 0:
+                above = {"textcoords": "offset points", "ha": "center", "fontsize": 11, "weight": "bold"}
+                axes.annotate(name, (0.5, 1), (0, 14), xycoords="axes fraction", **above)
+        axes_of_row[0].annotate(
             name_of_row,
-            transform=axes_of_row[0].transAxes,
+            (0, 0.5),
+            (-4, 0),
+            xycoords="axes fraction",
+            textcoords="offset points",
             ha="right",
             va="center",
             rotation=90,
-            fontsize=7,
+            fontsize=9,
         )
-    figure.savefig(to, dpi=120)
+    figure.savefig(to, dpi=150)
 
 
 def editors_of(store: Store, runs: "pd.Series[str]", seed: int) -> tuple[dict[str, LatentEditor], DataSpec]:
@@ -138,9 +147,9 @@ def main(folder: str) -> None:
         if others:
             continue
         tested = {task.family.name: task.analogies[TEST] for task in analogy_tasks(images, data, seed)}
-        for name, count in OTHERS.items():
-            step = len(tested[name]) // count
-            for number, one in enumerate(tested[name][: step * count : step], 1):
+        for name, many in OTHERS.items():
+            step = len(tested[name]) // many
+            for number, one in enumerate(tested[name][: step * many : step], 1):
                 others[f"{name} {number}"] = [panel for panel, _ in panels(editors, one.c, one.b, one.a)]
     pd.DataFrame(table).to_csv(to / "cat.csv", index=False)
     draw(cats, to / "cat.png")
