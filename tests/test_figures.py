@@ -124,6 +124,28 @@ def test_seeds_that_logged_at_different_steps_are_lines_between_their_points(ana
             assert [*table["max"]] == [11, 12, 13, 14]
 
 
+def test_where_a_seed_ends_the_mean_ends(analysis: Analysis) -> None:
+    """What is left would be the mean of the other seeds, as if it had jumped."""
+    logged = {0: (0, 1, 2), 1: (0, 1, 3), 2: (0, 1, 2, 3)}
+    rows = CURVES.drop_duplicates(["arm", "metric"])
+    uneven = pd.concat(
+        rows.assign(seed=seed, step=step, value=10.0 * seed)
+        for seed, steps in logged.items()
+        for step in steps
+    )
+    for _, lines in recorded_curves(analysis, uneven):
+        for table in lines.values():
+            assert [*table.index] == [0, 1, 2]
+            assert [*table["mean"]] == [10, 10, 10]
+
+
+def test_seeds_that_have_no_step_in_common_are_still_drawn(analysis: Analysis) -> None:
+    rows = CURVES.drop_duplicates(["arm", "metric"])
+    apart = pd.concat(rows.assign(seed=seed, step=seed, value=1.0 + seed) for seed in (0, 1))
+    for _, lines in recorded_curves(analysis, apart):
+        assert all([*table["mean"]] == [1, 2] for table in lines.values())
+
+
 def test_measures_show_every_seed_and_the_mean(analysis: Analysis) -> None:
     (figure,) = figures.measures(analysis, FRAME)
     axes = figure.axes[0]

@@ -12,15 +12,15 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ablation import Measure, Study, catalogue
+from ablation import Measure, Study
 from ablation.report.formats import render, supplements
 from ablation.report.latex import breakable, latex, lines, width
 from ablation.report.latex_tables import MOST_NAME, cut_names, floats
 from ablation.report.table import Layout, Table, tabulate
 from ablation.stats.analysis import analyse
 from frames import ODD, noisy
+from published import RESULTS, declared
 
-RESULTS = sorted((Path(__file__).parents[1] / "docs" / "results").glob("*/runs.csv"))
 NARROWER = r"""
 \setlength{\textwidth}{5.5in} \setlength{\textheight}{9in} \setlength{\topmargin}{0in}
 \makeatletter
@@ -90,7 +90,7 @@ def tables() -> dict[str, Table]:
     """Every table that has to fit, by what it is."""
     found = {}
     for path in RESULTS:
-        study = catalogue.load(path.parent.name)
+        study = declared(path.parent)
         cells = pd.read_csv(path).copy().assign(run_id="")  # copied: a column more, of over 100, is a warning
         own = path.with_name("items.csv")
         items = pd.read_csv(own, keep_default_na=False) if study.of_items else None

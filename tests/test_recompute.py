@@ -8,18 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
-from ablation import Claim, Difference, Gate, Interaction, Level, Over, Same, Study, Trend, Tuned, catalogue
+from ablation import Claim, Difference, Gate, Interaction, Level, Over, Same, Study, Trend, Tuned
 from ablation.report.data_files import runs_csv, verdicts_csv
-from ablation.runner.tune import confirmation
 from ablation.stats.analysis import analyse
 from ablation.stats.verdicts import RULES, WORDS
 from frames import Value, a_frame, a_study, noisy
+from published import RESULTS, declared
 from recompute import Rows, read, recomputed, rules_of
 
-RESULTS = sorted((Path(__file__).parents[1] / "docs" / "results").glob("*/runs.csv"))
 NUMBERS = ("n", "estimate", "low", "high", "p", "p_holm", "p_equivalence_holm", "detectable")
 NEW = {2: ("p_ruled_out_holm",), 3: ("p_ruled_out_holm",)}
 """The columns that came with rules."""
@@ -47,16 +45,6 @@ def check(study: Study, runs: str, verdicts: str, items: str = "") -> Rows:
                 f"{name} of “{claim.text}”"
             )
     return got
-
-
-def declared(folder: Path) -> Study:
-    """The study whose results the folder has; of tuned settings, those that its trials chose."""
-    study = catalogue.load(folder.name.removesuffix("-tuned"))
-    if not folder.name.endswith("-tuned"):
-        return study
-    against = confirmation(study, pd.read_csv(folder / "tune_trials.csv"))
-    assert against is not None
-    return against
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.parent.name)

@@ -161,7 +161,7 @@ def recorded_curves(analysis: Analysis, curves: pd.DataFrame) -> list[tuple[str,
     Of an experiment that declares none, those are all that stand in `curves`, each under its own name.
 
     `curves` has the columns arm, seed, step, metric and value. Where seeds logged at different steps, each
-    has the values of the lines between its own, from the first step at which all have begun.
+    has the values of the lines between its own, from where the last seed begins to where the first ends.
     """
     study = analysis.study
     seeds = {cell.seed for cell in study.cells(analysis.seeds)}
@@ -191,8 +191,10 @@ def recorded_curves(analysis: Analysis, curves: pd.DataFrame) -> list[tuple[str,
 def _between_steps(points: pd.DataFrame) -> pd.DataFrame:
     """mean, min and max over seeds at every step of `points`, which some seeds have between steps alone."""
     wide = points.pivot_table(index="step", columns="seed", values="value").sort_index()
-    begun = wide.notna().idxmax().max()
-    lines = wide.interpolate(method="index", limit_area="inside").loc[begun:]
+    begun, ended = wide.notna().idxmax().max(), wide.notna()[::-1].idxmax().min()
+    lines = wide.interpolate(method="index", limit_area="inside")
+    # Beyond the end of a seed the mean would be that of the others alone, and jump.
+    lines = lines.loc[begun:ended] if begun <= ended else lines
     return pd.DataFrame({name: lines.agg(name, axis=1) for name in ("mean", "min", "max")})
 
 
