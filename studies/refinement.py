@@ -1,11 +1,11 @@
 """Does a refiner with an adversarial loss improve what the network draws, and what is composed with it?
 
-Report, part 3 c, 4. All arms have one and the same autoencoder, that of `trained_composition`, and compose
-by the report's arithmetic. The baseline is decoder: nothing is refined. In plain, a second network learns
-to redraw reconstructions of training pictures, by the squared error alone. In adversarial, the same network
-with the same start, batches and steps also learns to deceive a discriminator of patches. Comparing
-adversarial with plain shows the effect of the adversarial loss; comparing plain with decoder shows the effect
-of more layers and steps.
+Report, part 3 c, 4. All arms have one and the same autoencoder, with the settings of plain in
+`trained_composition`, and compose by the report's arithmetic. The baseline is decoder: nothing is refined. In
+plain, a second network learns to redraw reconstructions of training pictures, by the squared error alone. In
+adversarial, the same network with the same start, batches and steps also learns to deceive a discriminator of
+patches. Comparing adversarial with plain shows the effect of the adversarial loss; comparing plain with
+decoder shows the effect of more layers and steps.
 
 In grain 0.03 and grain 0.044 nothing is learned: noise with that standard deviation is added to decoded
 pictures. The first is about as sharp as adversarial, the second has about as much squared error. Sharpness
@@ -16,12 +16,14 @@ feature space. A gain compares pictures that all have the same grain, so grain g
 With a refiner every picture that is measured is a refined one, the target and the truth that a gain compares,
 too.
 
-What was known before (seed 900, docs/decisions/0048-refinement.md): the weight of the adversarial loss was
-chosen there, by the sharpness of test pictures. So it is nearly sure that it sharpens, and the claim of that
-does not count. Its kernel distance was 5.5. Grain that is as sharp had about 7.4, at less squared error.
-Grain of as much error was not measured; if one goes on from weaker grain, it has about 4.6. So the first
-claim may well be refuted. Composites gained nothing by the refiner (0.001 after 2,000 steps, where 0.05
-matters): that claim counts, and is likely to fail.
+What was known before: the weight of the adversarial loss was chosen on seed 900, by the sharpness of test
+pictures. A first run of this study, on seeds 91 to 95, judged neither of its claims that count, because the
+bound of a gate was too low (docs/decisions/0048-refinement.md). There the kernel distance was higher by 1.7
+than with grain of as much error, the error of composites where they should change was higher by 0.0076, and
+the gain there by 0.017. So the first three claims are likely to fail. The third did not count then. Whether
+training pictures are drawn in place of what was given was that gate; now it is the fourth claim, with the
+decoder as its bound. By the spread of the first run, ten seeds find a difference of 0.067 in the gain, of
+0.004 in the error and of 0.019 in the share of training pictures.
 """
 
 from ablation import Claim, Difference, Gate, Same, Study
@@ -34,9 +36,9 @@ study = Study(
         "enhace final image quality. (part 3 c, 4)"
     ),
     part="3 c, 4",
-    cell_seconds=165,
-    # Those of `trained_composition`, whose plain networks are these: they are trained once for both.
-    first_seed=91,
+    cell_seconds=95,
+    # No study had these; under 120 a family has no truth, under 123 no face has hearts, tears or a tongue.
+    first_seed=124,
     baseline=vary(
         composed,
         {
@@ -74,18 +76,9 @@ study = Study(
         "recognised": 0.1,
         "nearer_to_training": 0.05,
     },
-    # The decoder alone on seed 900 has 0.24 and 0.63. The bounds are 0.1 away, since these differ by some
-    # hundredths between splits, and a gate near them would close by chance. What differs by less is for the
-    # claims.
+    # The decoder alone had 0.63 on seed 900 and 0.67 in the first run. The bound is 0.1 below 0.63, since a
+    # share differs by some hundredths between splits, and a gate near it would close by chance.
     gates=(
-        Gate(
-            "the adversarial refiner does not draw training pictures in place of what it was given",
-            "nearer_to_training",
-            below=0.34,
-            of=("sharpness", "kernel_distance", "composite_sharpness", "gain_changed"),
-            arm="adversarial",
-            otherwise="the adversarial refiner draws training pictures",
-        ),
         Gate(
             "the adversarial refiner still draws the picture that it was given",
             "recognised",
@@ -103,6 +96,14 @@ study = Study(
         Claim(
             "composites gain by it where they should change: attributes blend better",
             Difference("gain_changed", "up", "adversarial"),
+        ),
+        Claim(
+            "composites come nearer to their answers where they should change",
+            Difference("composite_mse", "down", "adversarial"),
+        ),
+        Claim(
+            "it draws training pictures no more often than the decoder alone does",
+            Same("nearer_to_training", "adversarial"),
         ),
         Claim(
             "that grain has as much error, so that they can be compared",
@@ -145,11 +146,6 @@ study = Study(
             counts=False,
         ),
         Claim(
-            "composites come nearer to their answers where they should change",
-            Difference("composite_mse", "down", "adversarial"),
-            counts=False,
-        ),
-        Claim(
             "a judge of pixels sees the attribute more often",
             Difference("attribute_gained_large", "up", "adversarial"),
             counts=False,
@@ -176,5 +172,5 @@ study = Study(
         ),
     ),
     supported="an adversarial refiner improves what the network draws and composes",
-    seeds=5,
+    seeds=10,
 )
