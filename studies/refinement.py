@@ -8,10 +8,10 @@ patches. Comparing adversarial with plain shows the effect of the adversarial lo
 decoder shows the effect of more layers and steps.
 
 In grain 0.03 and grain 0.044 nothing is learned: noise with that standard deviation is added to decoded
-pictures. The first is about as sharp as adversarial, the second has about as much squared error. Sharpness
-is cheap, and so is a part of the kernel distance, since grain on a blurred picture looks like edges to it. So
-what counts is what adversarial has beyond grain of as much error: pictures nearer to real ones in that
-feature space. A gain compares pictures that all have the same grain, so grain gains nothing.
+pictures. The first is about as sharp as adversarial, the second has about as much squared error. Sharpness is
+cheap, and so is a part of the kernel distance, since grain on a blurred picture looks like edges to it. So
+the claim on the kernel distance that counts is against grain of as much error. The other three that count are
+against the decoder. A gain compares pictures that all have the same grain, so grain gains nothing.
 
 With a refiner every picture that is measured is a refined one, the target and the truth that a gain compares,
 too.
