@@ -139,11 +139,27 @@ def test_where_a_seed_ends_the_mean_ends(analysis: Analysis) -> None:
             assert [*table["mean"]] == [10, 10, 10]
 
 
-def test_seeds_that_have_no_step_in_common_are_still_drawn(analysis: Analysis) -> None:
+@pytest.mark.parametrize(
+    ("logged", "index", "mean"),
+    [
+        pytest.param({0: (0, 2, 4), 1: (1, 3, 5)}, [1, 2, 3, 4], [5, 5, 5, 5], id="in turn"),
+        pytest.param({0: (0, 1), 1: (2, 3)}, [0, 1, 2, 3], [0, 0, 10, 10], id="one after the other"),
+    ],
+)
+def test_seeds_that_have_no_step_in_common(
+    analysis: Analysis, logged: dict[int, tuple[int, ...]], index: list[int], mean: list[int]
+) -> None:
+    """One after the other there is no common mean: all that was logged is drawn."""
     rows = CURVES.drop_duplicates(["arm", "metric"])
-    apart = pd.concat(rows.assign(seed=seed, step=seed, value=1.0 + seed) for seed in (0, 1))
+    apart = pd.concat(
+        rows.assign(seed=seed, step=step, value=10.0 * seed)
+        for seed, steps in logged.items()
+        for step in steps
+    )
     for _, lines in recorded_curves(analysis, apart):
-        assert all([*table["mean"]] == [1, 2] for table in lines.values())
+        for table in lines.values():
+            assert [*table.index] == index
+            assert [*table["mean"]] == mean
 
 
 def test_measures_show_every_seed_and_the_mean(analysis: Analysis) -> None:

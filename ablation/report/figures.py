@@ -172,7 +172,8 @@ def recorded_curves(analysis: Analysis, curves: pd.DataFrame) -> list[tuple[str,
     table = groups.agg(["mean", "min", "max", "size"]).sort_index()
     apart = table.groupby(level=["arm", "metric"], observed=True)
     recorded: dict[Any, pd.DataFrame] = {key: one.droplevel(["arm", "metric"]) for key, one in apart}
-    uneven = {key for key, one in recorded.items() if one.pop("size").nunique() > 1}
+    many = finite.groupby(["arm", "metric"], observed=True)["seed"].nunique()
+    uneven = {key for key, one in recorded.items() if one.pop("size").min() < many[key]}
     for key, one in finite.groupby(["arm", "metric"], observed=True) if uneven else ():
         if key in uneven:
             recorded[key] = _between_steps(one)
